@@ -1,1 +1,6 @@
-//! x
+//! Nestling gives every branch of an application a living environment at a stable address.
+
+pub mod drivers;
+pub mod messages;
+
+pub use nestling_domain as domain;

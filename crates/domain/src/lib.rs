@@ -1,1 +1,11 @@
-//! x
+//! The pure core of Nestling: no actor, no runtime, no clock, no I/O.
+//!
+//! Everything here is a value or a function of values. Time, ids and randomness are handed in.
+
+pub mod app;
+pub mod deployment;
+pub mod environment;
+pub mod ids;
+pub mod label;
+pub mod lifecycle;
+pub mod record;

@@ -1,0 +1,215 @@
+//! Deployments: one attempt each to run one commit in an environment.
+
+use nestling_protocol::{report::{Endpoint, Exit, Failure, Step}, test::Counts};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Commit, Generation, Timestamp};
+
+/// A commit and what people recognise it by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitInfo {
+    /// The commit.
+    pub id: Commit,
+    /// The first line of its message, at most 200 characters.
+    pub message: String,
+    /// Who wrote it.
+    pub author: String,
+}
+
+/// One attempt to run one commit. Its number fences everything stale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its number.
+    pub generation: Generation,
+    /// What it runs.
+    pub commit: CommitInfo,
+    /// Why it exists.
+    pub cause: Cause,
+    /// Which try this is, from 1; see [`Cause::Retry`].
+    pub attempt: u32,
+    /// How far it is.
+    pub phase: Phase,
+    /// Since when it is in this phase.
+    pub since: Timestamp,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When the phase must be over, else it failed; `None` for a phase that may last.
+    pub deadline: Option<Timestamp>,
+    /// Not before this moment is the next thing done about it (back-off of a retry, the next probe).
+    pub not_before: Option<Timestamp>,
+    /// The boot whose reports count, once one has reported.
+    pub boot: Option<Boot>,
+    /// Whether it cannot share its state folder with an older instance, once it has said so.
+    pub exclusive: bool,
+    /// How its tests went, once they ran.
+    pub tests: Tests,
+    /// What it serves, once it listens.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One start of a runner, and the last report that counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Random per start.
+    pub id: String,
+    /// The last report's number.
+    pub seq: u64,
+}
+
+/// Why a deployment exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The branch has a new head, or was seen for the first time.
+    Push,
+    /// A person asked for it again.
+    Redeploy,
+    /// A person, or a visit, started a stopped environment.
+    Start,
+    /// The pull request was opened again.
+    Reopened,
+    /// That deployment's try failed through no fault of the app.
+    Retry(Generation),
+    /// The machine of that deployment is gone (reboot, crash), though it should serve.
+    Lost(Generation),
+    /// That deployment replaced an exclusive app and did not become healthy.
+    RolledBack(Generation),
+}
+
+/// How far a deployment is. People see [`Phase::shown`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Waits for a slot, see admission.
+    Queued,
+    /// Has a slot; its machine is being made and has not reported yet.
+    Launching,
+    /// The runner is up and clones.
+    Cloning,
+    /// The commit is there; it is installed and built.
+    SettingUp,
+    /// Its tests run.
+    Testing,
+    /// Waits for `go`: an exclusive app until the older machine is gone.
+    Prepared,
+    /// Its process has been started and does not listen yet.
+    Starting,
+    /// It listens; our probe has not succeeded yet.
+    Probing,
+    /// It serves.
+    Serving,
+}
+
+/// The phases as people see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shown {
+    /// Waits for a slot.
+    Queued,
+    /// Clones, installs and builds.
+    Deploying,
+    /// Runs its tests.
+    RunningTests,
+    /// Starts, until it is proven healthy.
+    Starting,
+    /// Serves.
+    Running,
+    /// Ended by a failure.
+    Failed,
+    /// A newer commit took its place before it served.
+    Superseded,
+    /// Ended on purpose.
+    Stopped,
+}
+
+impl Phase {
+    /// What people see.
+    pub fn shown(self) -> Shown {
+        match self {
+            Phase::Queued => Shown::Queued,
+            Phase::Launching | Phase::Cloning | Phase::SettingUp => Shown::Deploying,
+            Phase::Testing => Shown::RunningTests,
+            Phase::Prepared | Phase::Starting | Phase::Probing => Shown::Starting,
+            Phase::Serving => Shown::Running,
+        }
+    }
+
+    /// Whether a slot is held: from the launch until it is proven healthy.
+    pub fn builds(self) -> bool {
+        !matches!(self, Phase::Queued | Phase::Serving)
+    }
+}
+
+impl Shown {
+    /// The word for pages, the API and the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shown::Queued => "queued",
+            Shown::Deploying => "deploying",
+            Shown::RunningTests => "running-tests",
+            Shown::Starting => "starting",
+            Shown::Running => "running",
+            Shown::Failed => "failed",
+            Shown::Superseded => "superseded",
+            Shown::Stopped => "stopped",
+        }
+    }
+}
+
+/// How a deployment's tests went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tests {
+    /// They have not ended yet.
+    #[default]
+    Pending,
+    /// They ran.
+    Ran(Counts),
+    /// The run itself broke, and why.
+    Broken(String),
+}
+
+/// Why a deployment failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which deployment.
+    pub generation: Generation,
+    /// What it tried to run.
+    pub commit: CommitInfo,
+    /// In which phase.
+    pub phase: Shown,
+    /// One sentence for people: the thing, the place and the remedy.
+    pub reason: String,
+    /// How the process ended, where one ended.
+    pub exit: Option<Exit>,
+    /// The last lines of the log of that phase, secrets masked.
+    pub tail: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Deployment {
+    /// The failure of this deployment in its present phase, in our own words.
+    pub fn failed(&self, reason: impl Into<String>, at: Timestamp) -> Failed {
+        Failed {
+            generation: self.generation,
+            commit: self.commit.clone(),
+            phase: self.phase.shown(),
+            reason: reason.into(),
+            exit: None,
+            tail: Vec::new(),
+            at,
+        }
+    }
+
+    /// The failure that its runner reported.
+    pub fn failed_as_reported(&self, failure: Failure, at: Timestamp) -> Failed {
+        let phase = match failure.step {
+            Step::Clone | Step::Setup => Shown::Deploying,
+            Step::Test => Shown::RunningTests,
+            Step::Start => Shown::Starting,
+            Step::Run => Shown::Running,
+        };
+        Failed { phase, exit: failure.exit, tail: failure.tail, ..self.failed(failure.reason, at) }
+    }
+}

@@ -1,0 +1,56 @@
+//! Environments: the record that is saved, and what is known about its pull request.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AppId, EnvironmentId, Kind, RepositoryId, Timestamp, Version},
+    label::{Label, Slug},
+    lifecycle::Lifecycle,
+};
+
+/// A space with a stable address where an instance of an app is deployed. Written as a whole, under a
+/// condition on its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// A function of app, kind and pull request number.
+    pub id: EnvironmentId,
+    /// The app.
+    pub app: AppId,
+    /// Who owns the app.
+    pub owner: String,
+    /// The app's slug; copied here because it never changes.
+    pub slug: Slug,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Production, or the preview of which pull request.
+    pub kind: Kind,
+    /// The branch that it tracks.
+    pub branch: String,
+    /// The pull request's title; the branch for production.
+    pub title: String,
+    /// Its life.
+    pub lifecycle: Lifecycle,
+    /// Counts the saves, from 1; 0 before the first.
+    pub version: Version,
+    /// When it was recorded first.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Environment {
+    /// The label of its own address, where its primary endpoint answers.
+    pub fn label(&self) -> Label {
+        Label::environment(&self.slug, self.kind)
+    }
+
+    /// The label of a further endpoint's address.
+    pub fn endpoint_label(&self, endpoint: &str) -> Label {
+        Label::endpoint(endpoint, &self.slug, self.kind)
+    }
+
+    /// What people call it: `local/shop/pr-12`.
+    pub fn name(&self) -> String {
+        format!("{}/{}/{}", self.owner, self.slug, self.kind.name())
+    }
+}

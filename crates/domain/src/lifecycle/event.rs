@@ -1,0 +1,229 @@
+//! What can happen to an environment, and what a step answers.
+
+use nestling_protocol::report::{Failure, Next, Phase as Reported};
+use serde::{Deserialize, Serialize};
+
+use super::{Lifecycle, Trigger, owed::Effect};
+use crate::{
+    deployment::{Cause, CommitInfo, Failed, Shown},
+    ids::{Commit, Generation},
+};
+
+/// Something that happened, in one of three kinds that must not be mixed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A person ordered it.
+    Command(Command),
+    /// A webhook, a moved ref or a refresh hints that the forge changed. Never an order: it becomes a look.
+    Hint {
+        /// The head that the hint announced.
+        commit: Option<Commit>,
+        /// What it was.
+        trigger: Trigger,
+    },
+    /// The outside told us what is so.
+    Observed(Observation),
+    /// Time passed; deadlines are looked at.
+    Tick,
+}
+
+/// What a person, or the owner of the app, can order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Deploy exactly this commit.
+    Deploy(CommitInfo),
+    /// Deploy the newest commit again.
+    Redeploy,
+    /// Give up the deployment on its way.
+    Cancel,
+    /// Stop it, keeping its state folder.
+    Stop,
+    /// Start a stopped one again.
+    Start,
+    /// Stop it for a policy, with the reason in words.
+    Suspend(String),
+    /// The app is deleted: like a close, but final.
+    Delete,
+}
+
+/// What the outside told us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observation {
+    /// The forge's answer to a look.
+    Found(Found),
+    /// The forge could not answer; asked again later.
+    NotFound {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Admission gave this generation a slot.
+    Admitted(Generation),
+    /// The machine of this generation exists.
+    Launched(Generation),
+    /// The machine of this generation could not be made.
+    NotLaunched {
+        /// Whose.
+        generation: Generation,
+        /// Why, for people.
+        reason: String,
+        /// Whether another try may help.
+        retry: bool,
+    },
+    /// The runner of this generation said something.
+    Reported {
+        /// Whose.
+        generation: Generation,
+        /// Which start of the runner.
+        boot: String,
+        /// Which report of that boot.
+        seq: u64,
+        /// What.
+        phase: Reported,
+    },
+    /// The probe of this generation succeeded, three times in a row.
+    Healthy(Generation),
+    /// The probe of this generation did not succeed this time.
+    Unhealthy {
+        /// Whose.
+        generation: Generation,
+        /// What came instead, for people.
+        reason: String,
+    },
+    /// Requests to this generation have ended.
+    Drained(Generation),
+    /// The machine of this generation ended, or is silent for too long.
+    Lost {
+        /// Whose.
+        generation: Generation,
+        /// What is known about its end, for people.
+        reason: String,
+    },
+    /// All machines but those of these generations are gone; with the folder when it was to be erased.
+    Absent {
+        /// The generations that were to stay.
+        keep: Vec<Generation>,
+        /// Whether the state folder was to go too, and is gone.
+        erased: bool,
+    },
+    /// The machines could not be removed this time.
+    NotAbsent {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The forge shows the announcement with this digest.
+    Announced(u64),
+    /// The forge did not take the announcement.
+    NotAnnounced {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What the forge says about an environment's branch or pull request, now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// It is open and this is its head.
+    Open(CommitInfo),
+    /// It is closed, or its branch is gone.
+    Closed,
+    /// It is open, and policy says that it must wait, with the reason in words.
+    Waiting(String),
+}
+
+/// What one step decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The state to save; equal to the old one when nothing changed.
+    pub next: Lifecycle,
+    /// What happened, for the event table: the audit log, the feed and the notifications.
+    pub happened: Vec<Happened>,
+    /// The answer for a runner that reported; `None` for every other event.
+    pub answer: Option<Next>,
+    /// Why nothing came of it, when nothing did and somebody may wonder.
+    pub skipped: Option<String>,
+}
+
+/// A command that cannot be obeyed, and why, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Something that changed. Append-only; readers must accept kinds they do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Happened {
+    /// A deployment was asked for.
+    Queued {
+        /// Its number.
+        generation: Generation,
+        /// What it runs.
+        commit: CommitInfo,
+        /// Why.
+        cause: Cause,
+    },
+    /// A deployment reached a phase.
+    Phase {
+        /// Its number.
+        generation: Generation,
+        /// The phase, as people see it.
+        phase: Shown,
+    },
+    /// A deployment's tests ended.
+    Tested {
+        /// Its number.
+        generation: Generation,
+    },
+    /// A deployment serves.
+    Serving {
+        /// Its number.
+        generation: Generation,
+    },
+    /// A deployment failed.
+    Failed(Box<Failed>),
+    /// A deployment gave way to a newer one before it served.
+    Superseded {
+        /// Its number.
+        generation: Generation,
+        /// The newer one's.
+        by: Generation,
+    },
+    /// A deployment on its way was given up.
+    Cancelled {
+        /// Its number.
+        generation: Generation,
+    },
+    /// A deployment that served no longer does.
+    Retired {
+        /// Its number.
+        generation: Generation,
+    },
+    /// The environment is stopped.
+    Stopped {
+        /// Why, in one word, see [`super::Why::name`].
+        why: String,
+    },
+    /// Nothing of the environment is left.
+    Removed,
+    /// Nothing came of an event, and why.
+    Skipped {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+impl Step {
+    /// What the new state owes, when it is new. Recovery is normal operation: nothing else is ever performed.
+    pub fn owed(&self, before: &Lifecycle, now: crate::ids::Timestamp) -> Vec<Effect> {
+        if self.next == *before { Vec::new() } else { self.next.owed(now) }
+    }
+
+    /// Whether the reported deployment failed for a reason of its own.
+    pub(super) fn of_app(failure: &Failure) -> bool {
+        // A commit that cannot be fetched may be fetched in a moment; everything later is the app's.
+        failure.step != nestling_protocol::report::Step::Clone
+    }
+}

@@ -1,0 +1,60 @@
+//! Every wait, retry and deadline of the lifecycle, each with its number and its reason.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The figures of the lifecycle. The defaults are the product's; tests shorten them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// From the order for a machine until its runner reports. A sandbox starts in 6 ms; Fly takes minutes.
+    pub launch: Duration,
+    /// Clone, install and build together: a big monorepo's first install.
+    pub setup: Duration,
+    /// The test run.
+    pub test: Duration,
+    /// How long an exclusive app waits for `go`, while the older machine goes.
+    pub prepared: Duration,
+    /// From the start of the process until it listens.
+    pub start: Duration,
+    /// From listening until our probe succeeds.
+    pub probe: Duration,
+    /// Between two rounds of the probe.
+    pub probe_again: Duration,
+    /// Before each retry of a try that failed through no fault of the app.
+    pub retry: Vec<Duration>,
+    /// Before each further question to the forge while it answers yesterday's head.
+    pub look_again: Vec<Duration>,
+    /// Before the forge is asked again after it could not answer, or take an announcement.
+    pub forge_again: Duration,
+    /// Before removal is tried again after it failed.
+    pub destroy_again: Duration,
+    /// Between the first and the second observation that nothing is left.
+    pub absent_again: Duration,
+    /// After this much time of serving, a loss is a new misfortune and not the same one again.
+    pub steady: Duration,
+    /// After a start of our own, a deadline on the outside is at least this far away: two heartbeats.
+    pub grace: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Times {
+            launch: seconds(120),
+            setup: seconds(15 * 60),
+            test: seconds(10 * 60),
+            prepared: seconds(60),
+            start: seconds(120),
+            probe: seconds(60),
+            probe_again: Duration::from_millis(500),
+            retry: vec![seconds(5), seconds(30)],
+            look_again: vec![seconds(1), seconds(3), seconds(10), seconds(30)],
+            forge_again: seconds(5),
+            destroy_again: seconds(5),
+            absent_again: seconds(30),
+            steady: seconds(10 * 60),
+            grace: seconds(20),
+        }
+    }
+}

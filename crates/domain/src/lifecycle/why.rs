@@ -1,0 +1,68 @@
+//! Why an environment is stopped, and what may bring it back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::Failed;
+
+/// Why nothing runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", content = "detail", rename_all = "kebab-case")]
+pub enum Why {
+    /// Its pull request was closed, its branch or its app deleted. Its state folder goes too.
+    Closed,
+    /// A person stopped it, or cancelled its only deployment.
+    Person,
+    /// A policy stopped it, in words (expired, over budget, waits for a free place).
+    Policy(String),
+    /// Nobody visited it for a while; the next visit wakes it.
+    Idle,
+    /// Its newest deployment failed and no older one serves.
+    Failed(Box<Failed>),
+}
+
+/// What might bring a stopped environment back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// Its branch has a new head.
+    Push,
+    /// Its pull request was opened again.
+    Reopen,
+    /// Somebody asked for its address.
+    Visit,
+    /// The refresh loop compared it with the forge.
+    Refresh,
+    /// A person pressed start.
+    Start,
+}
+
+impl Why {
+    /// The one table of what brings a stopped environment back (provided that the forge says it is open).
+    pub fn revived_by(&self, trigger: Trigger) -> bool {
+        match (self, trigger) {
+            // A closed one comes back when the forge says open again, however we learn it.
+            (Why::Closed, Trigger::Reopen | Trigger::Refresh) => true,
+            (Why::Closed, Trigger::Push | Trigger::Visit | Trigger::Start) => false,
+            // What a person or a policy stopped, only a person starts.
+            (Why::Person | Why::Policy(_), Trigger::Start | Trigger::Reopen) => true,
+            (Why::Person | Why::Policy(_), Trigger::Push | Trigger::Visit | Trigger::Refresh) => false,
+            // A sleeping one wakes for whoever needs it.
+            (Why::Idle, Trigger::Push | Trigger::Reopen | Trigger::Visit | Trigger::Start) => true,
+            (Why::Idle, Trigger::Refresh) => false,
+            // The push that fixes a failed one revives it; looking at it does not.
+            (Why::Failed(_), Trigger::Push | Trigger::Reopen | Trigger::Start) => true,
+            (Why::Failed(_), Trigger::Visit | Trigger::Refresh) => false,
+        }
+    }
+
+    /// The word for pages, the API and the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Why::Closed => "closed",
+            Why::Person => "by a person",
+            Why::Policy(_) => "policy",
+            Why::Idle => "idle",
+            Why::Failed(_) => "failed",
+        }
+    }
+}

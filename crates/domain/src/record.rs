@@ -1,0 +1,172 @@
+//! The other records: history, events, inbox, pull requests, secrets and variables.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::VariableName,
+    deployment::{Cause, CommitInfo, Failed, Shown, Tests},
+    ids::{AppId, Class, EnvironmentId, Generation, RepositoryId, Timestamp},
+    lifecycle::{Happened, Trigger},
+};
+use nestling_protocol::report::Endpoint;
+
+/// One deployment in the history of its environment. Written with the state that changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentRecord {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Its number.
+    pub generation: Generation,
+    /// What it ran.
+    pub commit: CommitInfo,
+    /// Why it existed.
+    pub cause: Cause,
+    /// How far it is, or how it ended.
+    pub shown: Shown,
+    /// When it entered each phase, in order; the last one lasts until `ended_at`, or still.
+    pub phases: Vec<(Shown, Timestamp)>,
+    /// How its tests went.
+    pub tests: Tests,
+    /// What it serves.
+    pub endpoints: Vec<Endpoint>,
+    /// Why it failed, if it did.
+    pub failed: Option<Failed>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it ended: failed, superseded, stopped or replaced.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The number of an event: grows over the whole store, and is the cursor of its consumers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventNumber(pub u64);
+
+/// One event of the append-only table, written in the same commit as the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Its number, given by the store.
+    pub number: EventNumber,
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// The version of the record that it belongs to: the durable order within one environment.
+    pub version: crate::ids::Version,
+    /// When.
+    pub at: Timestamp,
+    /// Who or what caused it, for people: `push`, `local user`, `runner`, `clock`.
+    pub by: String,
+    /// What.
+    pub what: Happened,
+}
+
+/// Something that the forge told us, in the inbox until every environment it concerns has saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// GitHub's delivery id, or one made by the local forge of what it saw; a repeat is ignored.
+    pub id: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// What it says.
+    pub fact: Fact,
+}
+
+/// What a delivery says. Never an order: it makes environments look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    /// The default branch has this head.
+    Production {
+        /// Its head.
+        commit: crate::ids::Commit,
+    },
+    /// A pull request was opened, pushed to, closed or reopened.
+    PullRequest {
+        /// Its number.
+        number: u32,
+        /// Its branch.
+        branch: String,
+        /// Its title.
+        title: String,
+        /// Its head, if the delivery named one.
+        commit: Option<crate::ids::Commit>,
+        /// What it was.
+        trigger: Trigger,
+    },
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum DeliveryState {
+    /// Not yet handed to every environment it concerns.
+    Pending,
+    /// Done; per environment what it caused, or why nothing.
+    Done {
+        /// Environment to decision, in words.
+        decisions: BTreeMap<String, String>,
+    },
+}
+
+/// A pull request as the local forge numbers it: branches beside the default one, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Its number, stable: a branch of the same name gets the same number again.
+    pub number: u32,
+    /// Its branch.
+    pub branch: String,
+    /// Its title: the first line of the head's message.
+    pub title: String,
+    /// Whether it is open, and may run.
+    pub status: PullRequestStatus,
+    /// Its head when last seen.
+    pub head: Option<CommitInfo>,
+}
+
+/// Whether a pull request is open, and may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PullRequestStatus {
+    /// Open and running.
+    Open,
+    /// Open, but more than the limit are; a person may start it.
+    Waiting,
+    /// Its branch is gone, has nothing that the default branch lacks, or is too old.
+    Closed,
+}
+
+/// A secret or a plain variable of an app, for one kind of environment.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Value {
+    /// The app.
+    pub app: AppId,
+    /// The kind of environment.
+    pub class: Class,
+    /// Its name.
+    pub name: VariableName,
+    /// What it holds.
+    pub content: Content,
+    /// When it was last put.
+    pub updated_at: Timestamp,
+}
+
+/// What a value holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Content {
+    /// A plain variable.
+    Plain {
+        /// In the clear.
+        text: String,
+    },
+    /// A secret: an envelope that only the keys driver opens.
+    Secret {
+        /// The envelope, see the keys driver.
+        envelope: Vec<u8>,
+    },
+}

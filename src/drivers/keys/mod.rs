@@ -1,0 +1,34 @@
+//! Keys: envelopes around secrets.
+
+use async_trait::async_trait;
+
+/// What an envelope is bound to: opening it with any other context fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// The app's id.
+    pub app: String,
+    /// `production` or `preview`.
+    pub class: String,
+    /// The secret's name.
+    pub name: String,
+}
+
+/// Why an envelope could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The envelope was made for another context, with another key, or was changed.
+    #[error("the secret {0:?} cannot be opened with this key: {1}")]
+    Refused(String, String),
+    /// The key cannot be used.
+    #[error("the master key cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// Makes and opens envelopes: AES-256-GCM under a data key, with the context authenticated.
+#[async_trait]
+pub trait Keys: Send + Sync + 'static {
+    /// Encrypts `plain` for this context only.
+    async fn seal(&self, context: &Context, plain: &[u8]) -> Result<Vec<u8>, KeyError>;
+    /// Decrypts an envelope that was sealed for exactly this context.
+    async fn open(&self, context: &Context, envelope: &[u8]) -> Result<Vec<u8>, KeyError>;
+}

@@ -1,0 +1,6 @@
+//! What actors are built on: a trait only where two real drivers stand, else a concrete module.
+
+pub mod blobs;
+pub mod clock;
+pub mod keys;
+pub mod store;

@@ -1,0 +1,87 @@
+//! What an environment asks of its machines: Fly machines, or sandboxed processes on this box.
+
+use actix::prelude::*;
+use nestling_domain::ids::{EnvironmentId, Generation};
+
+/// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
+/// long before its runner reports.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), MachineError>")]
+pub struct Ensure {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Which. Refused when below the highest that was ever asked for.
+    pub generation: Generation,
+    /// What it needs to know.
+    pub spec: Spec,
+}
+
+/// What a machine is made of.
+#[derive(Clone)]
+pub struct Spec {
+    /// The runner's first token; reaches the machine as a file or secret, never in arguments.
+    pub token: String,
+    /// Groups whose members may share dependency caches: `{app}-{trust}`.
+    pub cache: String,
+    /// Limits.
+    pub size: Size,
+}
+
+/// How big a machine may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Memory in MiB; reaching it ends the machine.
+    pub memory_mib: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// Open files per process.
+    pub files: u64,
+    /// Disk in MiB, over work folder and state folder; reaching it ends the machine.
+    pub disk_mib: u64,
+}
+
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spec").field("cache", &self.cache).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Ensure that of this environment no machine exists but those of `keep`, and no state folder when `erase`.
+/// Answers `Ok` only when that was observed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), MachineError>")]
+pub struct Destroy {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// The generations that stay.
+    pub keep: Vec<Generation>,
+    /// Whether the state folder goes too.
+    pub erase: bool,
+}
+
+/// Answers once this machine has ended, with what is known about its end; at once when there is none.
+/// The answer may take days.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "String")]
+pub struct Watch {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Which.
+    pub generation: Generation,
+}
+
+/// Every machine that exists on this box, of whatever environment.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Vec<(EnvironmentId, Generation)>")]
+pub struct ListMachines;
+
+/// Why a machine could not be ensured or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MachineError {
+    /// It will not work next time either: for people.
+    #[error("{0}")]
+    Rejected(String),
+    /// Another try may help.
+    #[error("{0}")]
+    Failed(String),
+}
