@@ -42,7 +42,10 @@ pub struct Size {
 
 impl std::fmt::Debug for Spec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spec").field("cache", &self.cache).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Spec")
+            .field("cache", &self.cache)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,9 +3,16 @@
 //! Records are the truth; this table is rebuilt from them before the server listens. A change is seen by
 //! every worker from its next request on.
 
-use std::{collections::HashMap, path::PathBuf, sync::{Arc, RwLock}};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, RwLock},
+};
 
-use nestling_domain::{ids::{Commit, EnvironmentId, Generation, Kind}, label::Label};
+use nestling_domain::{
+    ids::{Commit, EnvironmentId, Generation, Kind},
+    label::Label,
+};
 
 /// What the gateway knows of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 use nestling_protocol::bundle;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::{AppId, RepositoryId, Timestamp}, label::Slug};
+use crate::{
+    ids::{AppId, RepositoryId, Timestamp},
+    label::Slug,
+};
 
 /// A repository that is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,9 @@ pub struct VariableName(String);
 
 /// Why a text is not the name of a variable or secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot be a variable's name: use A-Z, a-z, 0-9 and _, not beginning with a digit or NESTLING, at most 128, and not PORT")]
+#[error(
+    "{0:?} cannot be a variable's name: use A-Z, a-z, 0-9 and _, not beginning with a digit or NESTLING, at most 128, and not PORT"
+)]
 pub struct NotAVariableName(String);
 
 impl VariableName {
@@ -66,7 +71,11 @@ impl VariableName {
             && !text.starts_with(|c: char| c.is_ascii_digit())
             && !text.starts_with("NESTLING")
             && text != "PORT";
-        if fits { Ok(VariableName(text.to_owned())) } else { Err(NotAVariableName(text.chars().take(140).collect())) }
+        if fits {
+            Ok(VariableName(text.to_owned()))
+        } else {
+            Err(NotAVariableName(text.chars().take(140).collect()))
+        }
     }
 
     /// The name.

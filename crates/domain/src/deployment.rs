@@ -1,6 +1,9 @@
 //! Deployments: one attempt each to run one commit in an environment.
 
-use nestling_protocol::{report::{Endpoint, Exit, Failure, Step}, test::Counts};
+use nestling_protocol::{
+    report::{Endpoint, Exit, Failure, Step},
+    test::Counts,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Commit, Generation, Timestamp};
@@ -45,6 +48,8 @@ pub struct Deployment {
     pub tests: Tests,
     /// What it serves, once it listens.
     pub endpoints: Vec<Endpoint>,
+    /// What the last probe got instead of health, for people.
+    pub trouble: Option<String>,
 }
 
 /// One start of a runner, and the last report that counted.
@@ -82,8 +87,10 @@ pub enum Cause {
 pub enum Phase {
     /// Waits for a slot, see admission.
     Queued,
-    /// Has a slot; its machine is being made and has not reported yet.
+    /// Has a slot; its machine is being made.
     Launching,
+    /// Its machine exists; its runner has not reported yet.
+    Booting,
     /// The runner is up and clones.
     Cloning,
     /// The commit is there; it is installed and built.
@@ -127,7 +134,9 @@ impl Phase {
     pub fn shown(self) -> Shown {
         match self {
             Phase::Queued => Shown::Queued,
-            Phase::Launching | Phase::Cloning | Phase::SettingUp => Shown::Deploying,
+            Phase::Launching | Phase::Booting | Phase::Cloning | Phase::SettingUp => {
+                Shown::Deploying
+            }
             Phase::Testing => Shown::RunningTests,
             Phase::Prepared | Phase::Starting | Phase::Probing => Shown::Starting,
             Phase::Serving => Shown::Running,
@@ -210,6 +219,11 @@ impl Deployment {
             Step::Start => Shown::Starting,
             Step::Run => Shown::Running,
         };
-        Failed { phase, exit: failure.exit, tail: failure.tail, ..self.failed(failure.reason, at) }
+        Failed {
+            phase,
+            exit: failure.exit,
+            tail: failure.tail,
+            ..self.failed(failure.reason, at)
+        }
     }
 }

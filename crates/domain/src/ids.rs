@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// A moment by the server's own clock: milliseconds since 1970. Clocks of two machines are never compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
@@ -14,7 +16,10 @@ impl Timestamp {
     /// This moment and `span` more.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Timestamp(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero when it was not earlier.
@@ -25,7 +30,9 @@ impl Timestamp {
 
 /// Counts the deployments of one environment from 1. An observation that carries a generation which the
 /// record no longer names is about a machine that has since been replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Generation(pub u32);
 
@@ -44,7 +51,9 @@ impl fmt::Display for Generation {
 }
 
 /// Counts the saves of one record; a save names the version that it replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Version(pub u64);
 
@@ -61,7 +70,9 @@ pub struct NotACommit(String);
 impl Commit {
     /// Reads a full commit name: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
     pub fn parse(text: &str) -> Result<Self, NotACommit> {
-        let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let hex = text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if hex && (text.len() == 40 || text.len() == 64) {
             Ok(Commit(text.to_owned()))
         } else {
@@ -130,7 +141,7 @@ impl AppId {
     /// The id of the app in folder `root` of `repository`: 16 hex digits.
     pub fn derive(repository: RepositoryId, root: &str) -> Self {
         let digest = Sha256::digest(format!("{repository}\0{root}").as_bytes());
-        AppId(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        AppId(hex(&digest[..8]))
     }
 }
 
@@ -165,7 +176,10 @@ impl Kind {
             return Some(Kind::Production);
         }
         let number = name.strip_prefix("pr-")?;
-        let number: u32 = number.parse().ok().filter(|n: &u32| *n > 0 && n.to_string() == number)?;
+        let number: u32 = number
+            .parse()
+            .ok()
+            .filter(|n: &u32| *n > 0 && n.to_string() == number)?;
         Some(Kind::Preview(number))
     }
 
@@ -239,3 +253,13 @@ impl fmt::Display for EnvironmentId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InputId(pub String);
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

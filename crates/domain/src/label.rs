@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::ids::Kind;
+use crate::ids::{Kind, hex};
 
 /// The longest DNS label, RFC 1035 section 2.3.4.
 const LONGEST_LABEL: usize = 63;
@@ -49,7 +49,11 @@ impl Slug {
     #[must_use]
     pub fn with_suffix(&self, seed: &str) -> Self {
         let stem: String = self.0.chars().take(LONGEST_SLUG - 5).collect();
-        Slug(format!("{}-{}", stem.trim_end_matches('-'), &hash(seed)[..4]))
+        Slug(format!(
+            "{}-{}",
+            stem.trim_end_matches('-'),
+            &hash(seed)[..4]
+        ))
     }
 
     /// The slug.
@@ -87,7 +91,11 @@ impl Label {
         }
         let room = LONGEST_LABEL - environment.len() - 2 - 9;
         let stem: String = name.chars().take(room).collect();
-        Label(format!("{}-{}--{environment}", stem.trim_end_matches('-'), &hash(name)[..8]))
+        Label(format!(
+            "{}-{}--{environment}",
+            stem.trim_end_matches('-'),
+            &hash(name)[..8]
+        ))
     }
 
     /// The label.
@@ -98,7 +106,9 @@ impl Label {
     /// Reads a label from a Host header's first part.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=LONGEST_LABEL).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         fits.then(|| Label(text.to_owned()))
     }
 }
@@ -110,11 +120,12 @@ impl fmt::Display for Label {
 }
 
 fn looks_like_pull_request(slug: &str) -> bool {
-    slug.strip_prefix("pr-").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    slug.strip_prefix("pr-")
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes())[..4])
 }
 
 #[cfg(test)]

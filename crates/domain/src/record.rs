@@ -40,7 +40,9 @@ pub struct DeploymentRecord {
 }
 
 /// The number of an event: grows over the whole store, and is the cursor of its consumers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct EventNumber(pub u64);
 

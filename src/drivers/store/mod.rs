@@ -7,7 +7,9 @@ use nestling_domain::{
     ids::{AppId, Class, EnvironmentId, Generation, InputId, RepositoryId, Timestamp, Version},
     label::Slug,
     lifecycle::Happened,
-    record::{Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value},
+    record::{
+        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
+    },
 };
 
 /// Why the store did not do what was asked; the variant tells the caller what to do.
@@ -62,32 +64,70 @@ pub trait Store: Send + Sync + 'static {
     /// Reads one environment.
     async fn environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, StoreError>;
     /// The answer that this input got before, if it was seen.
-    async fn answered(&self, id: &EnvironmentId, input: &InputId) -> Result<Option<String>, StoreError>;
+    async fn answered(
+        &self,
+        id: &EnvironmentId,
+        input: &InputId,
+    ) -> Result<Option<String>, StoreError>;
     /// All environments of an app, production first, then by number.
     async fn environments_of_app(&self, app: &AppId) -> Result<Vec<Environment>, StoreError>;
     /// The environments of an app that track this branch.
-    async fn environments_of_branch(&self, app: &AppId, branch: &str) -> Result<Vec<Environment>, StoreError>;
+    async fn environments_of_branch(
+        &self,
+        app: &AppId,
+        branch: &str,
+    ) -> Result<Vec<Environment>, StoreError>;
     /// The environments of all apps for one pull request.
-    async fn environments_of_pull_request(&self, repository: RepositoryId, number: u32) -> Result<Vec<Environment>, StoreError>;
+    async fn environments_of_pull_request(
+        &self,
+        repository: RepositoryId,
+        number: u32,
+    ) -> Result<Vec<Environment>, StoreError>;
     /// Environments that are due at or before `until`, earliest first.
     async fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<EnvironmentId>, StoreError>;
     /// Environments that may have a machine or a route, i.e. whose record names a machine; by id, a page at a time.
-    async fn with_machines(&self, after: Option<&str>, limit: usize) -> Result<Page<Environment>, StoreError>;
+    async fn with_machines(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Environment>, StoreError>;
     /// Every environment, by id, a page at a time.
-    async fn environments(&self, after: Option<&str>, limit: usize) -> Result<Page<Environment>, StoreError>;
+    async fn environments(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Environment>, StoreError>;
     /// Removes the record, the history and the events of an environment that has nothing left outside.
     async fn forget_environment(&self, id: &EnvironmentId) -> Result<(), StoreError>;
 
     // --- history and events
 
     /// The deployments of an environment, newest first, of generations below `below`.
-    async fn deployments(&self, id: &EnvironmentId, below: Option<Generation>, limit: usize) -> Result<Vec<DeploymentRecord>, StoreError>;
+    async fn deployments(
+        &self,
+        id: &EnvironmentId,
+        below: Option<Generation>,
+        limit: usize,
+    ) -> Result<Vec<DeploymentRecord>, StoreError>;
     /// One deployment.
-    async fn deployment(&self, id: &EnvironmentId, generation: Generation) -> Result<Option<DeploymentRecord>, StoreError>;
+    async fn deployment(
+        &self,
+        id: &EnvironmentId,
+        generation: Generation,
+    ) -> Result<Option<DeploymentRecord>, StoreError>;
     /// Events after `after`, oldest first.
-    async fn events(&self, after: EventNumber, limit: usize) -> Result<Vec<EventRecord>, StoreError>;
+    async fn events(
+        &self,
+        after: EventNumber,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, StoreError>;
     /// Events of one environment before `before`, newest first.
-    async fn events_of(&self, id: &EnvironmentId, before: Option<EventNumber>, limit: usize) -> Result<Vec<EventRecord>, StoreError>;
+    async fn events_of(
+        &self,
+        id: &EnvironmentId,
+        before: Option<EventNumber>,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, StoreError>;
     /// Where this consumer has read to.
     async fn cursor(&self, consumer: &str) -> Result<EventNumber, StoreError>;
     /// Moves a consumer's cursor forward; a lower number is ignored.
@@ -115,13 +155,22 @@ pub trait Store: Send + Sync + 'static {
     /// Removes an app; its slug stays taken for 30 days from `now`.
     async fn delete_app(&self, id: &AppId, now: Timestamp) -> Result<(), StoreError>;
     /// The pull request of this branch; a branch that has none yet gets the next number of the repository.
-    async fn number_pull_request(&self, repository: RepositoryId, branch: &str) -> Result<PullRequest, StoreError>;
+    async fn number_pull_request(
+        &self,
+        repository: RepositoryId,
+        branch: &str,
+    ) -> Result<PullRequest, StoreError>;
     /// Replaces what is known about a pull request.
     async fn put_pull_request(&self, pull_request: &PullRequest) -> Result<(), StoreError>;
     /// Reads one pull request.
-    async fn pull_request(&self, repository: RepositoryId, number: u32) -> Result<Option<PullRequest>, StoreError>;
+    async fn pull_request(
+        &self,
+        repository: RepositoryId,
+        number: u32,
+    ) -> Result<Option<PullRequest>, StoreError>;
     /// The pull requests of a repository, highest number first.
-    async fn pull_requests(&self, repository: RepositoryId) -> Result<Vec<PullRequest>, StoreError>;
+    async fn pull_requests(&self, repository: RepositoryId)
+    -> Result<Vec<PullRequest>, StoreError>;
 
     // --- secrets and variables
 
@@ -130,7 +179,12 @@ pub trait Store: Send + Sync + 'static {
     /// The values of an app for one kind of environment, by name.
     async fn values(&self, app: &AppId, class: Class) -> Result<Vec<Value>, StoreError>;
     /// Removes a value; whether there was one.
-    async fn delete_value(&self, app: &AppId, class: Class, name: &VariableName) -> Result<bool, StoreError>;
+    async fn delete_value(
+        &self,
+        app: &AppId,
+        class: Class,
+        name: &VariableName,
+    ) -> Result<bool, StoreError>;
 
     // --- inbox
 
@@ -141,7 +195,11 @@ pub trait Store: Send + Sync + 'static {
     /// Marks what became of a delivery.
     async fn settle(&self, id: &str, state: &DeliveryState) -> Result<(), StoreError>;
     /// Deliveries with what became of them, newest first, older than `before`.
-    async fn deliveries(&self, before: Option<Timestamp>, limit: usize) -> Result<Vec<(Delivery, DeliveryState)>, StoreError>;
+    async fn deliveries(
+        &self,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(Delivery, DeliveryState)>, StoreError>;
 
     // --- upkeep
 

@@ -1,12 +1,12 @@
 //! What can happen to an environment, and what a step answers.
 
-use nestling_protocol::report::{Failure, Next, Phase as Reported};
+use nestling_protocol::report::{Next, Phase as Reported};
 use serde::{Deserialize, Serialize};
 
 use super::{Lifecycle, Trigger, owed::Effect};
 use crate::{
     deployment::{Cause, CommitInfo, Failed, Shown},
-    ids::{Commit, Generation},
+    ids::{Commit, Generation, Timestamp},
 };
 
 /// Something that happened, in one of three kinds that must not be mixed up.
@@ -100,6 +100,8 @@ pub enum Observation {
         generation: Generation,
         /// What is known about its end, for people.
         reason: String,
+        /// Whether another try may help; not when it broke a limit of its own.
+        retry: bool,
     },
     /// All machines but those of these generations are gone; with the folder when it was to be erased.
     Absent {
@@ -217,13 +219,16 @@ pub enum Happened {
 
 impl Step {
     /// What the new state owes, when it is new. Recovery is normal operation: nothing else is ever performed.
-    pub fn owed(&self, before: &Lifecycle, now: crate::ids::Timestamp) -> Vec<Effect> {
-        if self.next == *before { Vec::new() } else { self.next.owed(now) }
+    pub fn owed(&self, before: &Lifecycle, now: Timestamp) -> Vec<Effect> {
+        if self.next == *before {
+            Vec::new()
+        } else {
+            self.next.owed(now)
+        }
     }
 
-    /// Whether the reported deployment failed for a reason of its own.
-    pub(super) fn of_app(failure: &Failure) -> bool {
-        // A commit that cannot be fetched may be fetched in a moment; everything later is the app's.
-        failure.step != nestling_protocol::report::Step::Clone
+    /// Whether there is anything to save.
+    pub fn changes(&self, before: &Lifecycle) -> bool {
+        self.next != *before
     }
 }

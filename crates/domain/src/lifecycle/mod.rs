@@ -4,8 +4,10 @@
 //! normal running, a restarted actor and a restarted process all run the same line. The effects of a step
 //! are never anything but what its new state owes.
 
+mod draft;
 mod event;
 mod owed;
+mod reported;
 mod resume;
 mod step;
 mod times;
@@ -115,7 +117,12 @@ impl Lifecycle {
             generation: Generation(0),
             state: State::Creating { next: None },
             world: World::default(),
-            look: Some(Look { announced, asked: 0, at: now, trigger: Trigger::Push }),
+            look: Some(Look {
+                announced,
+                asked: 0,
+                at: now,
+                trigger: Trigger::Push,
+            }),
         }
     }
 
@@ -139,14 +146,20 @@ impl Lifecycle {
 
     /// The deployment of this generation, when the record names it. Everything else is stale.
     pub fn named(&self, generation: Generation) -> Option<&Deployment> {
-        [self.serving(), self.next()].into_iter().flatten().find(|d| d.generation == generation)
+        [self.serving(), self.next()]
+            .into_iter()
+            .flatten()
+            .find(|d| d.generation == generation)
     }
 
     /// The newest deployment's failure, while it is the newest news.
     pub fn failure(&self) -> Option<&Failed> {
         match &self.state {
             State::Running { failed, .. } | State::Restarting { failed, .. } => failed.as_deref(),
-            State::Stopped { why: Why::Failed(failed), .. } => Some(failed),
+            State::Stopped {
+                why: Why::Failed(failed),
+                ..
+            } => Some(failed),
             State::Creating { .. } | State::Stopped { .. } => None,
         }
     }
@@ -155,10 +168,19 @@ impl Lifecycle {
     pub fn newest_commit(&self) -> Option<&CommitInfo> {
         match &self.state {
             State::Creating { next } => next.as_ref().map(|next| &next.commit),
-            State::Running { failed: Some(failed), .. } => Some(&failed.commit),
-            State::Running { serving, failed: None } => Some(&serving.commit),
+            State::Running {
+                failed: Some(failed),
+                ..
+            } => Some(&failed.commit),
+            State::Running {
+                serving,
+                failed: None,
+            } => Some(&serving.commit),
             // A roll-back runs an old commit because the newest one failed.
-            State::Restarting { failed: Some(failed), .. } => Some(&failed.commit),
+            State::Restarting {
+                failed: Some(failed),
+                ..
+            } => Some(&failed.commit),
             State::Restarting { next, .. } => Some(&next.commit),
             State::Stopped { last, .. } => last.as_ref(),
         }
@@ -171,7 +193,10 @@ impl Lifecycle {
             State::Creating { next: Some(next) } => next.phase.shown(),
             State::Restarting { next, .. } => next.phase.shown(),
             State::Running { .. } => Shown::Running,
-            State::Stopped { why: Why::Failed(_), .. } => Shown::Failed,
+            State::Stopped {
+                why: Why::Failed(_),
+                ..
+            } => Shown::Failed,
             State::Stopped { .. } => Shown::Stopped,
         }
     }

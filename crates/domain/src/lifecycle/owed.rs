@@ -1,11 +1,16 @@
 //! What a state owes the world: the difference between what it wants and what is known to be true.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{Lifecycle};
+use super::{Lifecycle, State, Why};
 use crate::{
+    deployment::Phase,
     ids::{Generation, Timestamp},
 };
+
+/// How often the absence of everything must be observed before it is believed.
+pub(super) const ABSENT_ENOUGH: u8 = 2;
 
 /// Something to do in the world. Each is an *ensure*: safe to run twice, over in 10 s, and its end comes
 /// back as an [`Observation`](super::Observation).
@@ -36,8 +41,12 @@ pub enum Effect {
 /// Effects of one lane run one at a time; lanes never wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
+    /// The wait for a slot.
+    Admission,
     /// The environment's machines.
     Machine,
+    /// The proof that a deployment is healthy.
+    Proof,
     /// Questions to the forge.
     Look,
     /// What the forge shows.
@@ -48,7 +57,9 @@ impl Effect {
     /// The lane in which it runs.
     pub fn lane(&self) -> Lane {
         match self {
-            Effect::Admit(_) | Effect::Launch(_) | Effect::Probe(_) | Effect::Drain(_) | Effect::Destroy { .. } => Lane::Machine,
+            Effect::Admit(_) => Lane::Admission,
+            Effect::Launch(_) | Effect::Drain(_) | Effect::Destroy { .. } => Lane::Machine,
+            Effect::Probe(_) => Lane::Proof,
             Effect::Look => Lane::Look,
             Effect::Announce(_) => Lane::Announce,
         }
@@ -56,8 +67,142 @@ impl Effect {
 }
 
 impl Lifecycle {
-    /// Every effect that this state owes now, in order.
-    pub fn owed(&self, _now: Timestamp) -> Vec<Effect> {
-        Vec::new()
+    /// Every effect that this state owes at `now`, in order.
+    pub fn owed(&self, now: Timestamp) -> Vec<Effect> {
+        let due = |at: Option<Timestamp>| at.is_none_or(|at| at <= now);
+        let mut owed = Vec::new();
+        if let Some(generation) = self.world.draining {
+            owed.push(Effect::Drain(generation));
+        }
+        if self.wants_destroy() && due(self.world.observe_at) {
+            owed.push(Effect::Destroy {
+                keep: self.keep(),
+                erase: self.erases(),
+            });
+        }
+        if let Some(next) = self.next() {
+            let generation = next.generation;
+            match next.phase {
+                Phase::Queued if due(next.not_before) => owed.push(Effect::Admit(generation)),
+                Phase::Launching => owed.push(Effect::Launch(generation)),
+                Phase::Probing => owed.push(Effect::Probe(generation)),
+                Phase::Queued
+                | Phase::Booting
+                | Phase::Cloning
+                | Phase::SettingUp
+                | Phase::Testing
+                | Phase::Prepared
+                | Phase::Starting
+                | Phase::Serving => {}
+            }
+        }
+        if self.look.as_ref().is_some_and(|look| look.at <= now) {
+            owed.push(Effect::Look);
+        }
+        let digest = self.digest();
+        if self.world.announced != Some(digest) && due(self.world.announce_at) {
+            owed.push(Effect::Announce(digest));
+        }
+        owed
+    }
+
+    /// When this environment must be looked at next: zero when something is owed at once, `None` when it
+    /// owes and awaits nothing. A start and the sweeper read only this.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let mut times = Vec::new();
+        if self.world.draining.is_some() {
+            times.push(Timestamp(0));
+        }
+        if self.wants_destroy() {
+            times.push(self.world.observe_at.unwrap_or_default());
+        }
+        if let Some(next) = self.next() {
+            times.push(next.not_before.or(next.deadline).unwrap_or_default());
+        }
+        times.extend(self.look.as_ref().map(|look| look.at));
+        if self.world.announced != Some(self.digest()) {
+            times.push(self.world.announce_at.unwrap_or_default());
+        }
+        times.into_iter().min()
+    }
+
+    /// The next moment at which time alone changes what is owed or what is so.
+    pub fn wakes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = self.next();
+        [
+            next.and_then(|next| next.deadline),
+            next.and_then(|next| next.not_before).filter(|at| *at > now),
+            self.look
+                .as_ref()
+                .map(|look| look.at)
+                .filter(|at| *at > now),
+            self.world.observe_at.filter(|at| *at > now),
+            self.world.announce_at.filter(|at| *at > now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The generations whose machine stays: what the record names and what still answers requests.
+    pub fn keep(&self) -> Vec<Generation> {
+        let named = [self.serving(), self.next()]
+            .into_iter()
+            .flatten()
+            .map(|d| d.generation);
+        self.world
+            .machines
+            .iter()
+            .copied()
+            .filter(|g| named.clone().any(|n| n == *g) || self.world.draining == Some(*g))
+            .collect()
+    }
+
+    /// Whether it may begin to use the state folder: an exclusive app only alone.
+    pub(super) fn may_go(&self, generation: Generation, exclusive: bool) -> bool {
+        !exclusive
+            || self
+                .world
+                .machines
+                .iter()
+                .all(|machine| *machine == generation)
+    }
+
+    /// The digest of everything that the forge shows of this environment.
+    pub fn digest(&self) -> u64 {
+        let shown = (
+            self.state_name(),
+            self.shown(),
+            self.serving()
+                .map(|d| (d.generation, &d.endpoints, &d.tests)),
+            self.next()
+                .map(|d| (d.generation, d.phase.shown(), &d.tests)),
+            self.failure(),
+            self.newest_commit(),
+        );
+        let text = serde_json::to_vec(&shown).unwrap_or_default();
+        let digest = Sha256::digest(text);
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&digest[..8]);
+        u64::from_be_bytes(bytes)
+    }
+
+    fn wants_destroy(&self) -> bool {
+        match &self.state {
+            State::Stopped { .. } => self.world.absent < ABSENT_ENOUGH,
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                self.keep().len() < self.world.machines.len()
+            }
+        }
+    }
+
+    fn erases(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Stopped {
+                why: Why::Closed,
+                ..
+            }
+        )
     }
 }

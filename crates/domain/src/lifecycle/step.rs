@@ -1,1 +1,383 @@
-//! x
+//! What each event changes.
+
+use super::{
+    Command, Event, Found, Happened, Lifecycle, Observation, Refused, State, Step, Times, Trigger,
+    Why, draft::Draft, owed::ABSENT_ENOUGH,
+};
+use crate::{
+    deployment::{Cause, CommitInfo, Phase},
+    ids::{Generation, Timestamp},
+};
+
+impl Lifecycle {
+    /// What `event` changes at `now`. Total: only a command can be refused, everything else at worst changes nothing.
+    pub fn step(&self, event: &Event, now: Timestamp, times: &Times) -> Result<Step, Refused> {
+        let mut draft = Draft::of(self, now, times);
+        match event {
+            Event::Command(command) => draft.command(command)?,
+            Event::Hint { commit, trigger } => draft.hint(commit.clone(), *trigger),
+            Event::Observed(observation) => draft.observe(observation),
+            Event::Tick => draft.tick(),
+        }
+        if let Some(reason) = draft.step.skipped.clone()
+            && !matches!(event, Event::Observed(_))
+        {
+            draft.say(Happened::Skipped { reason });
+        }
+        Ok(draft.step)
+    }
+}
+
+impl Draft<'_> {
+    fn command(&mut self, command: &Command) -> Result<(), Refused> {
+        if let State::Stopped {
+            why: Why::Closed, ..
+        } = &self.life().state
+            && !matches!(
+                command,
+                Command::Stop | Command::Delete | Command::Suspend(_)
+            )
+        {
+            return Err(Refused(
+                "its pull request is closed: open it again to deploy it".to_owned(),
+            ));
+        }
+        match command {
+            Command::Deploy(commit) => self.begin(commit.clone(), Cause::Redeploy, 1, None),
+            Command::Redeploy => {
+                let Some(commit) = self.life().newest_commit().cloned() else {
+                    return Err(Refused(
+                        "nothing was deployed yet, so there is nothing to deploy again".to_owned(),
+                    ));
+                };
+                self.begin(commit, Cause::Redeploy, 1, None);
+            }
+            Command::Cancel => self.cancel()?,
+            Command::Stop => {
+                if !matches!(self.life().state, State::Stopped { .. }) {
+                    self.stop_all(Why::Person);
+                }
+            }
+            Command::Start => {
+                if matches!(self.life().state, State::Stopped { .. }) {
+                    self.look(None, Trigger::Start);
+                }
+            }
+            Command::Suspend(reason) => {
+                if !matches!(
+                    self.life().state,
+                    State::Stopped {
+                        why: Why::Closed | Why::Policy(_),
+                        ..
+                    }
+                ) {
+                    self.stop_all(Why::Policy(reason.clone()));
+                }
+            }
+            Command::Delete => self.close(),
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self) -> Result<(), Refused> {
+        let Some(generation) = self.life().next().map(|next| next.generation) else {
+            return Err(Refused(
+                "no deployment is on its way, so there is nothing to cancel".to_owned(),
+            ));
+        };
+        if let Some(commit) = self.take_rollback() {
+            self.say(Happened::Cancelled { generation });
+            self.begin(commit, Cause::RolledBack(generation), 1, None);
+            return Ok(());
+        }
+        match &self.life().state {
+            State::Restarting {
+                serving: Some(serving),
+                ..
+            } => {
+                let serving = serving.clone();
+                self.life_mut().state = State::Running {
+                    serving,
+                    failed: None,
+                };
+                self.say(Happened::Cancelled { generation });
+            }
+            State::Creating { .. }
+            | State::Running { .. }
+            | State::Restarting { .. }
+            | State::Stopped { .. } => {
+                self.stop_all(Why::Person);
+            }
+        }
+        Ok(())
+    }
+
+    fn hint(&mut self, commit: Option<crate::ids::Commit>, trigger: Trigger) {
+        if let State::Stopped { why, .. } = &self.life().state
+            && trigger != Trigger::Refresh
+            && !why.revived_by(trigger)
+        {
+            let reason = format!("it is stopped ({}), which this does not change", why.name());
+            self.skip(reason);
+            return;
+        }
+        // A visit needs nothing from one that runs or is on its way.
+        if trigger == Trigger::Visit && !matches!(self.life().state, State::Stopped { .. }) {
+            return;
+        }
+        self.look(commit, trigger);
+    }
+
+    fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Found(found) => self.found(found),
+            Observation::NotFound { .. } => {
+                let at = self.now.plus(self.times.forge_again);
+                if let Some(look) = &mut self.life_mut().look {
+                    look.at = at;
+                }
+            }
+            Observation::Admitted(generation) => self.admitted(*generation),
+            Observation::Launched(generation) => {
+                if self
+                    .next_mut(*generation)
+                    .is_some_and(|next| next.phase == Phase::Launching)
+                {
+                    self.enter(*generation, Phase::Booting);
+                }
+            }
+            Observation::NotLaunched {
+                generation,
+                reason,
+                retry,
+            } => {
+                if let Some(next) = self
+                    .next_mut(*generation)
+                    .filter(|next| next.phase == Phase::Launching)
+                    .cloned()
+                {
+                    self.fail_next(next.failed(reason, self.now), *retry);
+                }
+            }
+            Observation::Reported {
+                generation,
+                boot,
+                seq,
+                phase,
+            } => self.reported(*generation, boot, *seq, phase),
+            Observation::Healthy(generation) => {
+                if self
+                    .next_mut(*generation)
+                    .is_some_and(|next| next.phase == Phase::Probing)
+                {
+                    self.serve(*generation);
+                }
+            }
+            Observation::Unhealthy { generation, reason } => {
+                if let Some(next) = self
+                    .next_mut(*generation)
+                    .filter(|next| next.phase == Phase::Probing)
+                {
+                    next.trouble = Some(reason.clone());
+                }
+            }
+            Observation::Drained(generation) => {
+                if self.life().world.draining == Some(*generation) {
+                    self.life_mut().world.draining = None;
+                }
+            }
+            Observation::Lost {
+                generation,
+                reason,
+                retry,
+            } => self.lost(*generation, reason, *retry),
+            Observation::Absent { keep, erased } => self.absent(keep, *erased),
+            Observation::NotAbsent { .. } => {
+                self.life_mut().world.observe_at = Some(self.now.plus(self.times.destroy_again));
+            }
+            Observation::Announced(digest) => {
+                self.life_mut().world.announced = Some(*digest);
+                self.life_mut().world.announce_at = None;
+            }
+            Observation::NotAnnounced { .. } => {
+                self.life_mut().world.announce_at = Some(self.now.plus(self.times.forge_again));
+            }
+        }
+    }
+
+    fn found(&mut self, found: &Found) {
+        let Some(look) = self.life().look.clone() else {
+            return;
+        };
+        match found {
+            Found::Closed => self.close(),
+            Found::Waiting(reason) => {
+                self.life_mut().look = None;
+                if !matches!(self.life().state, State::Stopped { .. }) {
+                    self.stop_all(Why::Policy(reason.clone()));
+                }
+            }
+            Found::Open(head) => {
+                let expected = look
+                    .announced
+                    .as_ref()
+                    .is_none_or(|announced| *announced == head.id);
+                let wait = self.times.look_again.get(usize::from(look.asked)).copied();
+                if let (false, Some(wait)) = (expected, wait) {
+                    // Yesterday's head: ask again before the hint is spent.
+                    let at = self.now.plus(wait);
+                    self.life_mut().look = Some(super::Look {
+                        asked: look.asked + 1,
+                        at,
+                        ..look
+                    });
+                    return;
+                }
+                self.life_mut().look = None;
+                self.settle(head, look.trigger);
+            }
+        }
+    }
+
+    /// The forge says that it is open and this is its head: is there anything to deploy?
+    fn settle(&mut self, head: &CommitInfo, trigger: Trigger) {
+        let known = self
+            .life()
+            .newest_commit()
+            .is_some_and(|newest| newest.id == head.id);
+        let cause = match &self.life().state {
+            State::Stopped { why, .. } => {
+                // A refresh that finds a new head stands for the push that was lost.
+                let lost_push =
+                    trigger == Trigger::Refresh && !known && !matches!(why, Why::Closed);
+                let trigger = if lost_push { Trigger::Push } else { trigger };
+                if !why.revived_by(trigger) {
+                    let reason =
+                        format!("it is stopped ({}), which this does not change", why.name());
+                    return self.skip(reason);
+                }
+                if known && trigger == Trigger::Push && matches!(why, Why::Failed(_)) {
+                    return self.skip(format!(
+                        "{} failed already: push a fix, or redeploy it",
+                        head.id.short()
+                    ));
+                }
+                match trigger {
+                    Trigger::Push => Cause::Push,
+                    Trigger::Reopen | Trigger::Refresh => Cause::Reopened,
+                    Trigger::Visit | Trigger::Start => Cause::Start,
+                }
+            }
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                if known {
+                    return self.skip(format!(
+                        "{} is deployed or on its way already",
+                        head.id.short()
+                    ));
+                }
+                Cause::Push
+            }
+        };
+        self.begin(head.clone(), cause, 1, None);
+    }
+
+    fn close(&mut self) {
+        self.life_mut().look = None;
+        if matches!(
+            self.life().state,
+            State::Stopped {
+                why: Why::Closed,
+                ..
+            }
+        ) {
+            return;
+        }
+        self.stop_all(Why::Closed);
+    }
+
+    fn admitted(&mut self, generation: Generation) {
+        let now = self.now;
+        let ready = self.next_mut(generation).is_some_and(|next| {
+            next.phase == Phase::Queued && next.not_before.is_none_or(|at| at <= now)
+        });
+        if !ready {
+            return;
+        }
+        // Recorded before it is asked for, so that whatever may exist is known.
+        let world = &mut self.life_mut().world;
+        world.machines.insert(generation);
+        world.folder = true;
+        self.enter(generation, Phase::Launching);
+    }
+
+    fn lost(&mut self, generation: Generation, reason: &str, retry: bool) {
+        let now = self.now;
+        if let Some(serving) = self
+            .life()
+            .serving()
+            .filter(|serving| serving.generation == generation)
+            .cloned()
+        {
+            return self.lose_serving(serving.failed(reason, now), true);
+        }
+        // Before its machine was asked for, nothing can be lost.
+        let begun = |next: &&mut crate::deployment::Deployment| next.phase != Phase::Queued;
+        if let Some(next) = self.next_mut(generation).filter(begun).cloned() {
+            self.fail_next(next.failed(reason, now), retry);
+        }
+    }
+
+    fn absent(&mut self, keep: &[Generation], erased: bool) {
+        let (now, again) = (self.now, self.times.absent_again);
+        let closed = matches!(
+            self.life().state,
+            State::Stopped {
+                why: Why::Closed,
+                ..
+            }
+        );
+        let stopped = matches!(self.life().state, State::Stopped { .. });
+        let world = &mut self.life_mut().world;
+        world.machines.retain(|machine| keep.contains(machine));
+        world.observe_at = None;
+        if erased {
+            world.folder = false;
+        }
+        let complete = keep.is_empty() && (erased || !closed);
+        if !stopped || !complete || world.absent >= ABSENT_ENOUGH {
+            return;
+        }
+        world.absent += 1;
+        if world.absent < ABSENT_ENOUGH {
+            world.observe_at = Some(now.plus(again));
+        } else if closed {
+            self.say(Happened::Removed);
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now;
+        let Some(next) = self
+            .life()
+            .next()
+            .filter(|next| next.deadline.is_some_and(|at| at <= now))
+            .cloned()
+        else {
+            return;
+        };
+        let (reason, retry) = match next.phase {
+            Phase::Launching => ("its machine could not be started in time".to_owned(), true),
+            Phase::Booting => ("its machine was started, but its runner has not reported in time".to_owned(), true),
+            Phase::Cloning | Phase::SettingUp => ("cloning, installing and building took too long".to_owned(), false),
+            Phase::Testing => ("its tests took too long, and its runner has not ended them".to_owned(), false),
+            Phase::Prepared => ("it was ready, but the older machine that holds its state folder could not be removed in time".to_owned(), true),
+            Phase::Starting => ("it was started and did not listen in time".to_owned(), false),
+            Phase::Probing => {
+                let trouble = next.trouble.as_deref().unwrap_or("no answer");
+                (format!("it listens, but its health path did not answer well in time: {trouble}"), false)
+            }
+            Phase::Queued | Phase::Serving => return,
+        };
+        self.fail_next(next.failed(reason, now), retry);
+    }
+}

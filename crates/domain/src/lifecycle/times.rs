@@ -13,6 +13,8 @@ pub struct Times {
     pub setup: Duration,
     /// The test run.
     pub test: Duration,
+    /// What our own deadline leaves the runner beyond each of its limits, to report that it was reached.
+    pub margin: Duration,
     /// How long an exclusive app waits for `go`, while the older machine goes.
     pub prepared: Duration,
     /// From the start of the process until it listens.
@@ -44,6 +46,7 @@ impl Default for Times {
             launch: seconds(120),
             setup: seconds(15 * 60),
             test: seconds(10 * 60),
+            margin: seconds(30),
             prepared: seconds(60),
             start: seconds(120),
             probe: seconds(60),

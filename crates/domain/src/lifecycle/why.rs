@@ -45,7 +45,9 @@ impl Why {
             (Why::Closed, Trigger::Push | Trigger::Visit | Trigger::Start) => false,
             // What a person or a policy stopped, only a person starts.
             (Why::Person | Why::Policy(_), Trigger::Start | Trigger::Reopen) => true,
-            (Why::Person | Why::Policy(_), Trigger::Push | Trigger::Visit | Trigger::Refresh) => false,
+            (Why::Person | Why::Policy(_), Trigger::Push | Trigger::Visit | Trigger::Refresh) => {
+                false
+            }
             // A sleeping one wakes for whoever needs it.
             (Why::Idle, Trigger::Push | Trigger::Reopen | Trigger::Visit | Trigger::Start) => true,
             (Why::Idle, Trigger::Refresh) => false,

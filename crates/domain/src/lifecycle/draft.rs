@@ -1,0 +1,364 @@
+//! A step in the making: the new state, and what is said about it. Every change of state is one of these verbs.
+
+use super::{Happened, Lifecycle, Look, State, Step, Times, Trigger, Why};
+use crate::{
+    deployment::{Cause, CommitInfo, Deployment, Failed, Phase, Tests},
+    ids::{Commit, Generation, Timestamp},
+};
+
+/// How often one commit is tried when tries fail through no fault of the app.
+const MOST_ATTEMPTS: u32 = 3;
+
+pub(super) struct Draft<'a> {
+    pub(super) now: Timestamp,
+    pub(super) times: &'a Times,
+    pub(super) step: Step,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(before: &Lifecycle, now: Timestamp, times: &'a Times) -> Self {
+        Draft {
+            now,
+            times,
+            step: Step {
+                next: before.clone(),
+                happened: Vec::new(),
+                answer: None,
+                skipped: None,
+            },
+        }
+    }
+
+    pub(super) fn life(&self) -> &Lifecycle {
+        &self.step.next
+    }
+
+    pub(super) fn life_mut(&mut self) -> &mut Lifecycle {
+        &mut self.step.next
+    }
+
+    pub(super) fn say(&mut self, what: Happened) {
+        self.step.happened.push(what);
+    }
+
+    pub(super) fn skip(&mut self, reason: impl Into<String>) {
+        self.step.skipped = Some(reason.into());
+    }
+
+    /// The deployment on its way, if it has this generation.
+    pub(super) fn next_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
+        let next = match &mut self.step.next.state {
+            State::Creating { next } => next.as_deref_mut(),
+            State::Restarting { next, .. } => Some(&mut **next),
+            State::Running { .. } | State::Stopped { .. } => None,
+        };
+        next.filter(|next| next.generation == generation)
+    }
+
+    /// Moves the deployment on its way to a phase, with the deadline of that phase.
+    pub(super) fn enter(&mut self, generation: Generation, phase: Phase) {
+        let (now, deadline) = (self.now, self.deadline(phase));
+        let Some(next) = self.next_mut(generation) else {
+            return;
+        };
+        let shown = next.phase.shown();
+        // Clone, install and build share one limit, so that the clock is not set back by reaching the next of them.
+        let shared = next.phase == Phase::Cloning && phase == Phase::SettingUp;
+        next.phase = phase;
+        next.not_before = None;
+        if !shared {
+            next.deadline = deadline;
+        }
+        if shown != phase.shown() {
+            next.since = now;
+            self.say(Happened::Phase {
+                generation,
+                phase: phase.shown(),
+            });
+        }
+    }
+
+    fn deadline(&self, phase: Phase) -> Option<Timestamp> {
+        let times = self.times;
+        let limit = match phase {
+            Phase::Queued | Phase::Serving => return None,
+            Phase::Launching | Phase::Booting => times.launch,
+            Phase::Cloning | Phase::SettingUp => times.setup + times.margin,
+            Phase::Testing => times.test + times.margin,
+            Phase::Prepared => times.prepared,
+            Phase::Starting => times.start + times.margin,
+            Phase::Probing => times.probe,
+        };
+        Some(self.now.plus(limit))
+    }
+
+    /// Asks for a new deployment, which takes the place of one on its way. What serves goes on serving.
+    pub(super) fn begin(
+        &mut self,
+        commit: CommitInfo,
+        cause: Cause,
+        attempt: u32,
+        not_before: Option<Timestamp>,
+    ) {
+        let now = self.now;
+        let life = self.life_mut();
+        life.generation = life.generation.next();
+        let generation = life.generation;
+        life.world.absent = 0;
+        life.world.observe_at = None;
+        let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
+        let new = Box::new(Deployment {
+            generation,
+            commit: commit.clone(),
+            cause: cause.clone(),
+            attempt,
+            phase: Phase::Queued,
+            since: now,
+            created_at: now,
+            deadline: None,
+            not_before,
+            boot: None,
+            exclusive: false,
+            tests: Tests::Pending,
+            endpoints: Vec::new(),
+            trouble: None,
+        });
+        let placeholder = State::Creating { next: None };
+        let (state, superseded) = match std::mem::replace(&mut life.state, placeholder) {
+            State::Creating { next } => (State::Creating { next: Some(new) }, next),
+            State::Running { serving, failed } => {
+                let failed = failed.filter(|_| repairs);
+                (
+                    State::Restarting {
+                        serving: Some(serving),
+                        next: new,
+                        rollback: None,
+                        failed,
+                    },
+                    None,
+                )
+            }
+            State::Restarting {
+                serving,
+                next,
+                rollback,
+                failed,
+            } => {
+                let failed = failed.filter(|_| repairs);
+                (
+                    State::Restarting {
+                        serving,
+                        next: new,
+                        rollback,
+                        failed,
+                    },
+                    Some(next),
+                )
+            }
+            State::Stopped { .. } => (
+                State::Restarting {
+                    serving: None,
+                    next: new,
+                    rollback: None,
+                    failed: None,
+                },
+                None,
+            ),
+        };
+        life.state = state;
+        if let Some(old) = superseded.filter(|_| !repairs) {
+            self.say(Happened::Superseded {
+                generation: old.generation,
+                by: generation,
+            });
+        }
+        self.say(Happened::Queued {
+            generation,
+            commit,
+            cause,
+        });
+    }
+
+    /// The deployment on its way has failed: tried again where that may help, else rolled back where an
+    /// exclusive app was replaced, else what serves goes on, else nothing runs.
+    pub(super) fn fail_next(&mut self, failed: Failed, retry: bool) {
+        let Some(next) = self.life().next().cloned() else {
+            return;
+        };
+        self.say(Happened::Failed(Box::new(failed.clone())));
+        if retry && next.attempt < MOST_ATTEMPTS {
+            let waits = &self.times.retry;
+            let wait = waits
+                .get(next.attempt as usize - 1)
+                .or(waits.last())
+                .copied()
+                .unwrap_or_default();
+            let at = self.now.plus(wait);
+            self.begin(
+                next.commit,
+                Cause::Retry(next.generation),
+                next.attempt + 1,
+                Some(at),
+            );
+            self.remember(failed);
+            return;
+        }
+        if let Some(commit) = self.take_rollback() {
+            self.begin(commit, Cause::RolledBack(next.generation), 1, None);
+            self.remember(failed);
+            return;
+        }
+        match std::mem::replace(&mut self.life_mut().state, State::Creating { next: None }) {
+            State::Restarting {
+                serving: Some(serving),
+                ..
+            } => {
+                self.life_mut().state = State::Running {
+                    serving,
+                    failed: Some(Box::new(failed)),
+                };
+            }
+            State::Creating { .. }
+            | State::Running { .. }
+            | State::Restarting { .. }
+            | State::Stopped { .. } => {
+                self.stop(Why::Failed(Box::new(failed)), Some(next.commit));
+            }
+        }
+    }
+
+    /// What serves no longer does, through no wish of ours.
+    pub(super) fn lose_serving(&mut self, failed: Failed, start_again: bool) {
+        let Some(serving) = self.life().serving().cloned() else {
+            return;
+        };
+        let generation = serving.generation;
+        self.say(Happened::Failed(Box::new(failed.clone())));
+        if let State::Restarting { serving, .. } = &mut self.life_mut().state {
+            *serving = None;
+            return;
+        }
+        let steady = self.now.since(serving.since) >= self.times.steady;
+        let attempt = if steady { 1 } else { serving.attempt + 1 };
+        if !start_again || attempt > MOST_ATTEMPTS {
+            self.stop(Why::Failed(Box::new(failed)), Some(serving.commit));
+            return;
+        }
+        self.begin(serving.commit, Cause::Lost(generation), attempt, None);
+        if let State::Restarting { serving, .. } = &mut self.life_mut().state {
+            *serving = None;
+        }
+    }
+
+    /// The deployment on its way is proven: from now on it serves, and the older one answers only what it has begun.
+    pub(super) fn serve(&mut self, generation: Generation) {
+        let now = self.now;
+        let life = self.life_mut();
+        let (older, mut next, failed) =
+            match std::mem::replace(&mut life.state, State::Creating { next: None }) {
+                State::Creating { next: Some(next) } => (None, next, None),
+                State::Restarting {
+                    serving,
+                    next,
+                    failed,
+                    ..
+                } => (serving, next, failed),
+                other @ (State::Creating { next: None }
+                | State::Running { .. }
+                | State::Stopped { .. }) => {
+                    life.state = other;
+                    return;
+                }
+            };
+        next.phase = Phase::Serving;
+        next.since = now;
+        next.deadline = None;
+        next.not_before = None;
+        next.trouble = None;
+        // After a roll-back the newest deployment is still the one that failed.
+        let failed = failed.filter(|_| matches!(next.cause, Cause::RolledBack(_)));
+        life.world.draining = older.as_ref().map(|older| older.generation);
+        life.state = State::Running {
+            serving: next,
+            failed,
+        };
+        if let Some(older) = older {
+            self.say(Happened::Retired {
+                generation: older.generation,
+            });
+        }
+        self.say(Happened::Serving { generation });
+    }
+
+    /// Lets go of what serves, so that an exclusive app can take its state folder; remembered for a roll-back.
+    pub(super) fn make_way(&mut self) {
+        if let State::Restarting {
+            serving, rollback, ..
+        } = &mut self.life_mut().state
+            && let Some(older) = serving.take()
+        {
+            *rollback = Some(older.commit);
+            self.say(Happened::Retired {
+                generation: older.generation,
+            });
+        }
+    }
+
+    /// Nothing is to run any more.
+    pub(super) fn stop(&mut self, why: Why, last: Option<CommitInfo>) {
+        let since = self.now;
+        let name = why.name().to_owned();
+        let life = self.life_mut();
+        life.look = None;
+        life.world.draining = None;
+        life.world.absent = 0;
+        life.world.observe_at = None;
+        life.state = State::Stopped { why, last, since };
+        self.say(Happened::Stopped { why: name });
+    }
+
+    /// The same, ordered; says what became of a deployment on its way.
+    pub(super) fn stop_all(&mut self, why: Why) {
+        if let Some(next) = self.life().next() {
+            let generation = next.generation;
+            self.say(Happened::Cancelled { generation });
+        }
+        if let Some(serving) = self.life().serving() {
+            let generation = serving.generation;
+            self.say(Happened::Retired { generation });
+        }
+        let last = self.life().newest_commit().cloned();
+        self.stop(why, last);
+    }
+
+    /// Asks the forge, unless that very question stands already.
+    pub(super) fn look(&mut self, announced: Option<Commit>, trigger: Trigger) {
+        let at = self.now;
+        let look = &mut self.life_mut().look;
+        if let Some(standing) = look
+            && standing.trigger == trigger
+            && (standing.announced == announced || announced.is_none())
+        {
+            return;
+        }
+        *look = Some(Look {
+            announced,
+            asked: 0,
+            at,
+            trigger,
+        });
+    }
+
+    pub(super) fn take_rollback(&mut self) -> Option<CommitInfo> {
+        match &mut self.life_mut().state {
+            State::Restarting { rollback, .. } => rollback.take(),
+            State::Creating { .. } | State::Running { .. } | State::Stopped { .. } => None,
+        }
+    }
+
+    fn remember(&mut self, why: Failed) {
+        if let State::Restarting { failed, .. } = &mut self.life_mut().state {
+            *failed = Some(Box::new(why));
+        }
+    }
+}

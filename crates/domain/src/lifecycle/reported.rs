@@ -1,0 +1,171 @@
+//! What a runner's report changes, and what it is answered.
+
+use nestling_protocol::report::{Next, Phase as Reported, Step as At};
+
+use super::{Lifecycle, draft::Draft};
+use crate::{
+    deployment::{Boot, Deployment, Phase, Tests},
+    ids::Generation,
+};
+
+impl Lifecycle {
+    /// What a runner of this generation is to do now: the answer to its heartbeats and repeated reports.
+    pub fn answer(&self, generation: Generation) -> Next {
+        let Some(deployment) = self.named(generation) else {
+            return Next::Stop;
+        };
+        if deployment.phase == Phase::Prepared && !self.may_go(generation, deployment.exclusive) {
+            return Next::Wait;
+        }
+        Next::Go
+    }
+}
+
+impl Draft<'_> {
+    pub(super) fn reported(
+        &mut self,
+        generation: Generation,
+        boot: &str,
+        seq: u64,
+        phase: &Reported,
+    ) {
+        let Some(deployment) = self.life().named(generation).cloned() else {
+            self.skip(format!(
+                "deployment {generation} is neither serving nor next"
+            ));
+            self.step.answer = Some(Next::Stop);
+            return;
+        };
+        match fence(&deployment, boot, seq) {
+            Fence::New => {
+                self.accept(
+                    &deployment,
+                    Boot {
+                        id: boot.to_owned(),
+                        seq,
+                    },
+                );
+                self.happened_inside(&deployment, phase);
+                self.step.answer = Some(self.life().answer(generation));
+            }
+            Fence::Repeated => self.step.answer = Some(self.life().answer(generation)),
+            Fence::Foreign => self.step.answer = Some(Next::Stop),
+        }
+    }
+
+    fn accept(&mut self, deployment: &Deployment, boot: Boot) {
+        if let Some(next) = self.next_mut(deployment.generation) {
+            next.boot = Some(boot);
+        } else if let super::State::Running { serving, .. }
+        | super::State::Restarting {
+            serving: Some(serving),
+            ..
+        } = &mut self.life_mut().state
+        {
+            serving.boot = Some(boot);
+        }
+    }
+
+    fn happened_inside(&mut self, deployment: &Deployment, report: &Reported) {
+        let (generation, now) = (deployment.generation, self.now);
+        if deployment.phase == Phase::Serving {
+            // What serves has nothing to report but its end; a restart is its own affair until the last.
+            if let Reported::Failed(failure) = report {
+                self.lose_serving(deployment.failed_as_reported(failure.clone(), now), false);
+            }
+            return;
+        }
+        match report {
+            Reported::Deploying { protocol } if *protocol != nestling_protocol::VERSION => {
+                let reason = format!(
+                    "its runner speaks protocol {protocol} and this server {}: use the runner of this server's version",
+                    nestling_protocol::VERSION
+                );
+                self.fail_next(deployment.failed(reason, now), false);
+            }
+            Reported::Deploying { .. } => self.advance(deployment, Phase::Cloning),
+            Reported::Cloned { commit } if commit != deployment.commit.id.as_str() => {
+                let reason = format!(
+                    "its runner checked out {commit} instead of {}",
+                    deployment.commit.id
+                );
+                self.fail_next(deployment.failed(reason, now), true);
+            }
+            Reported::Cloned { .. } | Reported::SetUp { .. } => {
+                self.advance(deployment, Phase::SettingUp);
+            }
+            Reported::RunningTests => self.advance(deployment, Phase::Testing),
+            Reported::Tested { counts } => self.tested(generation, Tests::Ran(*counts)),
+            Reported::TestsBroken { reason } => {
+                self.tested(generation, Tests::Broken(reason.clone()));
+            }
+            Reported::Prepared { exclusive } => {
+                if let Some(next) = self.next_mut(generation) {
+                    next.exclusive = *exclusive;
+                }
+                self.advance(deployment, Phase::Prepared);
+                if *exclusive {
+                    self.make_way();
+                }
+            }
+            Reported::Starting => self.advance(deployment, Phase::Starting),
+            Reported::Running { endpoints } => {
+                if let Some(next) = self.next_mut(generation) {
+                    next.endpoints.clone_from(endpoints);
+                }
+                self.advance(deployment, Phase::Probing);
+            }
+            Reported::Restarted { .. } => {}
+            Reported::Failed(failure) => {
+                // A commit that could not be fetched may be fetched in a moment; everything later is the app's.
+                let retry = failure.step == At::Clone;
+                self.fail_next(deployment.failed_as_reported(failure.clone(), now), retry);
+            }
+        }
+    }
+
+    /// Phases only go forward: a report that comes late does not set the deployment back.
+    fn advance(&mut self, deployment: &Deployment, phase: Phase) {
+        if rank(deployment.phase) < rank(phase) {
+            self.enter(deployment.generation, phase);
+        }
+    }
+
+    fn tested(&mut self, generation: Generation, tests: Tests) {
+        if let Some(next) = self.next_mut(generation) {
+            next.tests = tests;
+            self.say(super::Happened::Tested { generation });
+        }
+    }
+}
+
+enum Fence {
+    New,
+    Repeated,
+    Foreign,
+}
+
+fn fence(deployment: &Deployment, boot: &str, seq: u64) -> Fence {
+    match &deployment.boot {
+        None => Fence::New,
+        Some(known) if known.id == boot && seq > known.seq => Fence::New,
+        Some(known) if known.id == boot => Fence::Repeated,
+        // A machine runs its runner once. Another boot of the same generation is not the one we know.
+        Some(_) => Fence::Foreign,
+    }
+}
+
+fn rank(phase: Phase) -> u8 {
+    match phase {
+        Phase::Queued => 0,
+        Phase::Launching => 1,
+        Phase::Booting => 2,
+        Phase::Cloning => 3,
+        Phase::SettingUp => 4,
+        Phase::Testing => 5,
+        Phase::Prepared => 6,
+        Phase::Starting => 7,
+        Phase::Probing => 8,
+        Phase::Serving => 9,
+    }
+}
