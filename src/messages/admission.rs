@@ -1,1 +1,59 @@
-//! (being written)
+//! What admission is asked: how many builds run at once, fairly between repositories.
+
+use actix::prelude::*;
+use nestling_domain::ids::{EnvironmentId, Generation, RepositoryId};
+
+/// A build that wants, waits for or holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Build {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Which deployment.
+    pub generation: Generation,
+    /// Between repositories slots are shared fairly.
+    pub repository: RepositoryId,
+}
+
+/// May this build begin? Answered when it may. Asking again keeps its place; a newer generation of the same
+/// environment takes the place of an older one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Ask(pub Build);
+
+/// The state no longer builds: all its slots and places but this generation's are free.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Free {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// The generation that goes on building, if one does.
+    pub but: Option<Generation>,
+}
+
+/// These builds hold slots since before our own start. Said once, before anything is granted.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Adopt(pub Vec<Build>);
+
+/// Builds are paused for this reason (low disk, maintenance), or go on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Pause(pub Option<String>);
+
+/// Who builds and who waits.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Queue")]
+pub struct Look;
+
+/// Who builds and who waits, in the order in which slots will be granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may build at once.
+    pub slots: usize,
+    /// Those that hold a slot.
+    pub building: Vec<Build>,
+    /// Those that wait, next first.
+    pub waiting: Vec<Build>,
+    /// Why nothing is granted right now.
+    pub paused: Option<String>,
+}

@@ -69,3 +69,8 @@ pub enum ForgeError {
     #[error("{0}")]
     Failed(String),
 }
+
+/// There is something in the inbox.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Arrived;

@@ -1,1 +1,106 @@
-//! (being written)
+//! What the secrets actor is asked.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use nestling_domain::{
+    app::VariableName,
+    ids::{AppId, Class, Timestamp},
+};
+
+/// The decrypted values of an app for one kind of environment. Never logged: it has no `Debug` of its content.
+#[derive(Clone, Default)]
+pub struct Revealed {
+    /// Plain variables.
+    pub variables: BTreeMap<String, String>,
+    /// Secrets.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Revealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} variables and {} secrets", self.variables.len(), self.secrets.len())
+    }
+}
+
+/// All values, in the clear, for a runner's bundle.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Revealed, SecretError>")]
+pub struct Reveal {
+    /// Of which app.
+    pub app: AppId,
+    /// For which kind.
+    pub class: Class,
+}
+
+/// One value, in the clear, for a person.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<String>, SecretError>")]
+pub struct RevealOne {
+    /// Of which app.
+    pub app: AppId,
+    /// For which kind.
+    pub class: Class,
+    /// Which.
+    pub name: VariableName,
+}
+
+/// Record a secret or a plain variable, replacing the one of that name.
+#[derive(Clone, Message)]
+#[rtype(result = "Result<(), SecretError>")]
+pub struct Put {
+    /// Of which app.
+    pub app: AppId,
+    /// For which kind.
+    pub class: Class,
+    /// Its name.
+    pub name: VariableName,
+    /// What it holds, at most 64 KiB.
+    pub text: String,
+    /// Whether it is a secret.
+    pub secret: bool,
+}
+
+/// Remove a value; whether there was one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<bool, SecretError>")]
+pub struct Delete {
+    /// Of which app.
+    pub app: AppId,
+    /// For which kind.
+    pub class: Class,
+    /// Which.
+    pub name: VariableName,
+}
+
+/// The names, masked.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Listed>, SecretError>")]
+pub struct List {
+    /// Of which app.
+    pub app: AppId,
+    /// For which kind.
+    pub class: Class,
+}
+
+/// A value as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: VariableName,
+    /// A plain variable's text; `None` for a secret.
+    pub text: Option<String>,
+    /// When it was last put.
+    pub updated_at: Timestamp,
+}
+
+/// Why the secrets actor did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// It cannot be: for people.
+    #[error("{0}")]
+    Refused(String),
+    /// Another try may help.
+    #[error("{0}")]
+    Failed(String),
+}
