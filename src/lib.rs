@@ -1,6 +1,7 @@
 //! Nestling gives every branch of an application a living environment at a stable address.
 
 pub mod drivers;
+pub mod http;
 pub mod messages;
 
 pub use nestling_domain as domain;

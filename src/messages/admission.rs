@@ -57,3 +57,16 @@ pub struct Queue {
     /// Why nothing is granted right now.
     pub paused: Option<String>,
 }
+
+/// The way for everybody else to reach admission.
+#[derive(Clone)]
+pub struct Handle {
+    /// For a slot.
+    pub ask: Recipient<Ask>,
+    /// For giving it back.
+    pub free: Recipient<Free>,
+    /// For people: who builds and who waits.
+    pub look: Recipient<Look>,
+    /// For upkeep: pause and go on.
+    pub pause: Recipient<Pause>,
+}

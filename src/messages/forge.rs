@@ -74,3 +74,16 @@ pub enum ForgeError {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Arrived;
+
+/// The way for everybody else to reach the forge, whichever it is.
+#[derive(Clone)]
+pub struct Handle {
+    /// What is true now.
+    pub head: Recipient<Head>,
+    /// The source of a commit.
+    pub pack: Recipient<Pack>,
+    /// What the pull request shows.
+    pub announce: Recipient<Announce>,
+    /// A person starts a waiting pull request.
+    pub start_waiting: Recipient<StartWaiting>,
+}

@@ -70,3 +70,14 @@ pub struct Change<'a> {
     /// What happened.
     pub events: &'a [EventRecord],
 }
+
+/// The way for everybody else to reach the live actor.
+#[derive(Clone)]
+pub struct Handle {
+    /// For environments.
+    pub publish: Recipient<Publish>,
+    /// For everybody else who changes what a page shows.
+    pub touch: Recipient<Touch>,
+    /// For dashboards.
+    pub subscribe: Recipient<Subscribe>,
+}

@@ -55,3 +55,14 @@ pub struct Followed {
     /// What comes.
     pub live: mpsc::Receiver<Line>,
 }
+
+/// The way for everybody else to reach the logging actor.
+#[derive(Clone)]
+pub struct Handle {
+    /// For runners.
+    pub append: Recipient<Append>,
+    /// For people.
+    pub read: Recipient<Read>,
+    /// For people who watch.
+    pub follow: Recipient<Follow>,
+}

@@ -88,3 +88,16 @@ pub enum MachineError {
     #[error("{0}")]
     Failed(String),
 }
+
+/// The way for everybody else to reach the machines, whatever they are.
+#[derive(Clone)]
+pub struct Handle {
+    /// Ensure a machine.
+    pub ensure: Recipient<Ensure>,
+    /// Ensure that others are gone.
+    pub destroy: Recipient<Destroy>,
+    /// Learn of a machine's end.
+    pub watch: Recipient<Watch>,
+    /// All that exist.
+    pub list: Recipient<ListMachines>,
+}

@@ -104,3 +104,18 @@ pub enum SecretError {
     #[error("{0}")]
     Failed(String),
 }
+
+/// The way for everybody else to reach the secrets actor.
+#[derive(Clone)]
+pub struct Handle {
+    /// For a runner's bundle.
+    pub reveal: Recipient<Reveal>,
+    /// For a person.
+    pub reveal_one: Recipient<RevealOne>,
+    /// For a person.
+    pub put: Recipient<Put>,
+    /// For a person.
+    pub delete: Recipient<Delete>,
+    /// For a person.
+    pub list: Recipient<List>,
+}

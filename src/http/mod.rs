@@ -1,0 +1,57 @@
+//! Everything that speaks HTTP: runners, the API, the dashboard, the gateway.
+
+use std::sync::Arc;
+
+use crate::{
+    drivers::{blobs::Blobs, store::Store},
+    messages::{admission, environments, forge, live, logging, routes::Routes, secrets},
+};
+
+/// What the routes are built on: cheap handles of actors, and the stores for reading. Routes decide nothing
+/// and write no environment: they order, and show.
+#[derive(Clone)]
+pub struct Services {
+    /// For events.
+    pub environments: environments::Handle,
+    /// For the queue.
+    pub admission: admission::Handle,
+    /// For secrets and variables.
+    pub secrets: secrets::Handle,
+    /// For logs.
+    pub logging: logging::Handle,
+    /// For live updates.
+    pub live: live::Handle,
+    /// For source and waiting pull requests.
+    pub forge: forge::Handle,
+    /// Where the gateway sends requests.
+    pub routes: Routes,
+    /// For reading records.
+    pub store: Arc<dyn Store>,
+    /// For reading logs and artifacts, and for what runners upload.
+    pub blobs: Arc<dyn Blobs>,
+    /// How addresses are made.
+    pub addresses: Addresses,
+}
+
+/// How public addresses are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The dashboard's host with its port, e.g. `nestling.localhost:4100`.
+    pub dashboard: String,
+    /// What follows a label, with the port, e.g. `localhost:4100`.
+    pub preview_domain: String,
+}
+
+impl Addresses {
+    /// The address of the dashboard, without a trailing slash.
+    pub fn dashboard(&self) -> String {
+        format!("{}://{}", self.scheme, self.dashboard)
+    }
+
+    /// The address at which a label answers.
+    pub fn of(&self, label: &str) -> String {
+        format!("{}://{label}.{}", self.scheme, self.preview_domain)
+    }
+}
