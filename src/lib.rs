@@ -1,5 +1,6 @@
 //! Nestling gives every branch of an application a living environment at a stable address.
 
+pub mod actors;
 pub mod drivers;
 pub mod http;
 pub mod messages;

@@ -59,7 +59,9 @@ pub enum NotApplied {
     #[error("{0}")]
     Refused(String),
     /// Its actor died three times in a minute; an operator must release it. Its machine stays as it is.
-    #[error("{environment} is quarantined since its actor failed repeatedly ({reason}): what runs stays as it is; release it on the admin page or restart the server")]
+    #[error(
+        "{environment} is quarantined since its actor failed repeatedly ({reason}): what runs stays as it is; release it on the admin page or restart the server"
+    )]
     Quarantined {
         /// Which.
         environment: String,

@@ -103,12 +103,22 @@ impl Handle {
     /// Applies an event and waits until it is saved.
     pub async fn apply(&self, id: EnvironmentId, apply: Apply) -> Result<Applied, NotApplied> {
         let name = id.to_string();
-        self.route.send(Route { id, apply }).await.unwrap_or(Err(NotApplied::Uncertain(name)))
+        self.route
+            .send(Route { id, apply })
+            .await
+            .unwrap_or(Err(NotApplied::Uncertain(name)))
     }
 
     /// Passes a heartbeat on.
-    pub async fn beat(&self, id: EnvironmentId, generation: Generation) -> Result<Next, NotApplied> {
+    pub async fn beat(
+        &self,
+        id: EnvironmentId,
+        generation: Generation,
+    ) -> Result<Next, NotApplied> {
         let name = id.to_string();
-        self.heartbeat.send(Heartbeat { id, generation }).await.unwrap_or(Err(NotApplied::Uncertain(name)))
+        self.heartbeat
+            .send(Heartbeat { id, generation })
+            .await
+            .unwrap_or(Err(NotApplied::Uncertain(name)))
     }
 }

@@ -58,6 +58,8 @@ pub struct Destroy {
     pub environment: EnvironmentId,
     /// The generations that stay.
     pub keep: Vec<Generation>,
+    /// The newest generation that this is about; later ones are none of its business.
+    pub upto: Generation,
     /// Whether the state folder goes too.
     pub erase: bool,
 }
@@ -65,12 +67,21 @@ pub struct Destroy {
 /// Answers once this machine has ended, with what is known about its end; at once when there is none.
 /// The answer may take days.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "String")]
+#[rtype(result = "End")]
 pub struct Watch {
     /// Whose.
     pub environment: EnvironmentId,
     /// Which.
     pub generation: Generation,
+}
+
+/// How a machine ended.
+#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
+pub struct End {
+    /// What is known about it, for people.
+    pub reason: String,
+    /// Whether another try may help; not when it broke a limit of its own.
+    pub retry: bool,
 }
 
 /// Every machine that exists on this box, of whatever environment.

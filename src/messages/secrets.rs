@@ -19,7 +19,12 @@ pub struct Revealed {
 
 impl std::fmt::Debug for Revealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} variables and {} secrets", self.variables.len(), self.secrets.len())
+        write!(
+            f,
+            "{} variables and {} secrets",
+            self.variables.len(),
+            self.secrets.len()
+        )
     }
 }
 

@@ -5,7 +5,9 @@
 pub mod app;
 pub mod deployment;
 pub mod environment;
+pub mod history;
 pub mod ids;
 pub mod label;
 pub mod lifecycle;
+pub mod queue;
 pub mod record;

@@ -82,6 +82,8 @@ pub struct Delivery {
 pub enum Fact {
     /// The default branch has this head.
     Production {
+        /// The default branch.
+        branch: String,
         /// Its head.
         commit: crate::ids::Commit,
     },

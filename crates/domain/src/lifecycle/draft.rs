@@ -334,14 +334,17 @@ impl<'a> Draft<'a> {
     /// Asks the forge, unless that very question stands already.
     pub(super) fn look(&mut self, announced: Option<Commit>, trigger: Trigger) {
         let at = self.now;
-        let look = &mut self.life_mut().look;
-        if let Some(standing) = look
+        let life = self.life_mut();
+        if let Some(standing) = &life.look
             && standing.trigger == trigger
             && (standing.announced == announced || announced.is_none())
         {
             return;
         }
-        *look = Some(Look {
+        life.looks += 1;
+        let number = life.looks;
+        life.look = Some(Look {
+            number,
             announced,
             asked: 0,
             at,

@@ -53,9 +53,16 @@ pub enum Command {
 #[serde(rename_all = "kebab-case")]
 pub enum Observation {
     /// The forge's answer to a look.
-    Found(Found),
+    Found {
+        /// To which question, see [`Effect::Look`].
+        look: u32,
+        /// What it says.
+        found: Found,
+    },
     /// The forge could not answer; asked again later.
     NotFound {
+        /// Which question.
+        look: u32,
         /// Why, for people.
         reason: String,
     },
@@ -107,6 +114,8 @@ pub enum Observation {
     Absent {
         /// The generations that were to stay.
         keep: Vec<Generation>,
+        /// The newest generation that this is about.
+        upto: Generation,
         /// Whether the state folder was to go too, and is gone.
         erased: bool,
     },

@@ -38,6 +38,8 @@ pub struct Lifecycle {
     pub world: World,
     /// A hint from the forge that has not been settled yet.
     pub look: Option<Look>,
+    /// How many questions were put to the forge.
+    pub looks: u32,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -100,6 +102,8 @@ pub struct World {
 /// A hint that has not been settled: the forge must be asked what is true now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
+    /// Counts the questions, so that a late answer to an earlier one is known as such.
+    pub number: u32,
     /// The commit that the hint announced, if it named one. While the forge answers another, it is asked again.
     pub announced: Option<Commit>,
     /// How often it was asked since the hint.
@@ -117,7 +121,9 @@ impl Lifecycle {
             generation: Generation(0),
             state: State::Creating { next: None },
             world: World::default(),
+            looks: 1,
             look: Some(Look {
+                number: 1,
                 announced,
                 asked: 0,
                 at: now,

@@ -29,11 +29,13 @@ pub enum Effect {
     Destroy {
         /// The generations that stay, lowest first.
         keep: Vec<Generation>,
+        /// The newest generation that this is about; later ones are none of its business.
+        upto: Generation,
         /// Whether the state folder goes too.
         erase: bool,
     },
-    /// Ask the forge what is true now.
-    Look,
+    /// Ask the forge what is true now; the number tells this question from earlier ones.
+    Look(u32),
     /// Tell the forge that the announcement with this digest is the one to show.
     Announce(u64),
 }
@@ -60,7 +62,7 @@ impl Effect {
             Effect::Admit(_) => Lane::Admission,
             Effect::Launch(_) | Effect::Drain(_) | Effect::Destroy { .. } => Lane::Machine,
             Effect::Probe(_) => Lane::Proof,
-            Effect::Look => Lane::Look,
+            Effect::Look(_) => Lane::Look,
             Effect::Announce(_) => Lane::Announce,
         }
     }
@@ -77,6 +79,7 @@ impl Lifecycle {
         if self.wants_destroy() && due(self.world.observe_at) {
             owed.push(Effect::Destroy {
                 keep: self.keep(),
+                upto: self.generation,
                 erase: self.erases(),
             });
         }
@@ -96,8 +99,8 @@ impl Lifecycle {
                 | Phase::Serving => {}
             }
         }
-        if self.look.as_ref().is_some_and(|look| look.at <= now) {
-            owed.push(Effect::Look);
+        if let Some(look) = self.look.as_ref().filter(|look| look.at <= now) {
+            owed.push(Effect::Look(look.number));
         }
         let digest = self.digest();
         if self.world.announced != Some(digest) && due(self.world.announce_at) {

@@ -130,10 +130,15 @@ impl Draft<'_> {
 
     fn observe(&mut self, observation: &Observation) {
         match observation {
-            Observation::Found(found) => self.found(found),
-            Observation::NotFound { .. } => {
+            Observation::Found { look, found } => self.found(*look, found),
+            Observation::NotFound { look: number, .. } => {
                 let at = self.now.plus(self.times.forge_again);
-                if let Some(look) = &mut self.life_mut().look {
+                if let Some(look) = self
+                    .life_mut()
+                    .look
+                    .as_mut()
+                    .filter(|look| look.number == *number)
+                {
                     look.at = at;
                 }
             }
@@ -191,7 +196,7 @@ impl Draft<'_> {
                 reason,
                 retry,
             } => self.lost(*generation, reason, *retry),
-            Observation::Absent { keep, erased } => self.absent(keep, *erased),
+            Observation::Absent { keep, upto, erased } => self.absent(keep, *upto, *erased),
             Observation::NotAbsent { .. } => {
                 self.life_mut().world.observe_at = Some(self.now.plus(self.times.destroy_again));
             }
@@ -205,8 +210,13 @@ impl Draft<'_> {
         }
     }
 
-    fn found(&mut self, found: &Found) {
-        let Some(look) = self.life().look.clone() else {
+    fn found(&mut self, number: u32, found: &Found) {
+        let Some(look) = self
+            .life()
+            .look
+            .clone()
+            .filter(|look| look.number == number)
+        else {
             return;
         };
         match found {
@@ -226,7 +236,10 @@ impl Draft<'_> {
                 if let (false, Some(wait)) = (expected, wait) {
                     // Yesterday's head: ask again before the hint is spent.
                     let at = self.now.plus(wait);
+                    self.life_mut().looks += 1;
+                    let number = self.life().looks;
                     self.life_mut().look = Some(super::Look {
+                        number,
                         asked: look.asked + 1,
                         at,
                         ..look
@@ -327,8 +340,9 @@ impl Draft<'_> {
         }
     }
 
-    fn absent(&mut self, keep: &[Generation], erased: bool) {
+    fn absent(&mut self, keep: &[Generation], upto: Generation, erased: bool) {
         let (now, again) = (self.now, self.times.absent_again);
+        let stopped = matches!(self.life().state, State::Stopped { .. });
         let closed = matches!(
             self.life().state,
             State::Stopped {
@@ -336,15 +350,21 @@ impl Draft<'_> {
                 ..
             }
         );
-        let stopped = matches!(self.life().state, State::Stopped { .. });
+        // What was asked for since is none of this observation's business.
+        let current = self.life().generation == upto;
         let world = &mut self.life_mut().world;
-        world.machines.retain(|machine| keep.contains(machine));
+        world
+            .machines
+            .retain(|machine| *machine > upto || keep.contains(machine));
         world.observe_at = None;
+        if !stopped || !current {
+            return;
+        }
         if erased {
             world.folder = false;
         }
         let complete = keep.is_empty() && (erased || !closed);
-        if !stopped || !complete || world.absent >= ABSENT_ENOUGH {
+        if !complete || world.absent >= ABSENT_ENOUGH {
             return;
         }
         world.absent += 1;

@@ -1,0 +1,299 @@
+//! Decide and remember: the pure step, and the one conditional write.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use nestling_domain::{
+    environment::Environment as Record,
+    ids::{EnvironmentId, Version},
+    lifecycle::{Event, Happened, Lane, Lifecycle, Step, Times},
+    record::EventRecord,
+};
+use tracing::{info, warn};
+
+use super::{Environment, Memory};
+use crate::{
+    drivers::{
+        clock,
+        store::{Save, Store, StoreError},
+    },
+    messages::{
+        environment::{Applied, Apply, Birth, NotApplied},
+        live::Publish,
+    },
+};
+
+/// How often a decision is made anew on a record that somebody else has changed meanwhile.
+const CONFLICTS: u32 = 3;
+/// Before an effect is performed again whose observation could not be saved.
+const NOT_KEPT: Duration = Duration::from_secs(1);
+
+impl Environment {
+    pub(super) fn decide(
+        &mut self,
+        apply: Apply,
+        free: Option<Lane>,
+    ) -> AtomicResponse<Self, Result<Applied, NotApplied>> {
+        AtomicResponse::new(Box::pin(self.decide_future(apply, free)))
+    }
+
+    /// Decides, saves, and settles; `free` is the lane whose effect this event ends.
+    pub(super) fn decide_future(
+        &mut self,
+        apply: Apply,
+        free: Option<Lane>,
+    ) -> impl ActorFuture<Self, Output = Result<Applied, NotApplied>> + use<> {
+        let store = self.neighbours.store.clone();
+        let times = self.neighbours.times.clone();
+        let id = self.id.clone();
+        let memory = Memory {
+            record: self.memory.record.clone(),
+            history: self.memory.history.clone(),
+        };
+        let decided = async move { decide(&*store, &times, id, memory, apply).await };
+        decided.into_actor(self).map(move |decided, actor, ctx| {
+            if let Some(lane) = free {
+                actor.in_flight.remove(&lane);
+            }
+            match decided {
+                Decided::Saved { memory, events, applied } => {
+                    actor.memory = memory;
+                    let environment = applied.environment.clone();
+                    for event in &events {
+                        info!(environment.id = %actor.id, version = environment.version.0, "{}: {}", environment.name(), describe(&event.what));
+                    }
+                    actor.neighbours.live.publish.do_send(Publish { environment, events });
+                    actor.settle(ctx);
+                    Ok(applied)
+                }
+                Decided::Unchanged { memory, applied } => {
+                    actor.memory = memory;
+                    actor.settle(ctx);
+                    Ok(applied)
+                }
+                Decided::Not(reason) => {
+                    if free.is_some() {
+                        // What was observed could not be kept (a full disk, say): not at once again.
+                        ctx.run_later(NOT_KEPT, Self::settle);
+                    } else {
+                        actor.settle(ctx);
+                    }
+                    Err(reason)
+                }
+                Decided::Unknown(reason) => {
+                    warn!(environment.id = %actor.id, "forgets {} and reloads: {reason}", actor.id);
+                    actor.last_error = Some(reason);
+                    actor.forget(ctx);
+                    actor.load(ctx);
+                    Err(NotApplied::Uncertain(actor.id.to_string()))
+                }
+            }
+        })
+    }
+}
+
+enum Decided {
+    Saved {
+        memory: Memory,
+        events: Vec<EventRecord>,
+        applied: Applied,
+    },
+    Unchanged {
+        memory: Memory,
+        applied: Applied,
+    },
+    Not(NotApplied),
+    Unknown(String),
+}
+
+async fn decide(
+    store: &dyn Store,
+    times: &Times,
+    id: EnvironmentId,
+    mut memory: Memory,
+    apply: Apply,
+) -> Decided {
+    if let Some(input) = &apply.input {
+        match store.answered(&id, input).await {
+            Ok(Some(decision)) => return repeated(memory, decision, &apply.event, &id),
+            Ok(None) => {}
+            Err(error) => return failed(&id, error),
+        }
+    }
+    for _ in 0..CONFLICTS {
+        let now = clock::now();
+        let (before, known) = match (&memory.record, &apply.birth) {
+            (Some(record), birth) => (renamed(record, birth.as_deref()), true),
+            (None, Some(birth)) => (born(&id, birth, &apply.event, now), false),
+            (None, None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
+        };
+        let step = match before.lifecycle.step(&apply.event, now, times) {
+            Ok(step) => step,
+            Err(refused) => return Decided::Not(NotApplied::Refused(refused.0)),
+        };
+        let decision = decision(&step);
+        let unchanged = memory.record.as_deref()
+            == Some(&Record {
+                lifecycle: step.next.clone(),
+                ..before.clone()
+            });
+        if unchanged && step.happened.is_empty() {
+            let environment = Arc::new(before);
+            let applied = Applied {
+                environment,
+                answer: step.answer,
+                decision,
+            };
+            return Decided::Unchanged { memory, applied };
+        }
+        let expected = known.then_some(before.version);
+        let mut history = memory.history.clone();
+        let deployments = history.keep_up(&id, &step.next, &step.happened, now);
+        let environment = Record {
+            lifecycle: step.next,
+            version: Version(before.version.0 + 1),
+            updated_at: now,
+            ..before
+        };
+        let save = Save {
+            due_at: environment.lifecycle.due_at(),
+            environment: environment.clone(),
+            expected,
+            input: apply.input.clone().map(|input| (input, decision.clone())),
+            happened: step.happened,
+            by: apply.by.clone(),
+            deployments,
+        };
+        match store.save(save).await {
+            Ok(events) => {
+                let environment = Arc::new(environment);
+                let memory = Memory {
+                    record: Some(environment.clone()),
+                    history,
+                };
+                return Decided::Saved {
+                    memory,
+                    events,
+                    applied: Applied {
+                        environment,
+                        answer: step.answer,
+                        decision,
+                    },
+                };
+            }
+            Err(StoreError::Conflict(_)) => match super::read(store, &id).await {
+                Ok(current) => memory = current,
+                Err(error) => return failed(&id, error),
+            },
+            Err(error) => return failed(&id, error),
+        }
+    }
+    Decided::Unknown(format!(
+        "{id} was changed by somebody else {CONFLICTS} times in a row"
+    ))
+}
+
+/// An input that was handled before gets its first answer, and changes nothing.
+fn repeated(memory: Memory, decision: String, event: &Event, id: &EnvironmentId) -> Decided {
+    let Some(environment) = memory.record.clone() else {
+        return Decided::Not(NotApplied::Unknown(id.to_string()));
+    };
+    let answer = match event {
+        Event::Observed(nestling_domain::lifecycle::Observation::Reported {
+            generation, ..
+        }) => Some(environment.lifecycle.answer(*generation)),
+        Event::Observed(_) | Event::Command(_) | Event::Hint { .. } | Event::Tick => None,
+    };
+    Decided::Unchanged {
+        memory,
+        applied: Applied {
+            environment,
+            answer,
+            decision,
+        },
+    }
+}
+
+fn failed(id: &EnvironmentId, error: StoreError) -> Decided {
+    match error {
+        StoreError::Rejected(reason) => Decided::Not(NotApplied::Refused(format!(
+            "{id} could not be saved: {reason}"
+        ))),
+        StoreError::Conflict(reason) | StoreError::Unknown(reason) => Decided::Unknown(reason),
+    }
+}
+
+/// A pull request may get another title, and its branch may be renamed.
+fn renamed(record: &Record, birth: Option<&Birth>) -> Record {
+    let mut record = record.clone();
+    if let Some(birth) = birth {
+        record.title.clone_from(&birth.title);
+        record.branch.clone_from(&birth.branch);
+    }
+    record
+}
+
+fn born(
+    id: &EnvironmentId,
+    birth: &Birth,
+    event: &Event,
+    now: nestling_domain::ids::Timestamp,
+) -> Record {
+    let announced = match event {
+        Event::Hint { commit, .. } => commit.clone(),
+        Event::Command(_) | Event::Observed(_) | Event::Tick => None,
+    };
+    Record {
+        id: id.clone(),
+        app: birth.app.id.clone(),
+        owner: birth.app.owner.clone(),
+        slug: birth.app.slug.clone(),
+        repository: birth.app.repository,
+        kind: birth.kind,
+        branch: birth.branch.clone(),
+        title: birth.title.clone(),
+        lifecycle: Lifecycle::new(now, announced),
+        version: Version(0),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// What came of an event, in words.
+fn decision(step: &Step) -> String {
+    if let Some(reason) = &step.skipped {
+        return format!("nothing: {reason}");
+    }
+    match step.happened.as_slice() {
+        [] => "noted".to_owned(),
+        happened => happened.iter().map(describe).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// One event in words, readable alone.
+pub(super) fn describe(what: &Happened) -> String {
+    match what {
+        Happened::Queued {
+            generation, commit, ..
+        } => format!("deployment {generation} of {} queued", commit.id.short()),
+        Happened::Phase { generation, phase } => {
+            format!("deployment {generation} is {}", phase.name())
+        }
+        Happened::Tested { generation } => format!("deployment {generation} was tested"),
+        Happened::Serving { generation } => format!("deployment {generation} serves"),
+        Happened::Failed(failed) => format!(
+            "deployment {} failed while {}: {}",
+            failed.generation,
+            failed.phase.name(),
+            failed.reason
+        ),
+        Happened::Superseded { generation, by } => {
+            format!("deployment {generation} was superseded by {by}")
+        }
+        Happened::Cancelled { generation } => format!("deployment {generation} was cancelled"),
+        Happened::Retired { generation } => format!("deployment {generation} was retired"),
+        Happened::Stopped { why } => format!("stopped ({why})"),
+        Happened::Removed => "nothing of it is left".to_owned(),
+        Happened::Skipped { reason } => format!("nothing done: {reason}"),
+    }
+}

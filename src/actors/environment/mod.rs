@@ -1,0 +1,494 @@
+//! The actor of one environment: decide → remember → act → answer.
+//!
+//! It loads before it handles anything, forgets and reloads when an outcome is unknown, performs what the
+//! saved state owes beside an open mailbox (one effect at a time per lane), and leaves memory when it owes
+//! nothing and is quiet.
+
+mod decide;
+mod perform;
+mod route;
+
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use nestling_domain::{
+    environment::Environment as Record,
+    history::History,
+    ids::{EnvironmentId, Generation, Timestamp},
+    lifecycle::{Effect, Event, Lane, Observation, Times},
+};
+use nestling_protocol::report::Next;
+use tracing::{debug, error, warn};
+
+use crate::{
+    drivers::{clock, store::Store},
+    messages::{
+        admission,
+        environment::{Applied, Apply, Beat, Inspect, Inspected, Leave, NotApplied},
+        environments::{Died, Quiet},
+        forge, live, machines,
+        routes::{Routes, Traffic},
+    },
+};
+
+pub use route::route;
+
+/// Before a load that failed is tried again, at first; doubled up to [`LOAD_AGAIN_MOST`].
+const LOAD_AGAIN: Duration = Duration::from_millis(200);
+/// The longest wait between two loads.
+const LOAD_AGAIN_MOST: Duration = Duration::from_secs(5);
+/// An environment that owes nothing leaves memory after this long without a message.
+const QUIET: Duration = Duration::from_mins(1);
+/// A machine whose runner was silent this long is lost: six heartbeats.
+const SILENT: Duration = Duration::from_mins(1);
+/// How often quiet and silence are looked at.
+const LOOK_ROUND: Duration = Duration::from_secs(10);
+/// How many history records are read at load: the two that a state can name, and a few for their neighbours.
+const HISTORY: usize = 6;
+
+/// What an environment needs of the rest of the house.
+pub struct Neighbours {
+    /// Records.
+    pub store: Arc<dyn Store>,
+    /// Machines.
+    pub machines: machines::Handle,
+    /// The forge.
+    pub forge: forge::Handle,
+    /// Slots.
+    pub admission: admission::Handle,
+    /// Dashboards.
+    pub live: live::Handle,
+    /// The gateway's table.
+    pub routes: Routes,
+    /// The gateway's proof and drain.
+    pub traffic: Arc<dyn Traffic>,
+    /// Figures.
+    pub times: Times,
+    /// How big machines are.
+    pub size: machines::Size,
+    /// Signs the first token of a generation's runner.
+    pub token: Box<Tokens>,
+    /// Where the sockets of a machine lie.
+    pub sockets: Box<Sockets>,
+}
+
+/// Signs the first token of a generation's runner.
+pub type Tokens = dyn Fn(&EnvironmentId, Generation) -> String;
+/// Says where the sockets of a machine lie.
+pub type Sockets = dyn Fn(&EnvironmentId, Generation) -> PathBuf;
+
+/// The actor of one environment.
+pub struct Environment {
+    id: EnvironmentId,
+    incarnation: u64,
+    neighbours: Rc<Neighbours>,
+    died: Recipient<Died>,
+    quiet: Recipient<Quiet>,
+    memory: Memory,
+    in_flight: BTreeMap<Lane, InFlight>,
+    watching: BTreeMap<Generation, SpawnHandle>,
+    wake: Option<SpawnHandle>,
+    tickets: u64,
+    /// The last sign of life of each runner, by our own clock since the load.
+    heard: BTreeMap<Generation, Timestamp>,
+    last_message: Timestamp,
+    last_error: Option<String>,
+    leaving: bool,
+}
+
+/// What is a cache of the store: forgotten whenever an outcome is unknown.
+#[derive(Default)]
+struct Memory {
+    record: Option<Arc<Record>>,
+    history: History,
+}
+
+struct InFlight {
+    ticket: u64,
+    effect: Effect,
+    handle: SpawnHandle,
+}
+
+/// An effect has ended; sent to the own address, so that its observation is decided in order with the rest.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Finished {
+    lane: Lane,
+    ticket: u64,
+    observation: Option<Observation>,
+}
+
+impl Environment {
+    /// Starts the actor; `incarnation` tells this start from others of the same environment.
+    pub fn start(
+        id: EnvironmentId,
+        incarnation: u64,
+        neighbours: Rc<Neighbours>,
+        died: Recipient<Died>,
+        quiet: Recipient<Quiet>,
+    ) -> Addr<Self> {
+        Environment::create(move |ctx| {
+            // The default mailbox of 16 loses order between senders; the bound is at the router's door.
+            ctx.set_mailbox_capacity(0);
+            Environment {
+                id,
+                incarnation,
+                neighbours,
+                died,
+                quiet,
+                memory: Memory::default(),
+                in_flight: BTreeMap::new(),
+                watching: BTreeMap::new(),
+                wake: None,
+                tickets: 0,
+                heard: BTreeMap::new(),
+                last_message: clock::now(),
+                last_error: None,
+                leaving: false,
+            }
+        })
+    }
+
+    /// Reads the truth before anything (more) is handled.
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let (store, id) = (self.neighbours.store.clone(), self.id.clone());
+        let read = async move {
+            let mut wait = LOAD_AGAIN;
+            loop {
+                match read(&*store, &id).await {
+                    Ok(memory) => return memory,
+                    Err(reason) => {
+                        warn!(environment.id = %id, "could not load {id}, trying again: {reason}");
+                    }
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LOAD_AGAIN_MOST);
+            }
+        };
+        ctx.wait(read.into_actor(self).map(|mut memory, actor, ctx| {
+            let now = clock::now();
+            if let Some(record) = &mut memory.record {
+                let lifecycle = record
+                    .lifecycle
+                    .clone()
+                    .resumed(now, &actor.neighbours.times);
+                Arc::make_mut(record).lifecycle = lifecycle;
+            }
+            actor.memory = memory;
+            actor.heard.clear();
+            actor.settle(ctx);
+        }));
+    }
+
+    /// Brings what is under way in line with what the saved state owes.
+    fn settle(&mut self, ctx: &mut Context<Self>) {
+        let Some(record) = self.memory.record.clone() else {
+            return;
+        };
+        let now = clock::now();
+        self.neighbours
+            .routes
+            .set(route(&record, &self.neighbours.sockets));
+        let owed = record.lifecycle.owed(now);
+        self.in_flight.retain(|_, flight| {
+            let still = owed.contains(&flight.effect);
+            if !still {
+                // No longer owed: dropped, its outcome unknown. What it did is observed by what is owed now.
+                ctx.cancel_future(flight.handle);
+            }
+            still
+        });
+        for effect in owed {
+            if !self.in_flight.contains_key(&effect.lane()) {
+                self.perform(&record, effect, ctx);
+            }
+        }
+        self.free_slot(&record);
+        self.watch_machines(&record, now, ctx);
+        if let Some(handle) = self.wake.take() {
+            ctx.cancel_future(handle);
+        }
+        if let Some(at) = record.lifecycle.wakes_at(now) {
+            self.wake = Some(ctx.run_later(at.since(now), |actor, ctx| {
+                actor.wake = None;
+                Self::tell_self(Event::Tick, ctx);
+            }));
+        }
+    }
+
+    fn perform(&mut self, record: &Arc<Record>, effect: Effect, ctx: &mut Context<Self>) {
+        let (lane, ticket) = (effect.lane(), self.tickets);
+        self.tickets += 1;
+        debug!(environment.id = %self.id, "begins {effect:?}");
+        let work = perform::perform(self.neighbours.clone(), record.clone(), effect.clone());
+        let handle = ctx.spawn(work.into_actor(self).map(move |observation, _, ctx| {
+            ctx.address().do_send(Finished {
+                lane,
+                ticket,
+                observation,
+            });
+        }));
+        self.in_flight.insert(
+            lane,
+            InFlight {
+                ticket,
+                effect,
+                handle,
+            },
+        );
+    }
+
+    /// A slot covers a build from its launch until it is proven healthy.
+    fn free_slot(&self, record: &Record) {
+        let waits_or_builds = record.lifecycle.next().map(|next| next.generation);
+        self.neighbours.admission.free.do_send(admission::Free {
+            environment: self.id.clone(),
+            but: waits_or_builds,
+        });
+    }
+
+    /// Watches every machine that the record names, and nothing else.
+    fn watch_machines(&mut self, record: &Record, now: Timestamp, ctx: &mut Context<Self>) {
+        let lifecycle = &record.lifecycle;
+        let launched = |generation: &Generation| {
+            lifecycle.named(*generation).is_some_and(|deployment| {
+                deployment.phase > nestling_domain::deployment::Phase::Launching
+            })
+        };
+        let wanted: Vec<Generation> = lifecycle
+            .world
+            .machines
+            .iter()
+            .copied()
+            .filter(launched)
+            .collect();
+        self.watching.retain(|generation, handle| {
+            let keep = wanted.contains(generation);
+            if !keep {
+                ctx.cancel_future(*handle);
+            }
+            keep
+        });
+        self.heard
+            .retain(|generation, _| wanted.contains(generation));
+        for generation in wanted {
+            self.heard.entry(generation).or_insert(now);
+            if self.watching.contains_key(&generation) {
+                continue;
+            }
+            let ended = self.neighbours.machines.watch.send(machines::Watch {
+                environment: self.id.clone(),
+                generation,
+            });
+            let handle = ctx.spawn(ended.into_actor(self).map(move |ended, actor, ctx| {
+                actor.watching.remove(&generation);
+                match ended {
+                    Ok(end) => {
+                        let lost = Observation::Lost {
+                            generation,
+                            reason: end.reason,
+                            retry: end.retry,
+                        };
+                        Self::tell_self(Event::Observed(lost), ctx);
+                    }
+                    // The machines actor itself is gone: watch again once it is back.
+                    Err(gone) => warn!(environment.id = %actor.id, "cannot watch machines: {gone}"),
+                }
+            }));
+            self.watching.insert(generation, handle);
+        }
+    }
+
+    fn tell_self(event: Event, ctx: &mut Context<Self>) {
+        let by = if event == Event::Tick {
+            "clock"
+        } else {
+            "machine"
+        };
+        ctx.address().do_send(Apply {
+            event,
+            by: by.to_owned(),
+            input: None,
+            birth: None,
+        });
+    }
+
+    fn look_round(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let silent: Vec<Generation> = self
+            .heard
+            .iter()
+            .filter(|(_, heard)| now.since(**heard) >= SILENT)
+            .map(|(generation, _)| *generation)
+            .collect();
+        for generation in silent {
+            self.heard.insert(generation, now);
+            let reason = format!("its runner has been silent for {} s", SILENT.as_secs());
+            Self::tell_self(
+                Event::Observed(Observation::Lost {
+                    generation,
+                    reason,
+                    retry: true,
+                }),
+                ctx,
+            );
+        }
+        let owes = self.memory.record.as_ref().is_some_and(|record| {
+            record.lifecycle.due_at().is_some() || !record.lifecycle.world.machines.is_empty()
+        });
+        if !owes && !self.leaving && now.since(self.last_message) >= QUIET {
+            self.quiet.do_send(Quiet {
+                id: self.id.clone(),
+                incarnation: self.incarnation,
+            });
+        }
+    }
+
+    fn forget(&mut self, ctx: &mut Context<Self>) {
+        self.memory = Memory::default();
+        for (_, flight) in std::mem::take(&mut self.in_flight) {
+            ctx.cancel_future(flight.handle);
+        }
+        for (_, handle) in std::mem::take(&mut self.watching) {
+            ctx.cancel_future(handle);
+        }
+        if let Some(handle) = self.wake.take() {
+            ctx.cancel_future(handle);
+        }
+    }
+}
+
+async fn read(
+    store: &dyn Store,
+    id: &EnvironmentId,
+) -> Result<Memory, crate::drivers::store::StoreError> {
+    let Some(record) = store.environment(id).await? else {
+        return Ok(Memory::default());
+    };
+    let history = History::of(store.deployments(id, None, HISTORY).await?);
+    Ok(Memory {
+        record: Some(Arc::new(record)),
+        history,
+    })
+}
+
+impl Actor for Environment {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.load(ctx);
+        ctx.run_interval(LOOK_ROUND, Self::look_round);
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        let panicked = std::thread::panicking();
+        if panicked {
+            error!(environment.id = %self.id, "the actor of {} panicked", self.id);
+        }
+        self.died.do_send(Died {
+            id: self.id.clone(),
+            incarnation: self.incarnation,
+            panicked,
+        });
+    }
+}
+
+impl Handler<Apply> for Environment {
+    type Result = AtomicResponse<Self, Result<Applied, NotApplied>>;
+
+    fn handle(&mut self, apply: Apply, _: &mut Self::Context) -> Self::Result {
+        self.last_message = clock::now();
+        self.decide(apply, None)
+    }
+}
+
+impl Handler<Finished> for Environment {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(
+        &mut self,
+        Finished {
+            lane,
+            ticket,
+            observation,
+        }: Finished,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let ours = self
+            .in_flight
+            .get(&lane)
+            .is_some_and(|flight| flight.ticket == ticket);
+        let free = ours.then_some(lane);
+        if let Some(reason) = observation.as_ref().and_then(perform::trouble) {
+            warn!(environment.id = %self.id, "{}: {reason}", self.id);
+            self.last_error = Some(reason.to_owned());
+        }
+        let Some(observation) = observation else {
+            let nothing = async {}
+                .into_actor(self)
+                .map(move |(), actor: &mut Self, ctx| {
+                    if let Some(lane) = free {
+                        actor.in_flight.remove(&lane);
+                    }
+                    actor.settle(ctx);
+                });
+            return AtomicResponse::new(Box::pin(nothing));
+        };
+        let event = Event::Observed(observation);
+        let by = "nestling".to_owned();
+        let decided = self.decide_future(
+            Apply {
+                event,
+                by,
+                input: None,
+                birth: None,
+            },
+            free,
+        );
+        AtomicResponse::new(Box::pin(decided.map(|_, _, _| ())))
+    }
+}
+
+impl Handler<Beat> for Environment {
+    type Result = MessageResult<Beat>;
+
+    fn handle(&mut self, Beat { generation }: Beat, _: &mut Self::Context) -> Self::Result {
+        let now = clock::now();
+        if let Some(heard) = self.heard.get_mut(&generation) {
+            *heard = now;
+        }
+        MessageResult(
+            self.memory
+                .record
+                .as_ref()
+                .map_or(Next::Stop, |record| record.lifecycle.answer(generation)),
+        )
+    }
+}
+
+impl Handler<Inspect> for Environment {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Inspected {
+            environment: self.memory.record.clone(),
+            in_flight: self
+                .in_flight
+                .values()
+                .map(|flight| format!("{:?}", flight.effect))
+                .collect(),
+            last_error: self.last_error.clone(),
+        })
+    }
+}
+
+impl Handler<Leave> for Environment {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        self.leaving = true;
+        ctx.stop();
+    }
+}

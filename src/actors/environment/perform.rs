@@ -1,0 +1,220 @@
+//! Act: every effect is an *ensure* whose end comes back as an observation. Over in 10 s, or asked again.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use nestling_domain::{
+    environment::Environment as Record,
+    ids::Generation,
+    lifecycle::{Effect, Observation},
+};
+
+use super::{Neighbours, route};
+use crate::messages::{
+    admission::{Ask, Build},
+    forge::{Announce, ForgeError, Head},
+    machines::{Destroy, Ensure, MachineError, Spec},
+    routes::{Target, To},
+};
+
+/// The longest an effect may take; then it is asked again, which is safe.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long one round of probes goes on while the app does not answer well yet.
+const PROBE_ROUND: Duration = Duration::from_secs(8);
+/// Between two probes of a round.
+const PROBE_AGAIN: Duration = Duration::from_millis(200);
+
+/// Performs one effect and says what was observed; `None` when it is to be asked again at once.
+pub(super) async fn perform(
+    neighbours: Rc<Neighbours>,
+    record: Arc<Record>,
+    effect: Effect,
+) -> Option<Observation> {
+    let observed = tokio::time::timeout(LONGEST, attempt(&neighbours, &record, &effect)).await;
+    observed.unwrap_or_else(|_| timed_out(&effect))
+}
+
+async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> Option<Observation> {
+    match effect {
+        Effect::Admit(generation) => {
+            let build = Build {
+                environment: record.id.clone(),
+                generation: *generation,
+                repository: record.repository,
+            };
+            neighbours.admission.ask.send(Ask(build)).await.ok()?;
+            Some(Observation::Admitted(*generation))
+        }
+        Effect::Launch(generation) => launch(neighbours, record, *generation).await,
+        Effect::Probe(generation) => Some(probe(neighbours, record, *generation).await),
+        Effect::Drain(generation) => {
+            neighbours.traffic.drain(&record.id, *generation).await;
+            Some(Observation::Drained(*generation))
+        }
+        Effect::Destroy { keep, upto, erase } => {
+            let order = Destroy {
+                environment: record.id.clone(),
+                keep: keep.clone(),
+                upto: *upto,
+                erase: *erase,
+            };
+            Some(match neighbours.machines.destroy.send(order).await {
+                Ok(Ok(())) => Observation::Absent {
+                    keep: keep.clone(),
+                    upto: *upto,
+                    erased: *erase,
+                },
+                Ok(Err(error)) => Observation::NotAbsent {
+                    reason: error.to_string(),
+                },
+                Err(gone) => Observation::NotAbsent {
+                    reason: gone.to_string(),
+                },
+            })
+        }
+        Effect::Look(look) => {
+            let question = Head {
+                repository: record.repository,
+                kind: record.kind,
+                branch: record.branch.clone(),
+            };
+            Some(match neighbours.forge.head.send(question).await {
+                Ok(Ok(found)) => Observation::Found { look: *look, found },
+                Ok(Err(ForgeError::Rejected(reason) | ForgeError::Failed(reason))) => {
+                    Observation::NotFound {
+                        look: *look,
+                        reason,
+                    }
+                }
+                Err(gone) => Observation::NotFound {
+                    look: *look,
+                    reason: gone.to_string(),
+                },
+            })
+        }
+        Effect::Announce(digest) => {
+            let order = Announce {
+                repository: record.repository,
+                kind: record.kind,
+                version: record.version.0,
+            };
+            Some(match neighbours.forge.announce.send(order).await {
+                Ok(Ok(())) => Observation::Announced(*digest),
+                Ok(Err(error)) => Observation::NotAnnounced {
+                    reason: error.to_string(),
+                },
+                Err(gone) => Observation::NotAnnounced {
+                    reason: gone.to_string(),
+                },
+            })
+        }
+    }
+}
+
+async fn launch(
+    neighbours: &Neighbours,
+    record: &Record,
+    generation: Generation,
+) -> Option<Observation> {
+    let spec = Spec {
+        token: (neighbours.token)(&record.id, generation),
+        // What a preview installs never reaches production.
+        cache: format!("{}-{}", record.app, record.kind.class().name()),
+        size: neighbours.size,
+    };
+    let order = Ensure {
+        environment: record.id.clone(),
+        generation,
+        spec,
+    };
+    Some(match neighbours.machines.ensure.send(order).await {
+        Ok(Ok(())) => Observation::Launched(generation),
+        Ok(Err(MachineError::Rejected(reason))) => Observation::NotLaunched {
+            generation,
+            reason,
+            retry: false,
+        },
+        Ok(Err(MachineError::Failed(reason))) => Observation::NotLaunched {
+            generation,
+            reason,
+            retry: true,
+        },
+        Err(gone) => Observation::NotLaunched {
+            generation,
+            reason: gone.to_string(),
+            retry: true,
+        },
+    })
+}
+
+async fn probe(neighbours: &Neighbours, record: &Record, generation: Generation) -> Observation {
+    let unhealthy = |reason: String| Observation::Unhealthy { generation, reason };
+    let Some(target) = primary(neighbours, record, generation) else {
+        return unhealthy("it reported no endpoint to answer at its address".to_owned());
+    };
+    let health = match neighbours.store.app(&record.app).await {
+        Ok(app) => app.and_then(|app| app.health),
+        Err(error) => return unhealthy(error.to_string()),
+    };
+    let end = tokio::time::Instant::now() + PROBE_ROUND;
+    loop {
+        match neighbours
+            .traffic
+            .probe(&record.id, generation, &target, health.as_deref())
+            .await
+        {
+            Ok(()) => return Observation::Healthy(generation),
+            Err(reason) if tokio::time::Instant::now() >= end => return unhealthy(reason),
+            Err(_) => tokio::time::sleep(PROBE_AGAIN).await,
+        }
+    }
+}
+
+/// The primary endpoint of a deployment that does not serve yet.
+fn primary(neighbours: &Neighbours, record: &Record, generation: Generation) -> Option<Target> {
+    let deployment = record.lifecycle.named(generation)?;
+    let serving = route::serving(record, deployment, &neighbours.sockets);
+    let To::Serving(serving) = To::Serving(serving) else {
+        return None;
+    };
+    serving.endpoints.into_iter().find(|target| target.primary)
+}
+
+fn timed_out(effect: &Effect) -> Option<Observation> {
+    let reason = || format!("no answer within {} s", LONGEST.as_secs());
+    match effect {
+        Effect::Admit(_) => None,
+        // It may exist or not: ensuring it again finds out.
+        Effect::Launch(_) => None,
+        Effect::Probe(generation) => Some(Observation::Unhealthy {
+            generation: *generation,
+            reason: reason(),
+        }),
+        Effect::Drain(generation) => Some(Observation::Drained(*generation)),
+        Effect::Destroy { .. } => Some(Observation::NotAbsent { reason: reason() }),
+        Effect::Look(look) => Some(Observation::NotFound {
+            look: *look,
+            reason: reason(),
+        }),
+        Effect::Announce(_) => Some(Observation::NotAnnounced { reason: reason() }),
+    }
+}
+
+/// What went wrong, of an observation that says so.
+pub(super) fn trouble(observation: &Observation) -> Option<&str> {
+    match observation {
+        Observation::NotFound { reason, .. }
+        | Observation::NotLaunched { reason, .. }
+        | Observation::NotAbsent { reason }
+        | Observation::NotAnnounced { reason } => Some(reason),
+        Observation::Found { .. }
+        | Observation::Admitted(_)
+        | Observation::Launched(_)
+        | Observation::Reported { .. }
+        | Observation::Healthy(_)
+        | Observation::Unhealthy { .. }
+        | Observation::Drained(_)
+        | Observation::Lost { .. }
+        | Observation::Absent { .. }
+        | Observation::Announced(_) => None,
+    }
+}

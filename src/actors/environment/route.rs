@@ -1,0 +1,88 @@
+//! Where the gateway sends requests for an environment: a function of its record.
+
+use std::path::PathBuf;
+
+use nestling_domain::{
+    deployment::Deployment,
+    environment::Environment,
+    ids::{EnvironmentId, Generation},
+    lifecycle::{State, Trigger, Why},
+};
+use nestling_protocol::report::{Address, EndpointKind};
+
+use crate::messages::routes::{Route, Serving, Target, To, Upstream};
+
+/// The route of an environment. `sockets` says where the sockets of a machine lie.
+pub fn route(
+    record: &Environment,
+    sockets: &dyn Fn(&EnvironmentId, Generation) -> PathBuf,
+) -> Route {
+    let page = format!("/{}", record.name());
+    let to = match &record.lifecycle.state {
+        State::Running {
+            serving: deployment,
+            ..
+        }
+        | State::Restarting {
+            serving: Some(deployment),
+            ..
+        } => To::Serving(serving(record, deployment, sockets)),
+        // An exclusive app is being replaced: it served a moment ago.
+        State::Restarting {
+            serving: None,
+            rollback: Some(_),
+            ..
+        } => To::Switching,
+        State::Creating { .. } | State::Restarting { serving: None, .. } => To::Coming {
+            phase: record.lifecycle.shown().name().to_owned(),
+            page,
+        },
+        State::Stopped { why, .. } => {
+            let reason = match why {
+                Why::Failed(failed) => format!(
+                    "the last deployment failed while {}: {}",
+                    failed.phase.name(),
+                    failed.reason
+                ),
+                Why::Policy(reason) => reason.clone(),
+                Why::Closed | Why::Person | Why::Idle => format!("it is stopped ({})", why.name()),
+            };
+            To::Stopped {
+                reason,
+                page,
+                wakes: why.revived_by(Trigger::Visit),
+            }
+        }
+    };
+    Route {
+        environment: record.id.clone(),
+        name: record.name(),
+        kind: record.kind,
+        label: record.label(),
+        to,
+    }
+}
+
+/// A deployment as the gateway reaches it.
+pub(super) fn serving(
+    record: &Environment,
+    deployment: &Deployment,
+    sockets: &dyn Fn(&EnvironmentId, Generation) -> PathBuf,
+) -> Serving {
+    let directory = sockets(&record.id, deployment.generation);
+    let target = |endpoint: &nestling_protocol::report::Endpoint| Target {
+        name: endpoint.name.clone(),
+        label: record.endpoint_label(&endpoint.name),
+        primary: endpoint.primary,
+        console: endpoint.kind == EndpointKind::Console,
+        upstream: match &endpoint.address {
+            Address::Unix(file) => Upstream::Unix(directory.join(file)),
+            Address::Http(base) => Upstream::Http(base.clone()),
+        },
+    };
+    Serving {
+        generation: deployment.generation,
+        commit: deployment.commit.id.clone(),
+        endpoints: deployment.endpoints.iter().map(target).collect(),
+    }
+}

@@ -1,0 +1,1 @@
+//! The forge and the machines that need no account.

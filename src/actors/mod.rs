@@ -1,0 +1,10 @@
+//! The shell around the pure core: one file per actor. Nothing is decided here.
+
+pub mod admission;
+pub mod environment;
+pub mod environments;
+pub mod intake;
+pub mod live;
+pub mod local;
+pub mod logging;
+pub mod secrets;
