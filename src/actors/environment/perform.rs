@@ -91,14 +91,14 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
                 },
             })
         }
-        Effect::Announce(digest) => {
+        Effect::Announce(edition) => {
             let order = Announce {
                 repository: record.repository,
                 kind: record.kind,
                 version: record.version.0,
             };
             Some(match neighbours.forge.announce.send(order).await {
-                Ok(Ok(())) => Observation::Announced(*digest),
+                Ok(Ok(())) => Observation::Announced(*edition),
                 Ok(Err(error)) => Observation::NotAnnounced {
                     reason: error.to_string(),
                 },

@@ -124,8 +124,8 @@ pub enum Observation {
         /// Why, for people.
         reason: String,
     },
-    /// The forge shows the announcement with this digest.
-    Announced(u64),
+    /// The forge shows this edition of the announcement, or a newer one.
+    Announced(u32),
     /// The forge did not take the announcement.
     NotAnnounced {
         /// Why, for people.

@@ -85,6 +85,8 @@ pub enum State {
 pub struct World {
     /// Generations whose machine may exist: asked for, and not yet observed absent.
     pub machines: BTreeSet<Generation>,
+    /// The newest generation whose machine was ever asked for.
+    pub asked: Generation,
     /// The deployment that no longer gets new requests and still answers old ones.
     pub draining: Option<Generation>,
     /// Whether the state folder may exist.
@@ -93,8 +95,10 @@ pub struct World {
     pub absent: u8,
     /// When it must be observed again, while that is owed.
     pub observe_at: Option<Timestamp>,
-    /// The digest of what the forge shows, see [`crate::announcement`].
-    pub announced: Option<u64>,
+    /// Counts the changes of what people are to see: the newest edition of the announcement.
+    pub edition: u32,
+    /// The newest edition that the forge shows.
+    pub announced: u32,
     /// Not before this moment is the announcement tried again.
     pub announce_at: Option<Timestamp>,
 }
@@ -120,7 +124,10 @@ impl Lifecycle {
         Lifecycle {
             generation: Generation(0),
             state: State::Creating { next: None },
-            world: World::default(),
+            world: World {
+                edition: 1,
+                ..World::default()
+            },
             looks: 1,
             look: Some(Look {
                 number: 1,

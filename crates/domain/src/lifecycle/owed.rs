@@ -1,13 +1,11 @@
 //! What a state owes the world: the difference between what it wants and what is known to be true.
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-
 use super::{Lifecycle, State, Why};
 use crate::{
     deployment::Phase,
     ids::{Generation, Timestamp},
 };
+use serde::{Deserialize, Serialize};
 
 /// How often the absence of everything must be observed before it is believed.
 pub(super) const ABSENT_ENOUGH: u8 = 2;
@@ -29,15 +27,15 @@ pub enum Effect {
     Destroy {
         /// The generations that stay, lowest first.
         keep: Vec<Generation>,
-        /// The newest generation that this is about; later ones are none of its business.
+        /// The newest generation whose machine was asked for by then; later ones are none of its business.
         upto: Generation,
         /// Whether the state folder goes too.
         erase: bool,
     },
     /// Ask the forge what is true now; the number tells this question from earlier ones.
     Look(u32),
-    /// Tell the forge that the announcement with this digest is the one to show.
-    Announce(u64),
+    /// Tell the forge that there is this edition of the announcement to show.
+    Announce(u32),
 }
 
 /// Effects of one lane run one at a time; lanes never wait for each other.
@@ -79,7 +77,7 @@ impl Lifecycle {
         if self.wants_destroy() && due(self.world.observe_at) {
             owed.push(Effect::Destroy {
                 keep: self.keep(),
-                upto: self.generation,
+                upto: self.world.asked,
                 erase: self.erases(),
             });
         }
@@ -102,9 +100,8 @@ impl Lifecycle {
         if let Some(look) = self.look.as_ref().filter(|look| look.at <= now) {
             owed.push(Effect::Look(look.number));
         }
-        let digest = self.digest();
-        if self.world.announced != Some(digest) && due(self.world.announce_at) {
-            owed.push(Effect::Announce(digest));
+        if self.world.announced != self.world.edition && due(self.world.announce_at) {
+            owed.push(Effect::Announce(self.world.edition));
         }
         owed
     }
@@ -123,7 +120,7 @@ impl Lifecycle {
             times.push(next.not_before.or(next.deadline).unwrap_or_default());
         }
         times.extend(self.look.as_ref().map(|look| look.at));
-        if self.world.announced != Some(self.digest()) {
+        if self.world.announced != self.world.edition {
             times.push(self.world.announce_at.unwrap_or_default());
         }
         times.into_iter().min()
@@ -171,23 +168,26 @@ impl Lifecycle {
                 .all(|machine| *machine == generation)
     }
 
-    /// The digest of everything that the forge shows of this environment.
-    pub fn digest(&self) -> u64 {
-        let shown = (
-            self.state_name(),
-            self.shown(),
-            self.serving()
-                .map(|d| (d.generation, &d.endpoints, &d.tests)),
-            self.next()
-                .map(|d| (d.generation, d.phase.shown(), &d.tests)),
-            self.failure(),
-            self.newest_commit(),
-        );
-        let text = serde_json::to_vec(&shown).unwrap_or_default();
-        let digest = Sha256::digest(text);
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[..8]);
-        u64::from_be_bytes(bytes)
+    /// Whether people are to see something else after this than before.
+    pub(super) fn reads_like(&self, before: &Self) -> bool {
+        let shown = |life: &Self| {
+            let serving = life
+                .serving()
+                .map(|d| (d.generation, d.endpoints.clone(), d.tests.clone()));
+            let next = life
+                .next()
+                .map(|d| (d.generation, d.phase.shown(), d.tests.clone()));
+            let failure = life.failure().map(|failed| failed.generation);
+            (
+                life.state_name(),
+                life.shown(),
+                serving,
+                next,
+                failure,
+                life.newest_commit().cloned(),
+            )
+        };
+        shown(self) == shown(before)
     }
 
     fn wants_destroy(&self) -> bool {

@@ -19,6 +19,10 @@ impl Lifecycle {
             Event::Observed(observation) => draft.observe(observation),
             Event::Tick => draft.tick(),
         }
+        if !draft.life().reads_like(self) {
+            draft.life_mut().world.edition += 1;
+            draft.life_mut().world.announce_at = None;
+        }
         if let Some(reason) = draft.step.skipped.clone()
             && !matches!(event, Event::Observed(_))
         {
@@ -200,8 +204,9 @@ impl Draft<'_> {
             Observation::NotAbsent { .. } => {
                 self.life_mut().world.observe_at = Some(self.now.plus(self.times.destroy_again));
             }
-            Observation::Announced(digest) => {
-                self.life_mut().world.announced = Some(*digest);
+            Observation::Announced(edition) => {
+                let announced = &mut self.life_mut().world.announced;
+                *announced = (*announced).max(*edition);
                 self.life_mut().world.announce_at = None;
             }
             Observation::NotAnnounced { .. } => {
@@ -319,6 +324,7 @@ impl Draft<'_> {
         // Recorded before it is asked for, so that whatever may exist is known.
         let world = &mut self.life_mut().world;
         world.machines.insert(generation);
+        world.asked = generation;
         world.folder = true;
         self.enter(generation, Phase::Launching);
     }
@@ -351,7 +357,7 @@ impl Draft<'_> {
             }
         );
         // What was asked for since is none of this observation's business.
-        let current = self.life().generation == upto;
+        let current = self.life().world.asked == upto;
         let world = &mut self.life_mut().world;
         world
             .machines

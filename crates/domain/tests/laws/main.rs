@@ -1,0 +1,13 @@
+//! The laws of the lifecycle, each with thousands of cases.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests fail by panicking"
+)]
+
+mod convergence;
+mod steps;
+mod stories;
+mod table;
+mod world;
