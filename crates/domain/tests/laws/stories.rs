@@ -1,1 +1,492 @@
-//! x
+//! Short stories of one environment, told to the pure machine.
+
+use std::time::Duration;
+
+use nestling_domain::{
+    deployment::{Cause, Phase},
+    ids::Generation,
+    lifecycle::{Command, Effect, Event, Found, Observation, State, Trigger, Why},
+};
+use nestling_protocol::report::{Failure, Next, Phase as Report, Step as At};
+
+use crate::world::{World, commit, endpoint};
+
+/// A world in which commit 2 has been found and its deployment is queued.
+fn queued(exclusive: bool) -> World {
+    let mut world = World::new(exclusive);
+    let look = world.record.look.clone().unwrap().number;
+    found(&mut world, look, 2);
+    world
+}
+
+fn found(world: &mut World, look: u32, n: u8) {
+    observed(
+        world,
+        Observation::Found {
+            look,
+            found: Found::Open(commit(n)),
+        },
+    );
+}
+
+fn observed(world: &mut World, observation: Observation) -> Option<Next> {
+    world.apply(&Event::Observed(observation)).unwrap().answer
+}
+
+fn pushed(world: &mut World, n: u8) {
+    world.apply(&Event::Hint {
+        commit: Some(commit(n).id),
+        trigger: Trigger::Push,
+    });
+    let look = world.record.look.clone().unwrap().number;
+    found(world, look, n);
+}
+
+fn report(world: &mut World, generation: u32, seq: u64, phase: Report) -> Next {
+    let boot = format!("boot {generation}");
+    observed(
+        world,
+        Observation::Reported {
+            generation: Generation(generation),
+            boot,
+            seq,
+            phase,
+        },
+    )
+    .unwrap()
+}
+
+/// Takes the queued deployment up to `prepared`; answers what its runner is told.
+fn prepared(world: &mut World, generation: u32) -> Next {
+    let number = Generation(generation);
+    observed(world, Observation::Admitted(number));
+    observed(world, Observation::Launched(number));
+    let commit = world.record.next().unwrap().commit.id.as_str().to_owned();
+    assert_eq!(
+        report(
+            world,
+            generation,
+            1,
+            Report::Deploying {
+                protocol: nestling_protocol::VERSION
+            }
+        ),
+        Next::Go
+    );
+    report(world, generation, 2, Report::Cloned { commit });
+    report(world, generation, 3, Report::RunningTests);
+    report(
+        world,
+        generation,
+        4,
+        Report::Prepared {
+            exclusive: world.exclusive,
+        },
+    )
+}
+
+fn running(world: &mut World, generation: u32) {
+    assert_eq!(prepared(world, generation), Next::Go);
+    report(world, generation, 5, Report::Starting);
+    report(
+        world,
+        generation,
+        6,
+        Report::Running {
+            endpoints: vec![endpoint()],
+        },
+    );
+    observed(world, Observation::Healthy(Generation(generation)));
+    if let Some(draining) = world.record.world.draining {
+        observed(world, Observation::Drained(draining));
+    }
+}
+
+#[test]
+fn a_commit_goes_through_its_phases_and_serves() {
+    let mut world = queued(false);
+    assert_eq!(world.record.state_name(), "creating");
+    running(&mut world, 1);
+    assert_eq!(world.record.state_name(), "running");
+    assert_eq!(world.record.serving().unwrap().phase, Phase::Serving);
+    assert_eq!(
+        world.record.due_at().is_some(),
+        world.record.world.announced != world.record.world.edition
+    );
+}
+
+#[test]
+fn the_old_deployment_serves_until_the_new_one_is_proven_and_then_drains_before_it_goes() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    assert_eq!(world.record.state_name(), "restarting");
+    assert_eq!(world.record.serving().unwrap().generation, Generation(1));
+    assert_eq!(prepared(&mut world, 2), Next::Go);
+    report(&mut world, 2, 5, Report::Starting);
+    report(
+        &mut world,
+        2,
+        6,
+        Report::Running {
+            endpoints: vec![endpoint()],
+        },
+    );
+    observed(&mut world, Observation::Healthy(Generation(2)));
+    assert_eq!(world.record.serving().unwrap().generation, Generation(2));
+    let owed = world.record.owed(world.now);
+    assert!(owed.contains(&Effect::Drain(Generation(1))));
+    assert!(
+        !owed
+            .iter()
+            .any(|effect| matches!(effect, Effect::Destroy { .. })),
+        "it is not destroyed while it drains"
+    );
+    observed(&mut world, Observation::Drained(Generation(1)));
+    let gone = Effect::Destroy {
+        keep: vec![Generation(2)],
+        upto: Generation(2),
+        erase: false,
+    };
+    assert!(world.record.owed(world.now).contains(&gone));
+}
+
+#[test]
+fn an_exclusive_app_waits_until_the_older_machine_is_gone_and_rolls_back_once() {
+    let mut world = queued(true);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    assert_eq!(prepared(&mut world, 2), Next::Wait);
+    assert!(
+        world.record.serving().is_none(),
+        "the older one had to go first"
+    );
+    observed(
+        &mut world,
+        Observation::Absent {
+            keep: vec![Generation(2)],
+            upto: Generation(2),
+            erased: false,
+        },
+    );
+    assert_eq!(
+        report(&mut world, 2, 4, Report::Prepared { exclusive: true }),
+        Next::Go
+    );
+    let failure = Failure {
+        step: At::Start,
+        reason: "it never listened".into(),
+        exit: None,
+        tail: vec![],
+    };
+    report(&mut world, 2, 5, Report::Failed(failure));
+    let next = world.record.next().unwrap().clone();
+    assert_eq!(
+        (next.cause, next.commit),
+        (Cause::RolledBack(Generation(2)), commit(2))
+    );
+    observed(
+        &mut world,
+        Observation::Absent {
+            keep: vec![],
+            upto: Generation(2),
+            erased: false,
+        },
+    );
+    running(&mut world, 3);
+    assert!(
+        matches!(&world.record.state, State::Running { failed: Some(failed), .. } if failed.generation == Generation(2))
+    );
+}
+
+#[test]
+fn two_quick_commits_build_only_the_last() {
+    let mut world = queued(false);
+    pushed(&mut world, 4);
+    pushed(&mut world, 6);
+    assert_eq!(world.record.next().unwrap().commit, commit(6));
+    let admit: Vec<Effect> = world
+        .record
+        .owed(world.now)
+        .into_iter()
+        .filter(|e| matches!(e, Effect::Admit(_)))
+        .collect();
+    assert_eq!(admit, [Effect::Admit(Generation(3))]);
+}
+
+#[test]
+fn yesterdays_head_is_asked_again_before_the_hint_is_spent() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Hint {
+        commit: Some(commit(4).id),
+        trigger: Trigger::Push,
+    });
+    for _ in 0..4 {
+        let look = world.record.look.clone().unwrap();
+        world.now = world.now.max(look.at);
+        found(&mut world, look.number, 2);
+    }
+    let look = world.record.look.clone().unwrap();
+    world.now = world.now.max(look.at);
+    found(&mut world, look.number, 4);
+    assert_eq!(world.record.next().unwrap().commit, commit(4));
+}
+
+#[test]
+fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 5);
+    observed(&mut world, Observation::Admitted(Generation(2)));
+    observed(&mut world, Observation::Launched(Generation(2)));
+    let failure = Failure {
+        step: At::Setup,
+        reason: "npm ci: lockfile out of date".into(),
+        exit: None,
+        tail: vec!["npm error".into()],
+    };
+    report(&mut world, 2, 1, Report::Failed(failure));
+    assert_eq!(world.record.state_name(), "running");
+    assert_eq!(
+        world.record.failure().unwrap().reason,
+        "npm ci: lockfile out of date"
+    );
+    pushed(&mut world, 6);
+    assert_eq!(world.record.next().unwrap().commit, commit(6));
+}
+
+#[test]
+fn what_fails_through_no_fault_of_the_app_is_tried_three_times() {
+    let mut world = queued(false);
+    for attempt in 1..=3 {
+        assert_eq!(world.record.next().unwrap().attempt, attempt);
+        world.now = world.record.next().unwrap().not_before.unwrap_or(world.now);
+        observed(&mut world, Observation::Admitted(Generation(attempt)));
+        observed(
+            &mut world,
+            Observation::NotLaunched {
+                generation: Generation(attempt),
+                reason: "no capacity".into(),
+                retry: true,
+            },
+        );
+    }
+    assert!(
+        matches!(&world.record.state, State::Stopped { why: Why::Failed(failed), .. } if failed.reason == "no capacity")
+    );
+}
+
+#[test]
+fn a_reboot_starts_what_ran_again() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    observed(
+        &mut world,
+        Observation::Lost {
+            generation: Generation(1),
+            reason: "the host was restarted".into(),
+            retry: true,
+        },
+    );
+    assert_eq!(
+        world.record.next().unwrap().cause,
+        Cause::Lost(Generation(1))
+    );
+    running(&mut world, 2);
+    assert_eq!(world.record.state_name(), "running");
+}
+
+#[test]
+fn a_machine_that_dies_again_and_again_ends_as_failed() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    for generation in 1..=3 {
+        observed(
+            &mut world,
+            Observation::Lost {
+                generation: Generation(generation),
+                reason: "it ended".into(),
+                retry: true,
+            },
+        );
+        if generation < 3 {
+            running(&mut world, generation + 1);
+        }
+    }
+    assert!(matches!(
+        &world.record.state,
+        State::Stopped {
+            why: Why::Failed(_),
+            ..
+        }
+    ));
+}
+
+#[test]
+fn deadlines_name_what_did_not_happen() {
+    for (upto, word) in [
+        (0, "could not be started"),
+        (1, "has not reported"),
+        (2, "took too long"),
+    ] {
+        let mut world = queued(false);
+        observed(&mut world, Observation::Admitted(Generation(1)));
+        if upto > 0 {
+            observed(&mut world, Observation::Launched(Generation(1)));
+        }
+        if upto > 1 {
+            report(
+                &mut world,
+                1,
+                1,
+                Report::Deploying {
+                    protocol: nestling_protocol::VERSION,
+                },
+            );
+        }
+        let deadline = world.record.next().unwrap().deadline.unwrap();
+        world.now = deadline;
+        let step = world.apply(&Event::Tick).unwrap();
+        assert!(
+            format!("{:?}", step.happened).contains(word),
+            "{word} in {:?}",
+            step.happened
+        );
+    }
+}
+
+#[test]
+fn a_deadline_on_the_outside_is_given_grace_after_our_own_absence() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    world.now = world.now.plus(Duration::from_mins(10));
+    world.record = world.record.clone().resumed(world.now, &world.times);
+    assert!(
+        world.apply(&Event::Tick).unwrap().happened.is_empty(),
+        "down for ten minutes is not a mass redeploy"
+    );
+    assert_eq!(
+        report(
+            &mut world,
+            1,
+            1,
+            Report::Deploying {
+                protocol: nestling_protocol::VERSION
+            }
+        ),
+        Next::Go
+    );
+}
+
+#[test]
+fn close_wins_over_everything_in_flight_and_is_believed_after_two_looks() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    observed(&mut world, Observation::Admitted(Generation(2)));
+    world.apply(&Event::Hint {
+        commit: None,
+        trigger: Trigger::Refresh,
+    });
+    let look = world.record.look.clone().unwrap().number;
+    observed(
+        &mut world,
+        Observation::Found {
+            look,
+            found: Found::Closed,
+        },
+    );
+    assert!(matches!(
+        &world.record.state,
+        State::Stopped {
+            why: Why::Closed,
+            ..
+        }
+    ));
+    let gone = Effect::Destroy {
+        keep: vec![],
+        upto: Generation(2),
+        erase: true,
+    };
+    assert!(world.record.owed(world.now).contains(&gone));
+    assert_eq!(
+        report(
+            &mut world,
+            2,
+            1,
+            Report::Deploying {
+                protocol: nestling_protocol::VERSION
+            }
+        ),
+        Next::Stop
+    );
+    observed(
+        &mut world,
+        Observation::Absent {
+            keep: vec![],
+            upto: Generation(2),
+            erased: true,
+        },
+    );
+    assert!(
+        !world.record.owed(world.now).contains(&gone),
+        "the second look comes later"
+    );
+    world.now = world.now.plus(world.times.absent_again);
+    assert!(world.record.owed(world.now).contains(&gone));
+}
+
+#[test]
+fn orders_that_cannot_be_obeyed_say_why() {
+    let mut world = World::new(false);
+    let refused = |world: &World, command| {
+        world
+            .record
+            .step(&Event::Command(command), world.now, &world.times)
+            .unwrap_err()
+            .0
+    };
+    assert_eq!(
+        refused(&world, Command::Redeploy),
+        "nothing was deployed yet, so there is nothing to deploy again"
+    );
+    assert_eq!(
+        refused(&world, Command::Cancel),
+        "no deployment is on its way, so there is nothing to cancel"
+    );
+    world.apply(&Event::Command(Command::Delete));
+    assert_eq!(
+        refused(&world, Command::Start),
+        "its pull request is closed: open it again to deploy it"
+    );
+}
+
+#[test]
+fn cancel_gives_up_what_is_on_its_way_and_keeps_what_serves() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    world.apply(&Event::Command(Command::Cancel));
+    assert_eq!(world.record.state_name(), "running");
+    assert_eq!(world.record.serving().unwrap().generation, Generation(1));
+}
+
+#[test]
+fn a_sleeping_preview_wakes_for_a_visit_and_a_stopped_one_does_not() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Stop));
+    let step = world
+        .apply(&Event::Hint {
+            commit: None,
+            trigger: Trigger::Visit,
+        })
+        .unwrap();
+    assert!(step.skipped.is_some() && world.record.look.is_none());
+    world.apply(&Event::Command(Command::Start));
+    let look = world.record.look.clone().unwrap().number;
+    found(&mut world, look, 2);
+    assert_eq!(world.record.next().unwrap().cause, Cause::Start);
+}

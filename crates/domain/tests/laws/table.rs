@@ -1,1 +1,47 @@
-//! x
+//! The one table of what brings a stopped environment back, in every cell.
+
+use nestling_domain::{
+    deployment::{Failed, Shown},
+    ids::Generation,
+    lifecycle::{Trigger, Why},
+};
+
+use crate::world::commit;
+
+#[test]
+fn what_brings_a_stopped_environment_back() {
+    use Trigger::{Push, Refresh, Reopen, Start, Visit};
+    let failed = Failed {
+        generation: Generation(1),
+        commit: commit(1),
+        phase: Shown::Deploying,
+        reason: "npm install failed".into(),
+        exit: None,
+        tail: vec![],
+        at: nestling_domain::ids::Timestamp(0),
+    };
+    let triggers = [Push, Reopen, Visit, Refresh, Start];
+    let table = [
+        (Why::Closed, [false, true, false, true, false]),
+        (Why::Person, [false, true, false, false, true]),
+        (
+            Why::Policy("expired".into()),
+            [false, true, false, false, true],
+        ),
+        (Why::Idle, [true, true, true, false, true]),
+        (
+            Why::Failed(Box::new(failed)),
+            [true, true, false, false, true],
+        ),
+    ];
+    for (why, row) in table {
+        for (trigger, revives) in triggers.into_iter().zip(row) {
+            assert_eq!(
+                why.revived_by(trigger),
+                revives,
+                "{} × {trigger:?}",
+                why.name()
+            );
+        }
+    }
+}
