@@ -1,8 +1,10 @@
 //! Nestling gives every branch of an application a living environment at a stable address.
 
 pub mod actors;
+pub mod config;
 pub mod drivers;
 pub mod http;
 pub mod messages;
+pub mod telemetry;
 
 pub use nestling_domain as domain;

@@ -1,0 +1,26 @@
+//! The log: one line per thing that happened, readable alone and queryable.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Begins to log to standard error. A filter that cannot be read falls back to `info`, and says so.
+pub fn begin(log: &Log) {
+    let filter = EnvFilter::try_new(&log.level);
+    let trouble = filter.as_ref().err().map(ToString::to_string);
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    let begun = match log.format {
+        LogFormat::Text => builder.compact().try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    if let (Ok(()), Some(trouble)) = (begun, trouble) {
+        tracing::warn!(
+            "log.level {:?} cannot be read ({trouble}): logging at info",
+            log.level
+        );
+    }
+}
