@@ -1,0 +1,49 @@
+# The only door: people and CI use the same targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+NESTLING := target/debug/nestling
+
+.PHONY: help demo build test check tools bench soak mutants deps clean-demo
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+build: needs-build ## build the one binary
+	$(CARGO) build --locked
+
+demo: build needs-run ## two sample apps, in production and in a pull request, come alive on this machine
+	$(NESTLING) demo
+
+test: tools ## install what the tests need, then run them all
+	$(CARGO) build --locked --workspace --all-targets
+	$(CARGO) nextest run --locked --workspace
+
+check: ## format, lints and documentation, as CI wants them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+tools: needs-build ## install what the tests need beside Rust, Node and Python (Debian: needs root once)
+	scripts/tools.sh
+
+bench: needs-build ## measure, and print the tables of docs/benchmarks.md
+	scripts/bench.sh
+
+soak: build ## the long runs: many kills, many cases
+	NESTLING_CASES=200000 NESTLING_KILLS=200 $(CARGO) nextest run --locked --workspace --profile soak
+
+mutants: ## change the lifecycle in every way and see that a test notices
+	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants
+	cd crates/domain && $(CARGO) mutants --file 'src/lifecycle/*.rs' --file src/queue.rs
+
+deps: ## licences, sources and bans of what we depend on
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check bans licenses sources
+
+.PHONY: needs-build needs-run
+needs-build:
+	@scripts/needs.sh build
+needs-run:
+	@scripts/needs.sh run

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what the tests need, by the ordinary package clients, and only what is not there yet.
+set -euo pipefail
+have() { command -v "$1" >/dev/null 2>&1; }
+packages=()
+have bwrap || packages+=(bubblewrap)
+have chromium || packages+=(chromium fonts-liberation)
+have git-lfs || packages+=(git-lfs)
+have ps || packages+=(procps)
+have column || packages+=(bsdextrautils)
+if [ ${#packages[@]} -gt 0 ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "nestling: the tests need ${packages[*]}: run 'sudo apt-get install ${packages[*]}' once" >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
