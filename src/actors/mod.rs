@@ -8,3 +8,4 @@ pub mod live;
 pub mod local;
 pub mod logging;
 pub mod secrets;
+pub mod upkeep;
