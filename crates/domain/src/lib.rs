@@ -4,10 +4,12 @@
 
 pub mod app;
 pub mod deployment;
+pub mod discovery;
 pub mod environment;
 pub mod history;
 pub mod ids;
 pub mod label;
 pub mod lifecycle;
+pub mod local_forge;
 pub mod queue;
 pub mod record;
