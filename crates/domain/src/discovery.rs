@@ -1,0 +1,203 @@
+//! Which apps a tree holds: found from the names of its files and the contents of a few, without configuration.
+//!
+//! A folder is an app when it has, in this order, a `nestling.toml` with `[start] run` (any), a `main.w` (Wing), a
+//! `package.json` with a `start` script (Node) or else a `build` script (static), or an `index.html` (static).
+//! Then, from the root downwards:
+//!
+//! - A folder inside an app belongs to that app (the `website/` of a Wing app, the `client/` of a server), unless
+//!   it says otherwise with `main.w` or `[start] run`. A static app owns less: what starts a server inside it is
+//!   an app of its own.
+//! - A `package.json` with `workspaces` and no `start` script is the roof of others: it is an app only when
+//!   nothing below it is.
+//! - Samples and outputs (`examples`, `dist`, …) count only when nothing else is found, tests and fixtures only
+//!   when not even those are; `node_modules`, `vendor` and folders beginning with a dot never count.
+
+mod folder;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nestling_protocol::bundle;
+
+use folder::{Folder, Rank};
+
+/// How many folders deep an app may lie: deeper ones are parts of something.
+pub const DEEPEST: usize = 4;
+/// How many apps one repository may hold: each costs an environment per pull request.
+pub const MOST_APPS: usize = 20;
+/// How many files not taken the reason on the page names: enough to find one's own.
+const NAMED_IN_REASON: usize = 5;
+/// How much of a path is shown.
+const LONGEST_SHOWN: usize = 200;
+
+/// An app that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundApp {
+    /// Its folder, with `/`, no leading one; empty for the root.
+    pub root: String,
+    /// What it is.
+    pub kind: bundle::Kind,
+    /// What its makers call it: `name` of `nestling.toml`, else of `package.json` (without its scope), else the
+    /// folder's name, else the repository's. Not yet a slug.
+    pub name: String,
+    /// The path that the health probe asks for, if `nestling.toml` names one.
+    pub health: Option<String>,
+}
+
+/// A file that might have made an app and did not, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTaken {
+    /// The file.
+    pub path: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What was found in a tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// The apps, by folder.
+    pub apps: Vec<FoundApp>,
+    /// What was looked at and not taken, by path.
+    pub not_taken: Vec<NotTaken>,
+}
+
+/// The files whose contents decide; hand them to [`discover`]. `paths` are all regular files of the tree.
+pub fn wanted<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let decides = |path: &&str| {
+        folder::candidate(path)
+            .is_some_and(|(folder, file)| file.has_content() && folder::rank(folder).is_ok())
+    };
+    paths.into_iter().filter(decides).collect()
+}
+
+/// Finds the apps of a tree. `repository` is the name of the repository, for an app at its root. A wanted file
+/// without contents counts as unreadable.
+pub fn discover<'a>(
+    repository: &str,
+    paths: impl IntoIterator<Item = &'a str>,
+    contents: &BTreeMap<String, String>,
+) -> Discovery {
+    let mut found = Discovery::default();
+    let mut folders: BTreeMap<&str, Folder<'_>> = BTreeMap::new();
+    for path in paths {
+        let Some((folder, file)) = folder::candidate(path) else {
+            continue;
+        };
+        match folder::rank(folder) {
+            Ok(rank) => folders
+                .entry(folder)
+                .or_insert_with(|| Folder::new(folder, rank))
+                .add(path, file, contents),
+            Err(Some(reason)) => found.refuse(path, reason),
+            Err(None) => {}
+        }
+    }
+    let chosen = choose(folders, &mut found);
+    for folder in chosen {
+        found.take(folder.app(repository));
+    }
+    found.apps.sort_by(|a, b| a.root.cmp(&b.root));
+    found.not_taken.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+impl Discovery {
+    /// Why there is no app, for the page; `None` when there is one. `place` says where was looked.
+    pub fn why_none(&self, place: &str) -> Option<String> {
+        if !self.apps.is_empty() {
+            return None;
+        }
+        let mut why = format!(
+            "no app in {place}: an app is a folder, at most {DEEPEST} deep, with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run"
+        );
+        if !self.not_taken.is_empty() {
+            let named = self.not_taken.iter().take(NAMED_IN_REASON);
+            let named: Vec<String> = named
+                .map(|n| format!("{} ({})", n.path, n.reason))
+                .collect();
+            why.push_str("; not taken: ");
+            why.push_str(&named.join(", "));
+            let more = self.not_taken.len().saturating_sub(NAMED_IN_REASON);
+            if more > 0 {
+                why.push_str(&format!(" and {more} more"));
+            }
+        }
+        Some(why)
+    }
+
+    fn take(&mut self, app: FoundApp) {
+        if self.apps.len() < MOST_APPS {
+            self.apps.push(app);
+        } else {
+            let place = if app.root.is_empty() { "." } else { &app.root };
+            let reason = format!("a repository may hold {MOST_APPS} apps, and has them already");
+            self.refuse(place, reason);
+        }
+    }
+
+    fn refuse(&mut self, path: &str, reason: impl Into<String>) {
+        // It goes to pages and logs.
+        let shown = |c: char| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        };
+        self.not_taken.push(NotTaken {
+            path: path.chars().map(shown).take(LONGEST_SHOWN).collect(),
+            reason: reason.into(),
+        });
+    }
+}
+
+/// Which folders are apps, shallow ones first; the reasons for the others go to `found`.
+fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> Vec<Folder<'a>> {
+    let mut candidates = Vec::new();
+    for (_, folder) in folders {
+        for (path, reason) in folder.complaints() {
+            found.refuse(path, reason);
+        }
+        if folder.kind().is_some() {
+            candidates.push(folder);
+        }
+    }
+    let best = candidates.iter().map(|folder| folder.rank).min();
+    candidates.retain(|folder| {
+        let fits = Some(folder.rank) == best;
+        if !fits {
+            found.refuse(folder.path_of_kind(), folder.rank.reason());
+        }
+        fits
+    });
+    let roofs = roofs(&candidates);
+    candidates.sort_by_key(|folder| (folder.depth(), folder.path));
+    let mut chosen: Vec<Folder<'a>> = Vec::new();
+    for folder in candidates {
+        if roofs.contains(folder.path) {
+            let reason = "it has workspaces and no start script: its packages are the apps";
+            found.refuse(folder.path_of_kind(), reason);
+            continue;
+        }
+        let owner = chosen.iter().find(|app| app.owns(&folder));
+        if let Some(owner) = owner {
+            let reason = format!("it belongs to the app in {}", owner.place());
+            found.refuse(folder.path_of_kind(), reason);
+        } else {
+            chosen.push(folder);
+        }
+    }
+    chosen
+}
+
+/// Folders that only bind others together.
+fn roofs<'a>(candidates: &[Folder<'a>]) -> BTreeSet<&'a str> {
+    candidates
+        .iter()
+        .filter(|roof| roof.binds_workspaces())
+        .filter(|roof| candidates.iter().any(|other| roof.holds(other)))
+        .map(|roof| roof.path)
+        .collect()
+}

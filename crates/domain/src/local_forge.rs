@@ -16,7 +16,8 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},     time::Duration,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
 use crate::{
@@ -106,7 +107,10 @@ pub fn unnumbered(known: &Known, default_branch: &str, listing: &Listing) -> Vec
         .filter(|branch| !numbered.contains(&*branch.name))
         .collect();
     fresh.sort_by_key(|branch| (branch.committed_at, branch.name.clone()));
-    fresh.into_iter().map(|branch| branch.name.clone()).collect()
+    fresh
+        .into_iter()
+        .map(|branch| branch.name.clone())
+        .collect()
 }
 
 /// Compares a complete listing with what was known. Branches without a number are left alone:
@@ -280,7 +284,11 @@ impl<'a> Table<'a> {
             }
             places -= 1;
             row.status = PullRequestStatus::Open;
-            let trigger = if fresh { Trigger::Push } else { Trigger::Reopen };
+            let trigger = if fresh {
+                Trigger::Push
+            } else {
+                Trigger::Reopen
+            };
             opened.push((row.number, told(row, trigger)));
         }
         opened.sort_by_key(|(number, _)| *number);

@@ -96,7 +96,12 @@ fn words(fact: &Fact) -> String {
 #[test]
 fn the_default_branch_is_what_origin_says_then_main_then_master_then_the_current_one() {
     let cases: [(Option<&str>, Option<&str>, &[&str], Option<&str>); 8] = [
-        (Some("trunk"), Some("x"), &["main", "trunk", "x"], Some("trunk")),
+        (
+            Some("trunk"),
+            Some("x"),
+            &["main", "trunk", "x"],
+            Some("trunk"),
+        ),
         (Some("gone"), Some("x"), &["main", "x"], Some("main")),
         (None, Some("x"), &["master", "main", "x"], Some("main")),
         (None, Some("x"), &["master", "x"], Some("master")),
@@ -107,7 +112,11 @@ fn the_default_branch_is_what_origin_says_then_main_then_master_then_the_current
     ];
     for (origin, current, branches, expected) in cases {
         let found = default_branch(origin, current, branches);
-        assert_eq!(found.as_deref(), expected, "{origin:?} {current:?} {branches:?}");
+        assert_eq!(
+            found.as_deref(),
+            expected,
+            "{origin:?} {current:?} {branches:?}"
+        );
     }
 }
 
@@ -145,7 +154,10 @@ fn a_merged_branch_closes_and_opens_again_with_its_next_commit() {
         ..branch("a", 2, 0)
     };
     assert_eq!(world.sees(500, &[merged]), ["pr-1 Refresh -"]);
-    assert_eq!(world.sees(500, &[branch("a", 4, 0)]), ["pr-1 Reopen 0404040"]);
+    assert_eq!(
+        world.sees(500, &[branch("a", 4, 0)]),
+        ["pr-1 Reopen 0404040"]
+    );
 }
 
 #[test]
@@ -156,7 +168,10 @@ fn age_limits_what_is_opened_and_not_what_is_open() {
         ["production 0101010", "pr-1 Push 0303030"]
     );
     let later = 30 * DAY;
-    assert_eq!(world.sees(later, &[branch("old", 2, 15), branch("young", 3, 14)]), [""; 0]);
+    assert_eq!(
+        world.sees(later, &[branch("old", 2, 15), branch("young", 3, 14)]),
+        [""; 0]
+    );
     assert_eq!(world.status("young"), PullRequestStatus::Open);
 }
 
@@ -176,7 +191,11 @@ fn ten_are_opened_newest_first_and_the_rest_wait_for_a_place_or_a_person() {
     assert_eq!(world.sees(500, &branches), [""; 0]);
 
     // A person starts the oldest; it stays open, although that makes eleven.
-    let row = world.known.pull_requests.iter_mut().find(|p| p.branch == "b11");
+    let row = world
+        .known
+        .pull_requests
+        .iter_mut()
+        .find(|p| p.branch == "b11");
     let row = row.unwrap();
     let (opened, fact) = start(row).unwrap().unwrap();
     *row = opened;
@@ -191,7 +210,10 @@ fn ten_are_opened_newest_first_and_the_rest_wait_for_a_place_or_a_person() {
     assert_eq!(world.open(), 10);
     branches.remove(0);
     world.sees(500, &branches);
-    assert_eq!(world.sees(1000, &branches), ["pr-11 Refresh -", "pr-1 Reopen 6363636"]);
+    assert_eq!(
+        world.sees(1000, &branches),
+        ["pr-11 Refresh -", "pr-1 Reopen 6363636"]
+    );
 }
 
 #[test]
@@ -213,7 +235,10 @@ fn without_its_default_branch_a_listing_changes_nothing() {
     world.sees(0, &[branch("a", 2, 0)]);
     let before = world.known.clone();
     assert_eq!(world.sees_exactly(500, vec![]), [""; 0]);
-    assert_eq!(world.sees_exactly(5000, vec![branch("renamed", 1, 0)]), [""; 0]);
+    assert_eq!(
+        world.sees_exactly(5000, vec![branch("renamed", 1, 0)]),
+        [""; 0]
+    );
     assert_eq!(world.known.production, before.production);
     assert_eq!(world.status("a"), PullRequestStatus::Open);
 }

@@ -1,0 +1,300 @@
+//! One folder of a tree, and what its files say about it.
+
+use std::collections::BTreeMap;
+
+use nestling_protocol::bundle::Kind;
+use serde::Deserialize;
+
+use super::{DEEPEST, FoundApp};
+
+/// The longest name taken from a file; a slug is shorter still.
+const LONGEST_NAME: usize = 100;
+
+/// The files that can make a folder an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum File {
+    Nestling,
+    Wing,
+    Package,
+    Index,
+}
+
+impl File {
+    /// Whether its content decides, and not only its being there.
+    pub(super) fn has_content(self) -> bool {
+        matches!(self, File::Nestling | File::Package)
+    }
+}
+
+/// How willingly a folder is taken: a lower rank hides the higher ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Usual,
+    Sample,
+    Test,
+}
+
+impl Rank {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Rank::Usual => "it is an app",
+            Rank::Sample => "it is a sample or an output, and the repository has apps beside it",
+            Rank::Test => "it belongs to tests, and the repository has apps beside it",
+        }
+    }
+}
+
+/// The folder and the kind of file, of a path that can make an app.
+pub(super) fn candidate(path: &str) -> Option<(&str, File)> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let file = match name {
+        "nestling.toml" => File::Nestling,
+        "main.w" => File::Wing,
+        "package.json" => File::Package,
+        "index.html" => File::Index,
+        _ => return None,
+    };
+    Some((folder, file))
+}
+
+/// How willingly this folder is taken; an error when never, with a reason where somebody may wonder.
+pub(super) fn rank(folder: &str) -> Result<Rank, Option<String>> {
+    let parts = || folder.split('/').filter(|_| !folder.is_empty());
+    let foreign = |part: &str| {
+        part.starts_with('.')
+            || matches!(
+                part,
+                "node_modules" | "vendor" | "bower_components" | "third_party"
+            )
+    };
+    // A crafted tree can name anything; such a folder must reach neither a page nor a command.
+    if parts().any(|part| foreign(part) || part.is_empty()) {
+        return Err(None);
+    }
+    if folder.chars().any(char::is_control) {
+        return Err(Some(
+            "its folder's name has control characters: rename it".to_owned(),
+        ));
+    }
+    if parts().count() > DEEPEST {
+        return Err(Some(format!("it lies more than {DEEPEST} folders deep")));
+    }
+    let of = |part: &str| match part {
+        "test" | "tests" | "__tests__" | "spec" | "e2e" | "fixtures" | "__fixtures__"
+        | "testdata" | "mocks" | "__mocks__" => Rank::Test,
+        "example" | "examples" | "sample" | "samples" | "demo" | "demos" | "template"
+        | "templates" | "dist" | "build" | "out" | "output" | "target" | "public" | "static"
+        | "assets" | "coverage" => Rank::Sample,
+        _ => Rank::Usual,
+    };
+    Ok(parts().map(of).max().unwrap_or(Rank::Usual))
+}
+
+/// What one folder's files say.
+#[derive(Debug)]
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a str,
+    pub(super) rank: Rank,
+    files: BTreeMap<File, &'a str>,
+    nestling: Option<Result<Nestling, String>>,
+    package: Option<Result<Package, String>>,
+}
+
+/// What discovery reads of a `nestling.toml`; whether the rest is right is the runner's to say.
+#[derive(Debug, Default, Deserialize)]
+struct Nestling {
+    name: Option<String>,
+    start: Option<Start>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Start {
+    run: Option<String>,
+    health: Option<String>,
+}
+
+/// What discovery reads of a `package.json`.
+#[derive(Debug, Default, Deserialize)]
+struct Package {
+    #[serde(default)]
+    name: serde_json::Value,
+    #[serde(default)]
+    scripts: serde_json::Value,
+    #[serde(default)]
+    workspaces: serde_json::Value,
+}
+
+impl<'a> Folder<'a> {
+    pub(super) fn new(path: &'a str, rank: Rank) -> Self {
+        Folder {
+            path,
+            rank,
+            files: BTreeMap::new(),
+            nestling: None,
+            package: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, path: &'a str, file: File, contents: &BTreeMap<String, String>) {
+        self.files.insert(file, path);
+        let unreadable = || "it is too big, or not UTF-8 text".to_owned();
+        let text = contents.get(path);
+        match file {
+            File::Nestling => {
+                let read = |text: &String| {
+                    toml::from_str(text).map_err(|e| format!("it is not valid: {}", e.message()))
+                };
+                self.nestling = Some(text.ok_or_else(unreadable).and_then(read));
+            }
+            File::Package => {
+                let read = |text: &String| {
+                    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+                    serde_json::from_str(text).map_err(|e| format!("it is not valid JSON: {e}"))
+                };
+                self.package = Some(text.ok_or_else(unreadable).and_then(read));
+            }
+            File::Wing | File::Index => {}
+        }
+    }
+
+    /// What app it is, and which file says so.
+    pub(super) fn kind(&self) -> Option<(Kind, File)> {
+        if self.starts_explicitly() {
+            return Some((Kind::Any, File::Nestling));
+        }
+        if self.files.contains_key(&File::Wing) {
+            return Some((Kind::Wing, File::Wing));
+        }
+        if self.script("start") {
+            return Some((Kind::Node, File::Package));
+        }
+        if self.script("build") {
+            return Some((Kind::Static, File::Package));
+        }
+        let index = self.files.contains_key(&File::Index);
+        index.then_some((Kind::Static, File::Index))
+    }
+
+    /// The file that makes it an app; its folder where none does.
+    pub(super) fn path_of_kind(&self) -> &'a str {
+        let file = self.kind().and_then(|(_, file)| self.files.get(&file));
+        file.copied().unwrap_or(self.path)
+    }
+
+    /// Files that look as if they should make an app and do not, each with why.
+    pub(super) fn complaints(&self) -> Vec<(&'a str, String)> {
+        let mut complaints = Vec::new();
+        let none = self.kind().is_none();
+        if let (Some(path), Some(read)) = (self.files.get(&File::Nestling), &self.nestling) {
+            match read {
+                Err(reason) => complaints.push((*path, reason.clone())),
+                Ok(_) if none => complaints.push((*path, "it has no [start] run".to_owned())),
+                Ok(_) => {}
+            }
+        }
+        if let (Some(path), Some(read)) = (self.files.get(&File::Package), &self.package) {
+            match read {
+                Err(reason) => complaints.push((*path, reason.clone())),
+                Ok(_) if none => {
+                    complaints.push((*path, "it has no start or build script".to_owned()))
+                }
+                Ok(_) => {}
+            }
+        }
+        complaints
+    }
+
+    /// Whether `other`, which lies inside this app, is a part of it.
+    pub(super) fn owns(&self, other: &Folder<'_>) -> bool {
+        let Some(kind) = other
+            .kind()
+            .map(|(kind, _)| kind)
+            .filter(|_| self.holds(other))
+        else {
+            return false;
+        };
+        match kind {
+            Kind::Wing | Kind::Any => false,
+            Kind::Node => !matches!(self.kind(), Some((Kind::Static, _))),
+            Kind::Static => true,
+        }
+    }
+
+    /// Whether `other` lies inside this folder.
+    pub(super) fn holds(&self, other: &Folder<'_>) -> bool {
+        self.path != other.path
+            && (self.path.is_empty()
+                || other
+                    .path
+                    .strip_prefix(self.path)
+                    .is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    /// Whether it only builds the packages below it.
+    pub(super) fn binds_workspaces(&self) -> bool {
+        let workspaces =
+            matches!(&self.package, Some(Ok(package)) if !package.workspaces.is_null());
+        workspaces && matches!(self.kind(), Some((Kind::Static, File::Package)))
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.path.split('/').filter(|part| !part.is_empty()).count()
+    }
+
+    /// The folder, for people.
+    pub(super) fn place(&self) -> &str {
+        if self.path.is_empty() {
+            "the repository's root"
+        } else {
+            self.path
+        }
+    }
+
+    pub(super) fn app(&self, repository: &str) -> FoundApp {
+        let nestling = self.nestling.as_ref().and_then(|read| read.as_ref().ok());
+        let package = self.package.as_ref().and_then(|read| read.as_ref().ok());
+        let named = nestling.and_then(|nestling| nestling.name.as_deref());
+        let packaged = package
+            .and_then(|package| package.name.as_str())
+            .and_then(|name| name.rsplit('/').next());
+        let folder = self.path.rsplit('/').next();
+        let name = [named, packaged, folder]
+            .into_iter()
+            .flatten()
+            .map(str::trim)
+            .find(|name| !name.is_empty())
+            .unwrap_or(repository);
+        let start = nestling.and_then(|nestling| nestling.start.as_ref());
+        FoundApp {
+            root: self.path.to_owned(),
+            kind: self.kind().map_or(Kind::Any, |(kind, _)| kind),
+            name: name
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST_NAME)
+                .collect(),
+            health: start.and_then(|start| start.health.clone()),
+        }
+    }
+
+    fn starts_explicitly(&self) -> bool {
+        let Some(Ok(Nestling {
+            start: Some(start), ..
+        })) = &self.nestling
+        else {
+            return false;
+        };
+        start.run.as_ref().is_some_and(|run| !run.trim().is_empty())
+    }
+
+    fn script(&self, name: &str) -> bool {
+        let Some(Ok(package)) = &self.package else {
+            return false;
+        };
+        let script = package
+            .scripts
+            .get(name)
+            .and_then(serde_json::Value::as_str);
+        script.is_some_and(|script| !script.trim().is_empty())
+    }
+}

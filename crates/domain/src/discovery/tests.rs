@@ -1,0 +1,238 @@
+use super::*;
+
+/// Lines of `path` or `path: content` to what is found, one line each.
+fn found(tree: &str) -> String {
+    let mut paths = Vec::new();
+    let mut contents = BTreeMap::new();
+    for line in tree.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (path, content) = line.split_once(": ").unwrap_or((line, ""));
+        paths.push(path);
+        if wanted([path]).len() == 1 {
+            contents.insert(path.to_owned(), content.replace("\\n", "\n"));
+        }
+    }
+    let discovery = discover("shop", paths, &contents);
+    let mut lines: Vec<String> = discovery
+        .apps
+        .iter()
+        .map(|app| {
+            let health = app.health.as_deref().unwrap_or("");
+            format!("{:?} {:?} in {:?} {health}", app.kind, app.name, app.root)
+                .trim_end()
+                .to_owned()
+        })
+        .collect();
+    lines.extend(
+        discovery
+            .not_taken
+            .iter()
+            .map(|n| format!("not {}: {}", n.path, n.reason)),
+    );
+    lines.join("\n")
+}
+
+const START: &str = r#"{"name":"@acme/server","scripts":{"start":"node ."}}"#;
+const BUILD: &str = r#"{"scripts":{"build":"vite build"}}"#;
+const NEITHER: &str = r#"{"scripts":{"test":"true"}}"#;
+
+#[test]
+fn each_kind_is_known_by_its_file_and_named_by_its_makers() {
+    for (tree, expected) in [
+        ("main.w", r#"Wing "shop" in """#.to_owned()),
+        ("web/main.w", r#"Wing "web" in "web""#.to_owned()),
+        (
+            &format!("package.json: {START}"),
+            r#"Node "server" in """#.to_owned(),
+        ),
+        (
+            &format!("package.json: {BUILD}\nindex.html"),
+            r#"Static "shop" in """#.to_owned(),
+        ),
+        (
+            "index.html\nabout.html",
+            r#"Static "shop" in """#.to_owned(),
+        ),
+        (
+            "public/index.html",
+            r#"Static "public" in "public""#.to_owned(),
+        ),
+        (
+            "api/nestling.toml: name = \"The API\"\\n[start]\\nrun = \"./api\"\\nhealth = \"/ok\"",
+            r#"Any "The API" in "api" /ok"#.to_owned(),
+        ),
+        // What is explicit wins over what is guessed; a nestling.toml without a start only adds.
+        (
+            &format!("package.json: {START}\nmain.w\nnestling.toml: [start]\\nrun = \"x\""),
+            r#"Any "server" in """#.to_owned(),
+        ),
+        (
+            &format!(
+                "package.json: {START}\nnestling.toml: name = \"till\"\\n[test]\\nrun = \"x\""
+            ),
+            r#"Node "till" in """#.to_owned(),
+        ),
+        (
+            &format!("package.json: {START}\nmain.w"),
+            r#"Wing "server" in """#.to_owned(),
+        ),
+    ] {
+        assert_eq!(found(tree), expected, "for {tree}");
+    }
+}
+
+#[test]
+fn a_folder_inside_an_app_belongs_to_it_unless_it_says_otherwise() {
+    insta::assert_snapshot!(found(&format!("
+        main.w
+        website/package.json: {START}
+        website/public/index.html
+        other/main.w
+        jobs/nestling.toml: [start]\\nrun = \"jobs\"
+    ")), @r#"
+    Wing "shop" in ""
+    Any "jobs" in "jobs"
+    Wing "other" in "other"
+    not website/package.json: it belongs to the app in the repository's root
+    not website/public/index.html: it is a sample or an output, and the repository has apps beside it
+    "#);
+    // A static page does not own a server, and a server owns its client.
+    insta::assert_snapshot!(found(&format!("
+        index.html
+        api/package.json: {START}
+        api/client/package.json: {BUILD}
+        docs/index.html
+    ")), @r#"
+    Static "shop" in ""
+    Node "server" in "api"
+    not api/client/package.json: it belongs to the app in the repository's root
+    not docs/index.html: it belongs to the app in the repository's root
+    "#);
+    // `web` does not own `web-admin`.
+    insta::assert_snapshot!(found("
+        web/index.html
+        web-admin/index.html
+    "), @r#"
+    Static "web" in "web"
+    Static "web-admin" in "web-admin"
+    "#);
+}
+
+#[test]
+fn the_roof_of_workspaces_is_an_app_only_when_nothing_below_it_is() {
+    let roof = r#"{"workspaces":["packages/*"],"scripts":{"build":"turbo build"}}"#;
+    insta::assert_snapshot!(found(&format!("
+        package.json: {roof}
+        packages/api/package.json: {START}
+        packages/web/package.json: {BUILD}
+        packages/shared/package.json: {NEITHER}
+    ")), @r#"
+    Node "server" in "packages/api"
+    Static "web" in "packages/web"
+    not package.json: it has workspaces and no start script: its packages are the apps
+    not packages/shared/package.json: it has no start or build script
+    "#);
+    insta::assert_snapshot!(found(&format!("
+        package.json: {roof}
+        packages/shared/package.json: {NEITHER}
+    ")), @r#"
+    Static "shop" in ""
+    not packages/shared/package.json: it has no start or build script
+    "#);
+}
+
+#[test]
+fn samples_count_when_nothing_else_is_there_and_tests_when_not_even_samples_are() {
+    insta::assert_snapshot!(found("
+        main.w
+        examples/counter/main.w
+        tests/fixtures/app/main.w
+    "), @r#"
+    Wing "shop" in ""
+    not examples/counter/main.w: it is a sample or an output, and the repository has apps beside it
+    not tests/fixtures/app/main.w: it belongs to tests, and the repository has apps beside it
+    "#);
+    insta::assert_snapshot!(found("
+        examples/counter/main.w
+        examples/site/index.html
+        tests/fixtures/app/main.w
+    "), @r#"
+    Wing "counter" in "examples/counter"
+    Static "site" in "examples/site"
+    not tests/fixtures/app/main.w: it belongs to tests, and the repository has apps beside it
+    "#);
+    insta::assert_snapshot!(found("tests/fixtures/app/main.w"), @r#"Wing "app" in "tests/fixtures/app""#);
+}
+
+#[test]
+fn what_is_foreign_or_crafted_is_never_looked_at() {
+    insta::assert_snapshot!(found(&format!("
+        node_modules/x/package.json: {START}
+        web/node_modules/x/index.html
+        vendor/x/main.w
+        .github/index.html
+        ../main.w
+        a//main.w
+        a/b/c/d/e/main.w
+        a/b/c/d/main.w
+        bell\u{7}/main.w
+        $(x)/main.w
+    ")), @r#"
+    Wing "$(x)" in "$(x)"
+    Wing "d" in "a/b/c/d"
+    not a/b/c/d/e/main.w: it lies more than 4 folders deep
+    not bell�/main.w: its folder's name has control characters: rename it
+    "#);
+}
+
+#[test]
+fn broken_files_say_what_is_wrong_with_them() {
+    insta::assert_snapshot!(found("
+        a/package.json: {\"scripts\": 
+        b/package.json: {\"scripts\": [], \"name\": 7}
+        c/nestling.toml: [start\\nrun = 1
+        d/nestling.toml: [test]\\nrun = \"x\"
+        e/nestling.toml: [start]\\nrun = \"  \"
+        f/package.json: []
+    "), @r#"
+    not a/package.json: it is not valid JSON: EOF while parsing a value at line 1 column 11
+    not b/package.json: it has no start or build script
+    not c/nestling.toml: it is not valid: unclosed table, expected `]`
+    not d/nestling.toml: it has no [start] run
+    not e/nestling.toml: it has no [start] run
+    not f/package.json: it has no start or build script
+    "#);
+    let unread = discover("shop", ["package.json"], &BTreeMap::new());
+    assert_eq!(
+        unread.not_taken[0].reason,
+        "it is too big, or not UTF-8 text"
+    );
+}
+
+#[test]
+fn a_repository_holds_twenty_apps_the_shallow_ones() {
+    let mut tree: Vec<String> = (0..25).map(|n| format!("apps/a{n:02}/main.w\n")).collect();
+    tree.push("z/main.w\n".to_owned());
+    let tree = tree.concat();
+    let found = discover("shop", tree.lines(), &BTreeMap::new());
+    assert_eq!(found.apps.len(), MOST_APPS);
+    assert_eq!(found.apps[19].root, "z");
+    assert_eq!(found.not_taken.len(), 6);
+    assert_eq!(
+        found.not_taken[0].reason,
+        "a repository may hold 20 apps, and has them already"
+    );
+}
+
+#[test]
+fn the_page_says_why_there_is_no_app() {
+    let contents = BTreeMap::from([("package.json".to_owned(), NEITHER.to_owned())]);
+    let found = discover("shop", ["README.md", "package.json"], &contents);
+    insta::assert_snapshot!(
+        found.why_none("branch `main` of /repos/shop").unwrap(),
+        @"no app in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run; not taken: package.json (it has no start or build script)"
+    );
+    assert_eq!(
+        discover("shop", ["main.w"], &BTreeMap::new()).why_none("x"),
+        None
+    );
+}
