@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nestling_protocol::bundle;
 
-use folder::{Folder, Rank};
+use folder::Folder;
 
 /// How many folders deep an app may lie: deeper ones are parts of something.
 pub const DEEPEST: usize = 4;
@@ -121,7 +121,9 @@ impl Discovery {
             why.push_str(&named.join(", "));
             let more = self.not_taken.len().saturating_sub(NAMED_IN_REASON);
             if more > 0 {
-                why.push_str(&format!(" and {more} more"));
+                why.push_str(" and ");
+                why.push_str(&more.to_string());
+                why.push_str(" more");
             }
         }
         Some(why)

@@ -30,7 +30,7 @@ use crate::{
 /// How many pull requests of one repository are opened without a person asking: a laptop carries ten previews.
 pub const MOST_OPEN: usize = 10;
 /// How old a head may be for its branch to be opened: older branches are forgotten work, not work under review.
-pub const OPENED_UP_TO: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+pub const OPENED_UP_TO: Duration = Duration::from_hours(14 * 24);
 /// How far apart two listings without a branch must be before it counts as gone.
 pub const GONE_AFTER: Duration = Duration::from_secs(1);
 

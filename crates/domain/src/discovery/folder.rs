@@ -196,7 +196,7 @@ impl<'a> Folder<'a> {
             match read {
                 Err(reason) => complaints.push((*path, reason.clone())),
                 Ok(_) if none => {
-                    complaints.push((*path, "it has no start or build script".to_owned()))
+                    complaints.push((*path, "it has no start or build script".to_owned()));
                 }
                 Ok(_) => {}
             }
