@@ -2,5 +2,6 @@
 
 pub mod blobs;
 pub mod clock;
+pub mod git;
 pub mod keys;
 pub mod store;

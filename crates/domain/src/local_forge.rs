@@ -20,9 +20,11 @@ use std::{
     time::Duration,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{
     deployment::CommitInfo,
-    ids::{Commit, Timestamp},
+    ids::{Commit, RepositoryId, Timestamp},
     lifecycle::{Refused, Trigger},
     record::{Fact, PullRequest, PullRequestStatus},
 };
@@ -129,6 +131,7 @@ pub fn notice(known: &Known, default_branch: &str, listing: &Listing) -> Noticed
     let mut facts = Vec::new();
     if known.production.as_ref() != Some(&default.head.id) {
         facts.push(Fact::Production {
+            branch: default.name.clone(),
             commit: default.head.id.clone(),
         });
     }
@@ -175,6 +178,36 @@ pub fn start(pull_request: &PullRequest) -> Result<Option<(PullRequest, Fact)>, 
             OPENED_UP_TO.as_secs() / (24 * 60 * 60),
         ))),
     }
+}
+
+/// The id of the delivery that tells this, after `before` (the id of the one before it about the same branch, or
+/// any text where there is none). The same news has the same id however often it is noticed; the same head
+/// after a close and a reopen has another.
+pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> String {
+    let news = match fact {
+        Fact::Production { branch, commit } => format!("production\0{branch}\0{commit}"),
+        Fact::PullRequest {
+            number,
+            commit,
+            trigger,
+            ..
+        } => {
+            let commit = commit.as_ref().map_or("", Commit::as_str);
+            format!("{number}\0{trigger:?}\0{commit}")
+        }
+    };
+    let digest = Sha256::digest(format!("{repository}\0{before}\0{news}").as_bytes());
+    let hex: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("local-{hex}")
+}
+
+/// Whether two facts say the same news: titles may differ.
+pub fn same_news(one: &Fact, other: &Fact) -> bool {
+    let anywhere = RepositoryId(0);
+    delivery_id(anywhere, "", one) == delivery_id(anywhere, "", other)
 }
 
 /// Why a waiting pull request waits, for people.

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::RepositoryId;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -80,7 +79,7 @@ impl World {
 
 fn words(fact: &Fact) -> String {
     match fact {
-        Fact::Production { commit } => format!("production {}", commit.short()),
+        Fact::Production { commit, .. } => format!("production {}", commit.short()),
         Fact::PullRequest {
             number,
             commit,
@@ -241,6 +240,28 @@ fn without_its_default_branch_a_listing_changes_nothing() {
     );
     assert_eq!(world.known.production, before.production);
     assert_eq!(world.status("a"), PullRequestStatus::Open);
+}
+
+#[test]
+fn a_delivery_is_known_by_its_news_and_by_what_came_before() {
+    let fact = |trigger| Fact::PullRequest {
+        number: 3,
+        branch: "a".to_owned(),
+        title: String::new(),
+        commit: Some(info(2).id),
+        trigger,
+    };
+    let id = |before: &str, trigger| delivery_id(RepositoryId(1), before, &fact(trigger));
+    let first = id("", Trigger::Reopen);
+    assert_eq!(first, id("", Trigger::Reopen));
+    assert_ne!(first, id(&first, Trigger::Reopen));
+    assert_ne!(first, id("", Trigger::Push));
+    assert_ne!(
+        first,
+        delivery_id(RepositoryId(2), "", &fact(Trigger::Reopen))
+    );
+    assert!(same_news(&fact(Trigger::Push), &fact(Trigger::Push)));
+    assert!(!same_news(&fact(Trigger::Push), &fact(Trigger::Refresh)));
 }
 
 fn some_branches() -> impl Strategy<Value = Vec<Branch>> {

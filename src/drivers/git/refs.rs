@@ -1,0 +1,174 @@
+//! Refs and commits.
+
+use std::{collections::BTreeSet, path::Path};
+
+use nestling_domain::{
+    deployment::CommitInfo,
+    ids::{Commit, Timestamp},
+};
+use tracing::warn;
+
+use super::{Git, GitError, call::Call};
+
+/// How much of a commit's subject and author is kept: what a page shows.
+const LONGEST_TEXT: usize = 200;
+/// One head: name, commit, type, when, who, what; each ends with NUL, which no ref and no header can hold.
+const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(committerdate:unix)%00%(authorname)%00%(contents:subject)%00";
+/// The fields of [`FORMAT`].
+const FIELDS: usize = 6;
+
+/// A branch and its head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// Its head.
+    pub commit: CommitInfo,
+    /// When its head was committed.
+    pub committed_at: Timestamp,
+}
+
+/// Which branches the repository itself points at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Current {
+    /// The branch that `origin/HEAD` names.
+    pub origin: Option<String>,
+    /// The branch that is checked out, or would be.
+    pub head: Option<String>,
+}
+
+impl Git {
+    /// All branches, complete: an error when even one cannot be read.
+    pub async fn heads(&self, git_dir: &Path) -> Result<Vec<Head>, GitError> {
+        let answer = self
+            .run(Call::at(git_dir, "for-each-ref", [FORMAT, "refs/heads/"]))
+            .await?;
+        read_heads(&answer)
+    }
+
+    /// Of the branches, those that have no commit which `than` lacks. One call for all of them.
+    pub async fn merged(
+        &self,
+        git_dir: &Path,
+        than: &Commit,
+    ) -> Result<BTreeSet<(String, Commit)>, GitError> {
+        let merged = format!("--merged={than}");
+        let format = "--format=%(refname)%00%(objectname)%00";
+        let answer = self
+            .run(Call::at(
+                git_dir,
+                "for-each-ref",
+                [&merged, format, "refs/heads/"],
+            ))
+            .await?;
+        let fields = fields(&answer, 2)?;
+        let pairs = fields.into_iter().filter_map(|pair| {
+            Some((
+                branch_of(pair[0])?,
+                Commit::parse(std::str::from_utf8(pair[1]).ok()?).ok()?,
+            ))
+        });
+        Ok(pairs.collect())
+    }
+
+    /// Which branches the repository points at.
+    pub async fn current(&self, git_dir: &Path) -> Result<Current, GitError> {
+        let origin = self.symbolic(git_dir, "refs/remotes/origin/HEAD").await?;
+        let head = self.symbolic(git_dir, "HEAD").await?;
+        let after =
+            |name: Option<String>, prefix: &str| name?.strip_prefix(prefix).map(ToOwned::to_owned);
+        Ok(Current {
+            origin: after(origin, "refs/remotes/origin/"),
+            head: after(head, "refs/heads/"),
+        })
+    }
+
+    /// Whether this commit is there.
+    pub async fn has_commit(&self, git_dir: &Path, commit: &Commit) -> Result<bool, GitError> {
+        let object = format!("{commit}^{{commit}}");
+        let ended = self
+            .ask(Call::at(git_dir, "cat-file", ["-e", &object]))
+            .await?;
+        Ok(ended.code == Some(0))
+    }
+
+    async fn symbolic(&self, git_dir: &Path, name: &str) -> Result<Option<String>, GitError> {
+        let ended = self
+            .ask(Call::at(git_dir, "symbolic-ref", ["--quiet", name]))
+            .await?;
+        let answer = String::from_utf8(ended.stdout)
+            .ok()
+            .filter(|_| ended.code == Some(0));
+        Ok(answer.map(|name| name.trim_end_matches('\n').to_owned()))
+    }
+}
+
+fn read_heads(answer: &[u8]) -> Result<Vec<Head>, GitError> {
+    let mut heads = Vec::new();
+    for field in fields(answer, FIELDS)? {
+        let Some(branch) = branch_of(field[0]) else {
+            let name = String::from_utf8_lossy(field[0]);
+            warn!("branch {name} is left out: its name is not UTF-8");
+            continue;
+        };
+        let text = |field: &[u8]| -> String {
+            let text = String::from_utf8_lossy(field);
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST_TEXT)
+                .collect()
+        };
+        if field[2] != b"commit" {
+            warn!("branch {branch} is left out: it names a {}", text(field[2]));
+            continue;
+        }
+        let unreadable = |detail: String| GitError::Unreadable {
+            what: "for-each-ref".to_owned(),
+            detail,
+        };
+        let id = Commit::parse(&text(field[1])).map_err(|error| unreadable(error.to_string()))?;
+        // A date before 1970 is negative; it is as old as any.
+        let seconds = text(field[3])
+            .parse::<i64>()
+            .unwrap_or(0)
+            .max(0)
+            .unsigned_abs();
+        heads.push(Head {
+            branch,
+            commit: CommitInfo {
+                id,
+                message: text(field[5]),
+                author: text(field[4]),
+            },
+            committed_at: Timestamp(seconds.saturating_mul(1000)),
+        });
+    }
+    Ok(heads)
+}
+
+/// Records of `count` fields that each end with NUL, and each record with a newline.
+fn fields(answer: &[u8], count: usize) -> Result<Vec<Vec<&[u8]>>, GitError> {
+    let mut parts: Vec<&[u8]> = answer.split(|byte| *byte == 0).collect();
+    // What follows the last NUL is the last newline.
+    parts.pop();
+    let records: Vec<Vec<&[u8]>> = parts
+        .chunks(count)
+        .map(|record| {
+            let mut record = record.to_vec();
+            record[0] = record[0].strip_prefix(b"\n").unwrap_or(record[0]);
+            record
+        })
+        .collect();
+    match records.iter().find(|record| record.len() != count) {
+        None => Ok(records),
+        Some(record) => Err(GitError::Unreadable {
+            what: "for-each-ref".to_owned(),
+            detail: format!("a record of {} fields in place of {count}", record.len()),
+        }),
+    }
+}
+
+fn branch_of(refname: &[u8]) -> Option<String> {
+    let branch = refname.strip_prefix(b"refs/heads/")?;
+    String::from_utf8(branch.to_vec()).ok()
+}

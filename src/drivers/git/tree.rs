@@ -1,0 +1,106 @@
+//! What a commit holds.
+
+use std::{collections::BTreeMap, path::Path};
+
+use nestling_domain::ids::Commit;
+
+use super::{Git, GitError, call::Call};
+
+/// The most of one file that is read: a package.json of a big monorepo has 30 KB.
+const MOST_OF_A_FILE: u64 = 256 * 1024;
+/// The most files whose contents are read in one call.
+const MOST_FILES: usize = 500;
+
+/// A regular file of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path, with `/`.
+    pub path: String,
+    /// Its content's name.
+    object: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What was read of some files: by path, those that are text and not too big.
+pub type Content = BTreeMap<String, String>;
+
+impl Git {
+    /// The regular files of a commit. Links, submodules and names that are not UTF-8 are left out.
+    pub async fn files(&self, git_dir: &Path, commit: &Commit) -> Result<Vec<File>, GitError> {
+        let args = ["-r", "-z", "--long", "--full-tree", commit.as_str()];
+        let answer = self.run(Call::at(git_dir, "ls-tree", args)).await?;
+        Ok(answer.split(|byte| *byte == 0).filter_map(file).collect())
+    }
+
+    /// The contents of these files, in one call. What is too big or not text is left out.
+    pub async fn contents(&self, git_dir: &Path, files: &[&File]) -> Result<Content, GitError> {
+        let read: Vec<&&File> = files
+            .iter()
+            .filter(|file| file.size <= MOST_OF_A_FILE)
+            .take(MOST_FILES)
+            .collect();
+        if read.is_empty() {
+            return Ok(Content::new());
+        }
+        let asked: String = read
+            .iter()
+            .map(|file| format!("{}\n", file.object))
+            .collect();
+        let most = usize::try_from(MOST_OF_A_FILE)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(MOST_FILES);
+        let call = Call::at(git_dir, "cat-file", ["--batch"])
+            .stdin(asked)
+            .most(most);
+        let answer = self.run(call).await?;
+        let mut rest = answer.as_slice();
+        let mut contents = Content::new();
+        for file in read {
+            let (content, after) = batch_entry(rest, &file.path)?;
+            rest = after;
+            if let Some(text) = content.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()) {
+                contents.insert(file.path.clone(), text);
+            }
+        }
+        Ok(contents)
+    }
+}
+
+/// `mode type object size<TAB>path`
+fn file(line: &[u8]) -> Option<File> {
+    let tab = line.iter().position(|byte| *byte == b'\t')?;
+    let head = std::str::from_utf8(&line[..tab]).ok()?;
+    let mut words = head.split_ascii_whitespace();
+    let regular = matches!(words.next(), Some("100644" | "100755" | "100664"));
+    let blob = words.next() == Some("blob");
+    let object = words.next()?.to_owned();
+    let size = words.next()?.parse().ok()?;
+    let path = String::from_utf8(line[tab + 1..].to_vec()).ok()?;
+    (regular && blob).then_some(File { path, object, size })
+}
+
+/// One answer of `cat-file --batch` and what follows it: `object type size`, newline, content, newline.
+fn batch_entry<'a>(rest: &'a [u8], path: &str) -> Result<(Option<&'a [u8]>, &'a [u8]), GitError> {
+    let unreadable = || GitError::Unreadable {
+        what: "cat-file".to_owned(),
+        detail: format!("no content for {path}"),
+    };
+    let line = rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(unreadable)?;
+    let head = std::str::from_utf8(&rest[..line]).map_err(|_| unreadable())?;
+    let after = &rest[line + 1..];
+    if head.ends_with(" missing") {
+        return Ok((None, after));
+    }
+    let size = head
+        .rsplit(' ')
+        .next()
+        .and_then(|size| size.parse::<usize>().ok());
+    let size = size
+        .filter(|size| *size < after.len())
+        .ok_or_else(unreadable)?;
+    Ok((Some(&after[..size]), &after[size + 1..]))
+}
