@@ -1,5 +1,8 @@
 //! Everything that speaks HTTP: runners, the API, the dashboard, the gateway.
 
+pub mod problem;
+pub mod runner;
+
 use std::sync::Arc;
 
 use crate::{

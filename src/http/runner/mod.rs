@@ -1,0 +1,91 @@
+//! The runner's side of the server: `/runner/v1/…`, mounted on the socket that machines reach and nowhere
+//! else. Everything that comes in here was written by a program that shares a machine with hostile code.
+//!
+//! A route authenticates (see [`identity`]), bounds and cleans what it was sent, and hands it on: reports and
+//! heartbeats to the environment, lines to Logging, uploads to the blobs. It decides nothing.
+
+mod bundle;
+mod fit;
+mod identity;
+mod logs;
+mod rate;
+mod report;
+mod upload;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use nestling_domain::lifecycle::Times;
+
+use self::{
+    rate::{Rate, Rates},
+    upload::Tickets,
+};
+use super::{Services, problem};
+
+pub use identity::{Claims, Invalid, RunnerTokens};
+
+/// Reports: twice as many as a run without faults has in all may come at once (engineering notes, 1.23).
+const REPORTS: Rate = Rate {
+    per_second: 5,
+    burst: 20,
+};
+/// Live lines: batches of at most 64 KiB each (engineering notes, 1.22).
+const LOGS: Rate = Rate {
+    per_second: 5,
+    burst: 10,
+};
+/// Uploads: two logs are put every 5 s, and a burst at the end. Bounds what a hostile machine can fill.
+const UPLOADS: Rate = Rate {
+    per_second: 2,
+    burst: 20,
+};
+/// The longest JSON body: a batch of lines of 64 KiB, in which JSON may escape every fourth byte or so.
+const LONGEST_JSON: usize = 256 * 1024;
+
+/// What the runner's routes are built on. One for all workers.
+pub struct Runners {
+    services: Services,
+    tokens: Arc<dyn RunnerTokens>,
+    times: Times,
+    reports: Rates,
+    logs: Rates,
+    uploads: Rates,
+    tickets: Tickets,
+}
+
+impl Runners {
+    /// The routes' state; `times` are the limits that runners are told.
+    pub fn new(services: Services, tokens: Arc<dyn RunnerTokens>, times: Times) -> Self {
+        Runners {
+            services,
+            tokens,
+            times,
+            reports: Rates::new(REPORTS),
+            logs: Rates::new(LOGS),
+            uploads: Rates::new(UPLOADS),
+            tickets: Tickets::new(),
+        }
+    }
+}
+
+/// Mounts the routes on the listener that machines reach.
+pub fn routes(runners: web::Data<Runners>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        let scope = web::scope("/runner/v1")
+            .app_data(runners)
+            .configure(|config| problem::extractors(config, LONGEST_JSON))
+            .route("/bundle", web::get().to(bundle::get))
+            .route("/source", web::get().to(bundle::source))
+            .route("/report", web::post().to(report::report))
+            .route("/heartbeat", web::post().to(report::heartbeat))
+            .route("/logs", web::post().to(logs::logs))
+            .route("/upload", web::post().to(upload::upload))
+            .service(
+                web::resource("/blobs/{key:.*}")
+                    .app_data(web::PayloadConfig::new(upload::LONGEST))
+                    .route(web::put().to(upload::put)),
+            );
+        config.service(scope);
+    }
+}
