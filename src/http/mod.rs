@@ -1,5 +1,6 @@
 //! Everything that speaks HTTP: runners, the API, the dashboard, the gateway.
 
+pub mod auth;
 pub mod problem;
 pub mod runner;
 

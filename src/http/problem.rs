@@ -261,6 +261,10 @@ pub fn extractors(config: &mut web::ServiceConfig, longest_body: usize) {
         );
 }
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is actix-web's and open"
+)]
 fn json_problem(error: &actix_web::error::JsonPayloadError, longest: usize) -> Problem {
     use actix_web::error::JsonPayloadError as E;
     match error {
@@ -270,6 +274,6 @@ fn json_problem(error: &actix_web::error::JsonPayloadError, longest: usize) -> P
         E::ContentType => {
             Problem::malformed("the body must be JSON: send content-type: application/json")
         }
-        other => Problem::malformed(format!("the body cannot be read as JSON: {other}")),
+        _ => Problem::malformed(format!("the body cannot be read as JSON: {error}")),
     }
 }

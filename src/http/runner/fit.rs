@@ -59,10 +59,13 @@ pub(super) fn boot(boot: &str) -> Result<(), String> {
 
 /// Whether these lines can be taken: consecutive, and in bounds.
 pub(super) fn lines(lines: &Lines) -> Result<(), String> {
-    let mut expected = lines.lines.first().map_or(0, |line| line.n);
+    let first = lines.lines.first().map_or(0, |line| line.n);
+    if first > HIGHEST {
+        return Err(format!("line {first} is out of range: lines count from 0"));
+    }
     let mut bytes = 0;
-    for line in &lines.lines {
-        if line.n != expected || line.n > HIGHEST {
+    for (line, expected) in lines.lines.iter().zip(first..) {
+        if line.n != expected {
             return Err(format!(
                 "line {} stands where line {expected} belongs: a batch holds consecutive lines",
                 line.n
@@ -75,7 +78,6 @@ pub(super) fn lines(lines: &Lines) -> Result<(), String> {
                 line.text.len()
             ));
         }
-        expected += 1;
         bytes += line.text.len();
     }
     if bytes > LONGEST_BATCH {
@@ -111,13 +113,12 @@ fn phase(phase: Phase) -> Result<Phase, String> {
 
 fn failure(failure: Failure) -> Failure {
     let from = failure.tail.len().saturating_sub(MOST_TAIL);
+    let tail = failure.tail.into_iter().skip(from);
     Failure {
         reason: clean(&failure.reason, LONGEST_REASON),
-        tail: failure.tail[from..]
-            .iter()
-            .map(|line| clean(line, LONGEST_TAIL_LINE))
-            .collect(),
-        ..failure
+        tail: tail.map(|line| clean(&line, LONGEST_TAIL_LINE)).collect(),
+        step: failure.step,
+        exit: failure.exit,
     }
 }
 
@@ -367,7 +368,7 @@ mod tests {
         assert!(lines(&batch(vec![line(7, "a"), line(8, "\u{1b}[31mred")])).is_ok());
         for (bad, says) in [
             (vec![line(7, "a"), line(9, "b")], "where line 8 belongs"),
-            (vec![line(u64::MAX, "a")], "consecutive"),
+            (vec![line(u64::MAX, "a")], "out of range"),
             (
                 vec![line(0, &"x".repeat(16 * 1024 + 1))],
                 "the most is 16384",

@@ -53,7 +53,7 @@ pub(super) async fn report(
             },
         )
         .await
-        .map_err(|error| not_applied(error, &caller))?;
+        .map_err(|error| not_applied(&error, &caller))?;
     if last_word {
         // It may have ended the deployment, or another report of it may have: the runner ends either way.
         return Ok(answer(Next::Stop, None));
@@ -84,7 +84,7 @@ pub(super) async fn heartbeat(
         .environments
         .beat(claims.environment.clone(), claims.generation)
         .await
-        .map_err(|error| not_applied(error, &caller))?;
+        .map_err(|error| not_applied(&error, &caller))?;
     if next == Next::Stop {
         return Err(identity::stale(claims));
     }
@@ -112,7 +112,7 @@ fn answer(next: Next, token: Option<String>) -> HttpResponse {
         .json(Answer { next, token })
 }
 
-fn not_applied(error: NotApplied, caller: &Caller) -> Problem {
+fn not_applied(error: &NotApplied, caller: &Caller) -> Problem {
     match error {
         // No record names the generation.
         NotApplied::Unknown(_) => identity::stale(&caller.claims),

@@ -155,9 +155,8 @@ pub(super) async fn put(
 impl Runners {
     /// A named generation may put; one that has just ended may say its last words.
     async fn may_put(&self, claims: &Claims, now: Timestamp) -> Result<(), Problem> {
-        let stale = match self.record(claims).await {
-            Ok(_) => return Ok(()),
-            Err(stale) => stale,
+        let Err(stale) = self.record(claims).await else {
+            return Ok(());
         };
         let ended = self
             .services

@@ -1,0 +1,265 @@
+//! The guard before every page and route.
+
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    cookie::{Cookie, SameSite, time::Duration as CookieDuration},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::Next,
+    web,
+};
+use std::future::{Ready, ready};
+
+use super::{
+    Auth, COOKIE,
+    origin::{self, From, Host},
+    sessions::{LONGEST, SessionKey},
+};
+use crate::{drivers::clock, http::problem::Problem};
+
+/// What is open to everybody: it has a door of its own (webhooks are signed, runners have tokens), tells
+/// nothing (health), or is the same for everybody (assets). A path, or all below it when it ends in `/`.
+pub const OPEN: [&str; 5] = [
+    "/github/webhook",
+    "/runner/v1/",
+    "/healthz",
+    "/readyz",
+    "/assets/",
+];
+/// Where programs go: refusals there are problems, elsewhere pages.
+const PROGRAMS: [&str; 4] = ["/v1/", "/admin/v1/", "/metrics", "/runner/v1/"];
+/// The query parameter of the printed link.
+const TOKEN: &str = "token";
+/// Where a session ends.
+const SIGN_OUT: &str = "/sign-out";
+
+/// Who asks. In every request's extensions behind the guard; an extractor, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// A program with the operator's token.
+    Token,
+    /// A browser with a session.
+    Session(SessionKey),
+}
+
+impl FromRequest for Principal {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let principal = request.extensions().get::<Principal>().cloned();
+        ready(principal.ok_or_else(|| Problem::unauthorised("sign in first")))
+    }
+}
+
+/// Lets a request pass when it comes from the operator; use with `actix_web::middleware::from_fn`.
+pub async fn guard(
+    auth: web::Data<Auth>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if is_open(request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let outcome = judge(&auth, request.request());
+    match outcome {
+        Outcome::Pass(principal) => {
+            request.extensions_mut().insert(principal);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Outcome::Answer(response) => Ok(request.into_response(response).map_into_boxed_body()),
+    }
+}
+
+enum Outcome {
+    Pass(Principal),
+    Answer(HttpResponse),
+}
+
+fn judge(auth: &Auth, request: &HttpRequest) -> Outcome {
+    let said = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let host = origin::host(said, &auth.addresses);
+    if host == Host::Foreign {
+        return refuse(&Problem::forbidden(format!(
+            "this server answers at {} and at loopback names only",
+            auth.addresses.dashboard
+        )));
+    }
+    let matters = origin::matters(request.method(), request.headers());
+    let from = origin::from(request.headers(), said, &auth.addresses);
+    if matters && from == From::Elsewhere {
+        return refuse(&Problem::forbidden(
+            "a page elsewhere cannot do this: it must come from the dashboard itself",
+        ));
+    }
+    if let Some(token) = bearer(request) {
+        if auth.is_token(token) {
+            return Outcome::Pass(Principal::Token);
+        }
+        return refuse(&Problem::unauthorised(
+            "this is not the operator's token: it is in the file api-token of the data folder",
+        ));
+    }
+    // A cookie comes with every request to that name, whatever the port: only the dashboard's own name counts.
+    if host != Host::Dashboard {
+        return not_signed_in(auth, request, "Sign in to Nestling at its own address.");
+    }
+    if request.method() == Method::GET
+        && let Some(token) = token_in_link(request)
+    {
+        return sign_in(auth, request, &token);
+    }
+    with_cookie(auth, request, matters, from)
+}
+
+fn with_cookie(auth: &Auth, request: &HttpRequest, matters: bool, from: From) -> Outcome {
+    let now = clock::now();
+    let session = request.cookies().ok().and_then(|cookies| {
+        let mut ours = cookies.iter().filter(|cookie| cookie.name() == COOKIE);
+        // Another page may have set one of that name: the one that is in the table counts.
+        ours.find_map(|cookie| auth.sessions.used(cookie.value(), now))
+    });
+    let Some(session) = session else {
+        return not_signed_in(auth, request, "Sign in to Nestling.");
+    };
+    // Every browser says where a change comes from; a cookie without that word is not a browser's.
+    if matters && from != From::OwnPage {
+        return refuse(&Problem::forbidden(
+            "a session's request must say that it comes from the dashboard (Origin or Sec-Fetch-Site)",
+        ));
+    }
+    if matters && !plausible_body(request) {
+        return refuse(&Problem::forbidden(
+            "a session's request must be JSON, or a form with its token",
+        ));
+    }
+    if request.path() == SIGN_OUT && request.method() == Method::POST {
+        auth.sessions.end(&session);
+        return Outcome::Answer(see_other("/"));
+    }
+    Outcome::Pass(Principal::Session(session))
+}
+
+/// A page elsewhere can send plain text and bodies without a type, but JSON only with our leave; forms show
+/// their token, see [`super::CsrfForm`], and the API takes none.
+fn plausible_body(request: &HttpRequest) -> bool {
+    if request.headers().contains_key(header::UPGRADE) {
+        return true;
+    }
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return true;
+    }
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") && !for_programs(request)
+}
+
+fn sign_in(auth: &Auth, request: &HttpRequest, token: &str) -> Outcome {
+    if !auth.is_token(token) {
+        return not_signed_in(auth, request, "This link is not, or no longer, good.");
+    }
+    let Some(id) = auth.sessions.begin(clock::now()) else {
+        return refuse(&Problem::internal(
+            "the system gave no randomness for a session",
+        ));
+    };
+    let age = i64::try_from(LONGEST.as_secs()).unwrap_or(i64::MAX);
+    let cookie = Cookie::build(COOKIE, id)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(auth.addresses.scheme == "https")
+        .max_age(CookieDuration::seconds(age))
+        .finish();
+    let mut response = see_other(&without_token(request));
+    if let Err(error) = response.add_cookie(&cookie) {
+        return refuse(&Problem::internal(format!(
+            "the session's cookie cannot be set: {error}"
+        )));
+    }
+    Outcome::Answer(response)
+}
+
+fn not_signed_in(auth: &Auth, request: &HttpRequest, why: &str) -> Outcome {
+    if for_programs(request) || !wants_page(request) {
+        return refuse(&Problem::unauthorised(
+            "send the operator's token as a bearer token: it is in the file api-token of the data folder",
+        ));
+    }
+    Outcome::Answer((auth.sign_in)(request, why))
+}
+
+fn refuse(problem: &Problem) -> Outcome {
+    Outcome::Answer(problem.error_response())
+}
+
+fn see_other(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, to))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish()
+}
+
+fn is_open(path: &str) -> bool {
+    OPEN.iter()
+        .any(|open| path == *open || (open.ends_with('/') && path.starts_with(open)))
+}
+
+fn for_programs(request: &HttpRequest) -> bool {
+    PROGRAMS
+        .iter()
+        .any(|start| request.path().starts_with(start))
+}
+
+fn wants_page(request: &HttpRequest) -> bool {
+    let accepts = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn token_in_link(request: &HttpRequest) -> Option<String> {
+    let pairs = request.query_string().split('&');
+    let found = pairs.filter_map(|pair| pair.split_once('='));
+    found
+        .filter(|(name, _)| *name == TOKEN)
+        .map(|(_, token)| token.to_owned())
+        .next()
+}
+
+/// The same address without the token. Only the path and query of this request: it leads nowhere else.
+fn without_token(request: &HttpRequest) -> String {
+    // `//host` would be another host.
+    let path = format!("/{}", request.path().trim_start_matches('/'));
+    let rest: Vec<&str> = request
+        .query_string()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(TOKEN))
+        .collect();
+    if rest.is_empty() {
+        path
+    } else {
+        format!("{path}?{}", rest.join("&"))
+    }
+}
