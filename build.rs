@@ -13,22 +13,45 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", examples.display());
     let mut code = fs::File::create(out.join("samples.rs"))?;
     let base = [("shop", "wing-shop"), ("notes", "node-notes")];
-    let base: Vec<_> = base.iter().map(|(folder, sample)| (*folder, examples.join(sample))).collect();
-    let change: Vec<_> = base.iter().map(|(folder, path)| (*folder, overlay(&examples, path))).collect();
+    let base: Vec<_> = base
+        .iter()
+        .map(|(folder, sample)| (*folder, examples.join(sample)))
+        .collect();
+    let change: Vec<_> = base
+        .iter()
+        .map(|(folder, path)| (*folder, overlay(&examples, path)))
+        .collect();
     embed(&mut code, "BASE", "The sample's default branch.", &base)?;
-    embed(&mut code, "CHANGE", "What its pull request changes.", &change)
+    embed(
+        &mut code,
+        "CHANGE",
+        "What its pull request changes.",
+        &change,
+    )
 }
 
 fn overlay(examples: &Path, sample: &Path) -> PathBuf {
-    examples.join("demo-pull-request").join(sample.file_name().unwrap_or_default())
+    examples
+        .join("demo-pull-request")
+        .join(sample.file_name().unwrap_or_default())
 }
 
-fn embed(code: &mut fs::File, name: &str, says: &str, folders: &[(&str, PathBuf)]) -> io::Result<()> {
+fn embed(
+    code: &mut fs::File,
+    name: &str,
+    says: &str,
+    folders: &[(&str, PathBuf)],
+) -> io::Result<()> {
     writeln!(code, "/// {says}\nconst {name}: &[File] = &[")?;
     for (folder, path) in folders {
         for file in files(path)? {
             let inside = file.strip_prefix(path).map_err(io::Error::other)?;
-            writeln!(code, "    ({:?}, include_bytes!({:?})),", format!("{folder}/{}", inside.display()), file)?;
+            writeln!(
+                code,
+                "    ({:?}, include_bytes!({:?})),",
+                format!("{folder}/{}", inside.display()),
+                file
+            )?;
         }
     }
     writeln!(code, "];")

@@ -38,8 +38,20 @@ pub struct Upkeep {
 
 impl Upkeep {
     /// The actor for this data folder.
-    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn Blobs>, pause: Recipient<Pause>, data_dir: PathBuf, bounds: Bounds) -> Self {
-        Upkeep { store, blobs, pause, data_dir, bounds }
+    pub fn new(
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn Blobs>,
+        pause: Recipient<Pause>,
+        data_dir: PathBuf,
+        bounds: Bounds,
+    ) -> Self {
+        Upkeep {
+            store,
+            blobs,
+            pause,
+            data_dir,
+            bounds,
+        }
     }
 
     fn look_at_disk(&mut self, _: &mut Context<Self>) {
@@ -52,7 +64,10 @@ impl Upkeep {
             )),
             Ok(_) => None,
             Err(error) => {
-                warn!("could not look at the disk of {}: {error}", self.data_dir.display());
+                warn!(
+                    "could not look at the disk of {}: {error}",
+                    self.data_dir.display()
+                );
                 return;
             }
         };
@@ -67,7 +82,10 @@ impl Upkeep {
                 warn!("could not remove aged records: {error}");
             }
             let age = u64::try_from(bounds.blob_age.as_millis()).unwrap_or(u64::MAX);
-            match blobs.prune(Timestamp(now.0.saturating_sub(age)), bounds.blob_bytes).await {
+            match blobs
+                .prune(Timestamp(now.0.saturating_sub(age)), bounds.blob_bytes)
+                .await
+            {
                 Ok(0) => {}
                 Ok(removed) => info!("removed {removed} aged logs and artifacts"),
                 Err(error) => warn!("could not remove aged logs and artifacts: {error}"),

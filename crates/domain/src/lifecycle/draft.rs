@@ -292,16 +292,17 @@ impl<'a> Draft<'a> {
 
     /// Lets go of what serves, so that an exclusive app can take its state folder; remembered for a roll-back.
     pub(super) fn make_way(&mut self) {
-        if let State::Restarting {
+        let State::Restarting {
             serving, rollback, ..
         } = &mut self.life_mut().state
-            && let Some(older) = serving.take()
-        {
-            *rollback = Some(older.commit);
-            self.say(Happened::Retired {
-                generation: older.generation,
-            });
-        }
+        else {
+            return;
+        };
+        let Some(older) = serving.take() else { return };
+        let generation = older.generation;
+        *rollback = Some(older.commit);
+        self.life_mut().world.draining = Some(generation);
+        self.say(Happened::Retired { generation });
     }
 
     /// Nothing is to run any more.

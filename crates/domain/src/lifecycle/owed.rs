@@ -117,7 +117,12 @@ impl Lifecycle {
             times.push(self.world.observe_at.unwrap_or_default());
         }
         if let Some(next) = self.next() {
-            times.push(next.not_before.or(next.deadline).unwrap_or_default());
+            let owes = matches!(
+                next.phase,
+                Phase::Queued | Phase::Launching | Phase::Probing
+            );
+            let awaits = if owes { next.not_before } else { next.deadline };
+            times.push(awaits.unwrap_or_default());
         }
         times.extend(self.look.as_ref().map(|look| look.at));
         if self.world.announced != self.world.edition {

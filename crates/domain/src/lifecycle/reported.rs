@@ -12,7 +12,9 @@ impl Lifecycle {
     /// What a runner of this generation is to do now: the answer to its heartbeats and repeated reports.
     pub fn answer(&self, generation: Generation) -> Next {
         let Some(deployment) = self.named(generation) else {
-            return Next::Stop;
+            // What it has begun to answer it may finish.
+            let drains = self.world.draining == Some(generation);
+            return if drains { Next::Go } else { Next::Stop };
         };
         if deployment.phase == Phase::Prepared && !self.may_go(generation, deployment.exclusive) {
             return Next::Wait;
@@ -33,7 +35,7 @@ impl Draft<'_> {
             self.skip(format!(
                 "deployment {generation} is neither serving nor next"
             ));
-            self.step.answer = Some(Next::Stop);
+            self.step.answer = Some(self.life().answer(generation));
             return;
         };
         match fence(&deployment, boot, seq) {

@@ -161,6 +161,17 @@ fn an_exclusive_app_waits_until_the_older_machine_is_gone_and_rolls_back_once() 
         world.record.serving().is_none(),
         "the older one had to go first"
     );
+    assert_eq!(
+        world.record.answer(Generation(1)),
+        Next::Go,
+        "it finishes what it has begun to answer"
+    );
+    assert_eq!(
+        world.record.owed(world.now)[0],
+        Effect::Drain(Generation(1))
+    );
+    observed(&mut world, Observation::Drained(Generation(1)));
+    assert_eq!(world.record.answer(Generation(1)), Next::Stop);
     observed(
         &mut world,
         Observation::Absent {

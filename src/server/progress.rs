@@ -1,0 +1,116 @@
+//! What the terminal shows while a server runs: every environment that changes, in one line, and why.
+
+use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
+
+use nestling_domain::{
+    deployment::Shown,
+    environment::Environment,
+    ids::EnvironmentId,
+    lifecycle::{State, Why},
+};
+
+use crate::{
+    drivers::store::{Store, StoreError},
+    http::Addresses,
+};
+
+/// How often the records are looked at.
+const ROUND: Duration = Duration::from_millis(300);
+/// Environments that one round reads; a terminal shows no more anyway.
+const MOST: usize = 200;
+
+/// Whether all that was expected runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// So many environments run, and none is on its way.
+    Running,
+    /// These do not run and will not: name and reason.
+    Failed(Vec<(String, String)>),
+}
+
+/// Watches the records and prints what changes.
+pub struct Progress {
+    store: Arc<dyn Store>,
+    addresses: Addresses,
+    shown: BTreeMap<EnvironmentId, String>,
+}
+
+impl Progress {
+    /// A watcher that has shown nothing yet.
+    pub fn new(store: Arc<dyn Store>, addresses: Addresses) -> Self {
+        Progress { store, addresses, shown: BTreeMap::new() }
+    }
+
+    /// Prints changes until this many environments run, or one of them cannot.
+    pub async fn until_running(&mut self, expected: usize) -> Result<Outcome, StoreError> {
+        loop {
+            let environments = self.look().await?;
+            let failed: Vec<_> = environments.iter().filter_map(failure).collect();
+            let running = environments.iter().filter(|e| e.lifecycle.shown() == Shown::Running).count();
+            if running >= expected {
+                return Ok(Outcome::Running);
+            }
+            if running + failed.len() >= expected {
+                return Ok(Outcome::Failed(failed));
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    /// Prints changes for ever.
+    pub async fn follow(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.look().await?;
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    async fn look(&mut self) -> Result<Vec<Environment>, StoreError> {
+        let page = self.store.environments(None, MOST).await?;
+        for environment in &page.items {
+            let line = line(environment, &self.addresses);
+            if self.shown.get(&environment.id) != Some(&line) {
+                say(&line);
+                self.shown.insert(environment.id.clone(), line);
+            }
+        }
+        Ok(page.items)
+    }
+}
+
+/// One line to the terminal; who closed it does not want it.
+#[allow(clippy::explicit_write, reason = "println! panics when the terminal is gone")]
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn line(environment: &Environment, addresses: &Addresses) -> String {
+    let name = environment.name();
+    let life = &environment.lifecycle;
+    let commit = life.newest_commit().map_or("", |commit| commit.id.short());
+    let rest = match (&life.state, life.shown()) {
+        (State::Running { failed: Some(failed), .. }, _) => {
+            format!("{} (deployment {} failed: {})", addresses.of(environment.label().as_str()), failed.generation, failed.reason)
+        }
+        (_, Shown::Running) => addresses.of(environment.label().as_str()),
+        (State::Stopped { why: Why::Failed(failed), .. }, _) => failed.reason.clone(),
+        (State::Stopped { why, .. }, _) => why.name().to_owned(),
+        _ => String::new(),
+    };
+    format!("  {name:<32} {:<14} {commit:<8} {rest}", life.shown().name()).trim_end().to_owned()
+}
+
+fn failure(environment: &Environment) -> Option<(String, String)> {
+    match &environment.lifecycle.state {
+        State::Stopped { why: Why::Failed(failed), .. } => {
+            let mut reason = failed.reason.clone();
+            for line in &failed.tail {
+                reason.push_str("\n      ");
+                reason.push_str(line);
+            }
+            Some((environment.name(), reason))
+        }
+        State::Stopped { why, .. } => Some((environment.name(), why.name().to_owned())),
+        State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => None,
+    }
+}
