@@ -36,7 +36,7 @@ soak: build ## the long runs: many kills, many cases
 
 mutants: ## change the lifecycle in every way and see that a test notices
 	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants
-	cd crates/domain && $(CARGO) mutants --file 'src/lifecycle/*.rs' --file src/queue.rs
+	$(CARGO) mutants --package nestling-domain --file 'crates/domain/src/lifecycle/*.rs' --file crates/domain/src/queue.rs --file crates/domain/src/local_forge.rs
 
 deps: ## licences, sources and bans of what we depend on
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -1,0 +1,96 @@
+//! A bug in one environment is contained, and its neighbours do not notice.
+
+use nestling::messages::{
+    environment::NotApplied,
+    environments::{Quarantined, Release},
+};
+use nestling_domain::{
+    ids::{EnvironmentId, Kind},
+    lifecycle::{Command, Event, Trigger},
+};
+
+use crate::house::{House, app};
+
+fn opened() -> Event {
+    Event::Hint {
+        commit: None,
+        trigger: Trigger::Push,
+    }
+}
+
+#[actix::test]
+async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_another() {
+    let (cursed, healthy) = (app("cursed"), app("healthy"));
+    let id = EnvironmentId::derive(&cursed.id, Kind::Production);
+    let house = House::start(Some(id.clone())).await;
+
+    house
+        .tell(&cursed, Kind::Production, opened())
+        .await
+        .unwrap();
+    house
+        .tell(&healthy, Kind::Production, opened())
+        .await
+        .unwrap();
+
+    let neighbour = EnvironmentId::derive(&healthy.id, Kind::Production);
+    house
+        .until(&neighbour, "ran", |record| {
+            record.lifecycle.state_name() == "running"
+        })
+        .await;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let reason = loop {
+        if let Some(reason) = house
+            .environments
+            .send(Quarantined)
+            .await
+            .unwrap()
+            .remove(&id)
+        {
+            break reason;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "it was never quarantined"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!(
+        reason,
+        "3 deaths within 60 s; the server's log has each panic"
+    );
+
+    let refused = house
+        .tell(&cursed, Kind::Production, Event::Command(Command::Stop))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, NotApplied::Quarantined { .. }),
+        "{refused}"
+    );
+    let neighbour = house
+        .tell(
+            &healthy,
+            Kind::Production,
+            Event::Command(Command::Redeploy),
+        )
+        .await
+        .unwrap();
+    assert_eq!(neighbour.environment.lifecycle.generation.0, 2);
+
+    assert!(
+        house
+            .environments
+            .send(Release { id: id.clone() })
+            .await
+            .unwrap()
+    );
+    let stopped = house
+        .tell(&cursed, Kind::Production, Event::Command(Command::Stop))
+        .await;
+    assert!(
+        stopped.is_ok() || matches!(stopped, Err(NotApplied::Uncertain(_))),
+        "it is tried again after its release"
+    );
+}
