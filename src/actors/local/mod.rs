@@ -1,1 +1,3 @@
 //! The forge and the machines that need no account.
+
+pub mod forge;

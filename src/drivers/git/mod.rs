@@ -12,6 +12,8 @@ mod open;
 mod pack;
 mod refs;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 mod tree;
 

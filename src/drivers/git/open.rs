@@ -154,6 +154,6 @@ async fn real_folder(path: &Path) -> Result<PathBuf, NotOpened> {
     if !about.is_dir() {
         return Err(NotOpened::NotAFolder(real));
     }
-    tokio::fs::read_dir(&real).await.map_err(failed)?;
+    let _ = tokio::fs::read_dir(&real).await.map_err(failed)?;
     Ok(real)
 }

@@ -8,6 +8,7 @@
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -23,6 +24,9 @@ const BUNDLE_AGE: Duration = Duration::from_hours(7 * 24);
 const BUNDLES_SIZE: u64 = 2 * 1024 * 1024 * 1024;
 /// The end of the name of a bundle that is being written; one that a crash left is removed like any other.
 const UNFINISHED: &str = ".part";
+
+/// Numbers the bundles that are being written.
+static PARTS: AtomicU64 = AtomicU64::new(0);
 
 impl Git {
     /// Writes a bundle of `commit`, which the mirror has, to `bundle`: whole, or not at all. One that is there
@@ -123,7 +127,11 @@ fn header(commit: &Commit) -> String {
 
 fn part_of(bundle: &Path) -> PathBuf {
     let mut name = bundle.file_name().unwrap_or_default().to_owned();
-    name.push(UNFINISHED);
+    // Two repositories may hold the same commit, and pack it at the same moment.
+    name.push(format!(
+        "-{}{UNFINISHED}",
+        PARTS.fetch_add(1, Ordering::Relaxed)
+    ));
     bundle.with_file_name(name)
 }
 

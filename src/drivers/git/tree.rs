@@ -30,7 +30,13 @@ impl Git {
     pub async fn files(&self, git_dir: &Path, commit: &Commit) -> Result<Vec<File>, GitError> {
         let args = ["-r", "-z", "--long", "--full-tree", commit.as_str()];
         let answer = self.run(Call::at(git_dir, "ls-tree", args)).await?;
-        Ok(answer.split(|byte| *byte == 0).filter_map(file).collect())
+        // Half a million names are too much work between two messages of an actor.
+        let read = move || answer.split(|byte| *byte == 0).filter_map(file).collect();
+        let read = tokio::task::spawn_blocking(read).await;
+        read.map_err(|error| GitError::Unreadable {
+            what: "ls-tree".to_owned(),
+            detail: error.to_string(),
+        })
     }
 
     /// The contents of these files, in one call. What is too big or not text is left out.

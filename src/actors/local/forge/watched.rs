@@ -1,0 +1,453 @@
+//! One watched repository: the look at it, and what is answered from it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use nestling_domain::{
+    app::Repository,
+    deployment::CommitInfo,
+    ids::{Commit, Kind, RepositoryId},
+    lifecycle::Found,
+    local_forge::{self, Branch, GONE_AFTER, Listing},
+    record::{Fact, PullRequest, PullRequestStatus},
+};
+use tokio::{sync::Mutex, time::Instant};
+use tracing::{info, warn};
+
+use super::{
+    Tools, apps,
+    memory::{Loaded, Memory, words},
+    not_stored,
+};
+use crate::{
+    drivers::{
+        clock,
+        git::{self, Fingerprint, NotOpened, Opened},
+    },
+    messages::forge::{Arrived, ForgeError},
+};
+
+/// How often refs are listed although no file of refs has changed: a file system may not tell.
+const LIST_ANYWAY: Duration = Duration::from_secs(5);
+
+/// A repository that is watched.
+pub(super) struct Watched {
+    pub(super) id: RepositoryId,
+    pub(super) path: String,
+    pub(super) tools: Arc<Tools>,
+    memory: Mutex<Memory>,
+    /// Held while its mirror is written.
+    pub(super) packing: Mutex<()>,
+}
+
+impl Watched {
+    pub(super) fn new(repository: Repository, tools: Arc<Tools>) -> Self {
+        Watched {
+            id: repository.id,
+            path: repository.path.clone().unwrap_or_default(),
+            tools,
+            memory: Mutex::new(Memory::new(repository)),
+            packing: Mutex::new(()),
+        }
+    }
+
+    /// Looks, unless nothing can have changed since the last look. What fails is logged once.
+    pub(super) async fn poll(self: &Arc<Self>) {
+        let mut memory = self.memory.lock().await;
+        if self.is_unchanged(&memory).await {
+            return;
+        }
+        let failed = self
+            .look_with(&mut memory)
+            .await
+            .err()
+            .map(|error| error.to_string());
+        if failed != memory.logged {
+            if let Some(reason) = failed
+                .as_ref()
+                .filter(|reason| memory.repository.trouble.as_ref() != Some(reason))
+            {
+                warn!(repository.id = %self.id, "could not take in {}: {reason}", self.path);
+            }
+            memory.logged = failed;
+        }
+    }
+
+    /// Looks now. An error says why nothing can be known of the repository at the moment.
+    pub(super) async fn look(self: &Arc<Self>) -> Result<(), ForgeError> {
+        let mut memory = self.memory.lock().await;
+        self.look_with(&mut memory).await
+    }
+
+    /// What is true now, asked of git and not of what is remembered.
+    pub(super) async fn head(self: &Arc<Self>, kind: Kind) -> Result<Found, ForgeError> {
+        let mut asked = Instant::now();
+        loop {
+            let mut memory = self.memory.lock().await;
+            // Many environments ask at once; a look that began after the question answers it.
+            if memory.looked_at.is_none_or(|looked_at| looked_at < asked) {
+                self.look_with(&mut memory).await?;
+            }
+            let found = answer(&memory, kind);
+            drop(memory);
+            if let Some(found) = found? {
+                return Ok(found);
+            }
+            // Its branch is missing for the first time: the next look says whether it is gone.
+            tokio::time::sleep(GONE_AFTER).await;
+            asked = Instant::now();
+        }
+    }
+
+    /// A person starts a waiting pull request.
+    pub(super) async fn start_waiting(self: &Arc<Self>, number: u32) -> Result<(), ForgeError> {
+        let mut memory = self.memory.lock().await;
+        self.look_with(&mut memory).await?;
+        let row = row(&memory, number)?;
+        let started =
+            local_forge::start(row).map_err(|refused| ForgeError::Rejected(refused.to_string()))?;
+        let (Some((opened, fact)), Some(loaded)) = (started, &mut memory.known) else {
+            return Ok(());
+        };
+        let rows = std::slice::from_ref(&opened);
+        loaded
+            .tell(&self.tools, self.id, std::slice::from_ref(&fact), rows)
+            .await
+            .map_err(not_stored)?;
+        if let Some(row) = loaded
+            .known
+            .pull_requests
+            .iter_mut()
+            .find(|row| row.number == number)
+        {
+            *row = opened;
+        }
+        info!(repository.id = %self.id, "a person started pull request {number} of {}", self.path);
+        self.tools.arrived.do_send(Arrived);
+        self.prepare(&[fact]);
+        Ok(())
+    }
+
+    async fn is_unchanged(&self, memory: &Memory) -> bool {
+        let (Some(before), Some(opened), Some(looked_at)) =
+            (memory.fingerprint, &memory.opened, memory.looked_at)
+        else {
+            return false;
+        };
+        let awaits = memory
+            .known
+            .as_ref()
+            .is_none_or(|loaded| !loaded.known.missing.is_empty());
+        if awaits || looked_at.elapsed() >= LIST_ANYWAY {
+            return false;
+        }
+        let now = fingerprint(opened).await;
+        now.is_some_and(|now| now.proves_unchanged_since(&before))
+    }
+
+    /// One complete look: list, decide, record, tell. Nothing is forgotten when it fails half-way: the next one
+    /// decides the same again.
+    async fn look_with(self: &Arc<Self>, memory: &mut Memory) -> Result<(), ForgeError> {
+        memory.fingerprint = None;
+        memory.looked_at = None;
+        let began = Instant::now();
+        match self.read(memory).await {
+            Ok(read) => {
+                let fingerprint = read.fingerprint;
+                memory.default = Some(read.default.clone());
+                self.take_in(memory, read).await?;
+                memory.fingerprint = fingerprint;
+                memory.looked_at = Some(began);
+                Ok(())
+            }
+            Err(trouble) => {
+                memory.opened = None;
+                let shown = Some(trouble.clone());
+                memory
+                    .trouble(&*self.tools.store, shown)
+                    .await
+                    .map_err(not_stored)?;
+                Err(ForgeError::Failed(trouble))
+            }
+        }
+    }
+
+    /// Lists the repository; an error is the trouble with it, for its page.
+    async fn read(&self, memory: &mut Memory) -> Result<Read, String> {
+        let git = &self.tools.git;
+        if memory.opened.is_none() {
+            memory.opened = Some(
+                git.open(self.path.as_ref())
+                    .await
+                    .map_err(|error| self.vanished(&error))?,
+            );
+        }
+        let Some(opened) = memory.opened.clone() else {
+            return Err(format!("{} was not opened", self.path));
+        };
+        let fingerprint = fingerprint(&opened).await;
+        let heads = match git.heads(&opened.git_dir).await {
+            Ok(heads) => heads,
+            // Looked at again from the start, because that says more.
+            Err(error) => {
+                return Err(match git.open(self.path.as_ref()).await {
+                    Err(gone) => self.vanished(&gone),
+                    Ok(_) => format!(
+                        "{} cannot be read: {error}; `git fsck` may say more",
+                        self.path
+                    ),
+                });
+            }
+        };
+        let default = self.default_branch(memory, &opened, &heads).await?;
+        let ahead = self.ahead(memory, &opened, &heads, &default).await?;
+        let branches = heads.into_iter().map(|head| Branch {
+            ahead: ahead.get(&head.commit.id).copied().unwrap_or(false),
+            name: head.branch,
+            head: head.commit,
+            committed_at: head.committed_at,
+        });
+        let listing = Listing {
+            at: clock::now(),
+            branches: branches.collect(),
+        };
+        Ok(Read {
+            opened,
+            fingerprint,
+            listing,
+            default,
+        })
+    }
+
+    fn vanished(&self, error: &NotOpened) -> String {
+        match error {
+            NotOpened::Missing(_) => format!(
+                "{} does not exist any more: put the repository back; its environments stay as they are until then",
+                self.path
+            ),
+            error => format!("{error}; its environments stay as they are until then"),
+        }
+    }
+
+    /// The default branch with its head; decided at first sight, for ever.
+    async fn default_branch(
+        &self,
+        memory: &mut Memory,
+        opened: &Opened,
+        heads: &[git::Head],
+    ) -> Result<CommitInfo, String> {
+        if memory.repository.default_branch.is_empty() {
+            if heads.is_empty() {
+                return Err(format!(
+                    "{} has no commit yet: commit to a branch, and it is deployed",
+                    self.path
+                ));
+            }
+            let current = self
+                .tools
+                .git
+                .current(&opened.git_dir)
+                .await
+                .map_err(|error| error.to_string())?;
+            let names: Vec<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
+            let chosen = local_forge::default_branch(
+                current.origin.as_deref(),
+                current.head.as_deref(),
+                &names,
+            );
+            let decided = Repository {
+                default_branch: chosen.unwrap_or_default(),
+                ..memory.repository.clone()
+            };
+            self.tools
+                .store
+                .put_repository(&decided)
+                .await
+                .map_err(|error| error.to_string())?;
+            memory.repository = decided;
+        }
+        let name = &memory.repository.default_branch;
+        let found = heads.iter().find(|head| head.branch == *name);
+        found.map(|head| head.commit.clone()).ok_or_else(|| format!(
+            "branch `{name}` of {}, which is production, does not exist any more: make it again with `git branch {name} …`; all environments stay as they are until then",
+            self.path
+        ))
+    }
+
+    /// For every head whether it has commits that the default branch lacks.
+    async fn ahead(
+        &self,
+        memory: &mut Memory,
+        opened: &Opened,
+        heads: &[git::Head],
+        default: &CommitInfo,
+    ) -> Result<BTreeMap<Commit, bool>, String> {
+        let pair = |head: &git::Head| (default.id.clone(), head.commit.id.clone());
+        if heads
+            .iter()
+            .any(|head| !memory.ahead.contains_key(&pair(head)))
+        {
+            let merged = self.tools.git.merged(&opened.git_dir, &default.id).await;
+            let merged =
+                merged.map_err(|error| format!("{} cannot be read: {error}", self.path))?;
+            let is_merged =
+                |head: &git::Head| merged.contains(&(head.branch.clone(), head.commit.id.clone()));
+            // One that moved in between is listed again by the next look, because its files have changed.
+            memory.ahead = heads
+                .iter()
+                .map(|head| (pair(head), !is_merged(head)))
+                .collect();
+        }
+        let known = heads
+            .iter()
+            .filter_map(|head| Some((head.commit.id.clone(), *memory.ahead.get(&pair(head))?)));
+        Ok(known.collect())
+    }
+
+    /// Decides what a listing changes, records it and tells it.
+    async fn take_in(self: &Arc<Self>, memory: &mut Memory, read: Read) -> Result<(), ForgeError> {
+        let store = &*self.tools.store;
+        let default = memory.repository.default_branch.clone();
+        let mut loaded = match memory.known.take() {
+            Some(loaded) => loaded,
+            None => Loaded::load(store, self.id).await.map_err(not_stored)?,
+        };
+        let taken = self.decide(memory, &mut loaded, &read, &default).await;
+        memory.known = Some(loaded);
+        let (facts, trouble) = taken?;
+        memory.trouble(store, trouble).await.map_err(not_stored)?;
+        if facts.is_empty() {
+            return Ok(());
+        }
+        self.tools.arrived.do_send(Arrived);
+        let after = read
+            .fingerprint
+            .map(|seen| clock::now().since(seen.changed_at).as_millis());
+        for fact in &facts {
+            info!(repository.id = %self.id, after_ms = after, "noticed {} in {}", words(fact), self.path);
+        }
+        self.prepare(&facts);
+        Ok(())
+    }
+
+    /// What was told, and the trouble with its apps.
+    async fn decide(
+        &self,
+        memory: &mut Memory,
+        loaded: &mut Loaded,
+        read: &Read,
+        default: &str,
+    ) -> Result<(Vec<Fact>, Option<String>), ForgeError> {
+        let store = &*self.tools.store;
+        for branch in local_forge::unnumbered(&loaded.known, default, &read.listing) {
+            let row = store
+                .number_pull_request(self.id, &branch)
+                .await
+                .map_err(not_stored)?;
+            loaded.known.pull_requests.push(row);
+        }
+        let noticed = local_forge::notice(&loaded.known, default, &read.listing);
+        let trouble = self
+            .record_apps(memory, read, default, &noticed.facts)
+            .await?;
+        loaded
+            .tell(&self.tools, self.id, &noticed.facts, &noticed.changed)
+            .await
+            .map_err(not_stored)?;
+        loaded.known = noticed.known;
+        Ok((noticed.facts, trouble))
+    }
+
+    /// Records the apps of the default branch, or else of what was pushed; why there is none.
+    async fn record_apps(
+        &self,
+        memory: &mut Memory,
+        read: &Read,
+        default: &str,
+        facts: &[Fact],
+    ) -> Result<Option<String>, ForgeError> {
+        let (tools, repository) = (&self.tools, &memory.repository);
+        let of_default = match &memory.apps {
+            Some((commit, apps)) if *commit == read.default.id => apps.clone(),
+            Some(_) | None => {
+                let apps = apps::record(tools, repository, &read.opened, default, &read.default.id)
+                    .await?;
+                memory.apps = Some((read.default.id.clone(), apps.clone()));
+                apps
+            }
+        };
+        if of_default.why_none.is_some() {
+            for fact in facts {
+                if let Fact::PullRequest {
+                    branch,
+                    commit: Some(commit),
+                    ..
+                } = fact
+                {
+                    apps::record(tools, &memory.repository, &read.opened, branch, commit).await?;
+                }
+            }
+        }
+        Ok(of_default.why_none)
+    }
+
+    /// Packs what will be deployed in a moment.
+    fn prepare(self: &Arc<Self>, facts: &[Fact]) {
+        for fact in facts {
+            let (Fact::Production { commit, .. }
+            | Fact::PullRequest {
+                commit: Some(commit),
+                ..
+            }) = fact
+            else {
+                continue;
+            };
+            let (watched, commit) = (self.clone(), commit.clone());
+            actix::spawn(async move { watched.pack_ahead(&commit).await });
+        }
+    }
+}
+
+/// A repository, as one look saw it.
+struct Read {
+    opened: Opened,
+    /// Its files of refs, just before.
+    fingerprint: Option<Fingerprint>,
+    listing: Listing,
+    /// The head of its default branch.
+    default: CommitInfo,
+}
+
+async fn fingerprint(opened: &Opened) -> Option<Fingerprint> {
+    let git_dir = opened.git_dir.clone();
+    let look = tokio::task::spawn_blocking(move || git::fingerprint(&git_dir, clock::now())).await;
+    look.ok()?.ok()
+}
+
+/// What the last look says about this environment; `None` when the next one must say it.
+fn answer(memory: &Memory, kind: Kind) -> Result<Option<Found>, ForgeError> {
+    let Kind::Preview(number) = kind else {
+        return Ok(memory.default.clone().map(Found::Open));
+    };
+    let row = row(memory, number)?;
+    let missing = memory
+        .known
+        .as_ref()
+        .is_some_and(|loaded| loaded.known.missing.contains_key(&row.branch));
+    Ok(match (row.status, &row.head) {
+        (PullRequestStatus::Open | PullRequestStatus::Waiting, _) if missing => None,
+        (PullRequestStatus::Open, Some(head)) => Some(Found::Open(head.clone())),
+        (PullRequestStatus::Waiting, _) => Some(Found::Waiting(local_forge::why_waiting())),
+        (PullRequestStatus::Open, None) | (PullRequestStatus::Closed, _) => Some(Found::Closed),
+    })
+}
+
+fn row(memory: &Memory, number: u32) -> Result<&PullRequest, ForgeError> {
+    let rows = memory
+        .known
+        .iter()
+        .flat_map(|loaded| &loaded.known.pull_requests);
+    let mut rows = rows.filter(|row| row.number == number);
+    rows.next().ok_or_else(|| {
+        ForgeError::Rejected(format!("{} has no pull request {number}", memory.path()))
+    })
+}
