@@ -10,6 +10,7 @@
 mod apps;
 mod memory;
 mod pack;
+mod read;
 #[cfg(test)]
 mod tests;
 mod watched;

@@ -1,13 +1,12 @@
 //! One watched repository: the look at it, and what is answered from it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use nestling_domain::{
     app::Repository,
-    deployment::CommitInfo,
-    ids::{Commit, Kind, RepositoryId},
+    ids::{Kind, RepositoryId},
     lifecycle::Found,
-    local_forge::{self, Branch, GONE_AFTER, Listing},
+    local_forge::{self, GONE_AFTER},
     record::{Fact, PullRequest, PullRequestStatus},
 };
 use tokio::{sync::Mutex, time::Instant};
@@ -17,12 +16,10 @@ use super::{
     Tools, apps,
     memory::{Loaded, Memory, words},
     not_stored,
+    read::{Read, fingerprint},
 };
 use crate::{
-    drivers::{
-        clock,
-        git::{self, Fingerprint, NotOpened, Opened},
-    },
+    drivers::clock,
     messages::forge::{Arrived, ForgeError},
 };
 
@@ -171,138 +168,6 @@ impl Watched {
         }
     }
 
-    /// Lists the repository; an error is the trouble with it, for its page.
-    async fn read(&self, memory: &mut Memory) -> Result<Read, String> {
-        let git = &self.tools.git;
-        if memory.opened.is_none() {
-            memory.opened = Some(
-                git.open(self.path.as_ref())
-                    .await
-                    .map_err(|error| self.vanished(&error))?,
-            );
-        }
-        let Some(opened) = memory.opened.clone() else {
-            return Err(format!("{} was not opened", self.path));
-        };
-        let fingerprint = fingerprint(&opened).await;
-        let heads = match git.heads(&opened.git_dir).await {
-            Ok(heads) => heads,
-            // Looked at again from the start, because that says more.
-            Err(error) => {
-                return Err(match git.open(self.path.as_ref()).await {
-                    Err(gone) => self.vanished(&gone),
-                    Ok(_) => format!(
-                        "{} cannot be read: {error}; `git fsck` may say more",
-                        self.path
-                    ),
-                });
-            }
-        };
-        let default = self.default_branch(memory, &opened, &heads).await?;
-        let ahead = self.ahead(memory, &opened, &heads, &default).await?;
-        let branches = heads.into_iter().map(|head| Branch {
-            ahead: ahead.get(&head.commit.id).copied().unwrap_or(false),
-            name: head.branch,
-            head: head.commit,
-            committed_at: head.committed_at,
-        });
-        let listing = Listing {
-            at: clock::now(),
-            branches: branches.collect(),
-        };
-        Ok(Read {
-            opened,
-            fingerprint,
-            listing,
-            default,
-        })
-    }
-
-    fn vanished(&self, error: &NotOpened) -> String {
-        match error {
-            NotOpened::Missing(_) => format!(
-                "{} does not exist any more: put the repository back; its environments stay as they are until then",
-                self.path
-            ),
-            error => format!("{error}; its environments stay as they are until then"),
-        }
-    }
-
-    /// The default branch with its head; decided at first sight, for ever.
-    async fn default_branch(
-        &self,
-        memory: &mut Memory,
-        opened: &Opened,
-        heads: &[git::Head],
-    ) -> Result<CommitInfo, String> {
-        if memory.repository.default_branch.is_empty() {
-            if heads.is_empty() {
-                return Err(format!(
-                    "{} has no commit yet: commit to a branch, and it is deployed",
-                    self.path
-                ));
-            }
-            let current = self
-                .tools
-                .git
-                .current(&opened.git_dir)
-                .await
-                .map_err(|error| error.to_string())?;
-            let names: Vec<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
-            let chosen = local_forge::default_branch(
-                current.origin.as_deref(),
-                current.head.as_deref(),
-                &names,
-            );
-            let decided = Repository {
-                default_branch: chosen.unwrap_or_default(),
-                ..memory.repository.clone()
-            };
-            self.tools
-                .store
-                .put_repository(&decided)
-                .await
-                .map_err(|error| error.to_string())?;
-            memory.repository = decided;
-        }
-        let name = &memory.repository.default_branch;
-        let found = heads.iter().find(|head| head.branch == *name);
-        found.map(|head| head.commit.clone()).ok_or_else(|| format!(
-            "branch `{name}` of {}, which is production, does not exist any more: make it again with `git branch {name} …`; all environments stay as they are until then",
-            self.path
-        ))
-    }
-
-    /// For every head whether it has commits that the default branch lacks.
-    async fn ahead(
-        &self,
-        memory: &mut Memory,
-        opened: &Opened,
-        heads: &[git::Head],
-        default: &CommitInfo,
-    ) -> Result<BTreeMap<Commit, bool>, String> {
-        let pair = |head: &git::Head| (default.id.clone(), head.commit.id.clone());
-        if heads
-            .iter()
-            .any(|head| !memory.ahead.contains_key(&pair(head)))
-        {
-            let merged = self.tools.git.merged(&opened.git_dir, &default.id).await;
-            let merged =
-                merged.map_err(|error| format!("{} cannot be read: {error}", self.path))?;
-            let is_merged =
-                |head: &git::Head| merged.contains(&(head.branch.clone(), head.commit.id.clone()));
-            // One that moved in between is listed again by the next look, because its files have changed.
-            memory.ahead = heads
-                .iter()
-                .map(|head| (pair(head), !is_merged(head)))
-                .collect();
-        }
-        let known = heads
-            .iter()
-            .filter_map(|head| Some((head.commit.id.clone(), *memory.ahead.get(&pair(head))?)));
-        Ok(known.collect())
-    }
-
     /// Decides what a listing changes, records it and tells it.
     async fn take_in(self: &Arc<Self>, memory: &mut Memory, read: Read) -> Result<(), ForgeError> {
         let store = &*self.tools.store;
@@ -405,22 +270,6 @@ impl Watched {
             actix::spawn(async move { watched.pack_ahead(&commit).await });
         }
     }
-}
-
-/// A repository, as one look saw it.
-struct Read {
-    opened: Opened,
-    /// Its files of refs, just before.
-    fingerprint: Option<Fingerprint>,
-    listing: Listing,
-    /// The head of its default branch.
-    default: CommitInfo,
-}
-
-async fn fingerprint(opened: &Opened) -> Option<Fingerprint> {
-    let git_dir = opened.git_dir.clone();
-    let look = tokio::task::spawn_blocking(move || git::fingerprint(&git_dir, clock::now())).await;
-    look.ok()?.ok()
 }
 
 /// What the last look says about this environment; `None` when the next one must say it.

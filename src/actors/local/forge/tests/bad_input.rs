@@ -1,0 +1,235 @@
+use super::*;
+
+/// A repository that has trouble stands beside one that has not, which is served all the same.
+async fn neighbour_serves(world: &World) {
+    let neighbour = world.path("neighbour");
+    let sample = if neighbour.exists() {
+        Sample { path: neighbour }
+    } else {
+        Sample::with_app(neighbour)
+    };
+    let id = world.watch("neighbour").await;
+    let commit = sample.commit("index.html", &format!("{:?}", Instant::now()), "Change");
+    assert_eq!(open(world.head(id, Kind::Production).await), commit);
+    world
+        .until("told", |world| {
+            world.told().contains(&production("main", &commit))
+        })
+        .await;
+}
+
+#[actix::test]
+async fn a_path_that_is_no_repository_is_refused_with_the_place_and_the_remedy() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("plain")).unwrap();
+    let refusal = async |name: &str| match world.try_watch(name).await {
+        Err(ForgeError::Rejected(reason)) => world.shorten(&reason),
+        other => panic!("not refused: {other:?}"),
+    };
+    insta::assert_snapshot!(refusal("plain").await, @"/repos/plain is not a git repository: run `git init` there and commit, or give another folder");
+    insta::assert_snapshot!(refusal("nowhere").await, @"/repos/nowhere does not exist: give the folder of a git repository, or put it back");
+    neighbour_serves(&world).await;
+}
+
+#[actix::test]
+async fn an_empty_repository_says_so_until_its_first_commit() {
+    let world = World::new();
+    let shop = Sample::empty(world.path("shop"));
+    let id = world.watch("shop").await;
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @"/repos/shop has no commit yet: commit to a branch, and it is deployed");
+    let failed = world.head(id, Kind::Production).await.unwrap_err();
+    assert_eq!(
+        failed,
+        ForgeError::Failed(world.repository(id).trouble.unwrap())
+    );
+    neighbour_serves(&world).await;
+
+    shop.git(&["checkout", "-q", "-b", "trunk"]);
+    let first = shop.commit("index.html", "hi", "Begin");
+    world
+        .until("healed", |world| {
+            world.told().contains(&production("trunk", &first))
+        })
+        .await;
+    assert_eq!(
+        (
+            world.trouble(id),
+            world.repository(id).default_branch.as_str()
+        ),
+        (None, "trunk")
+    );
+}
+
+#[actix::test]
+async fn a_repository_that_vanishes_closes_nothing_and_heals_when_it_is_back() {
+    let mut world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let topic = shop.commit_on("topic", "1");
+    let id = world.watch("shop").await;
+    let told = world.told();
+    std::fs::rename(world.path("shop"), world.path("elsewhere")).unwrap();
+    world
+        .until("trouble", |world| world.trouble(id).is_some())
+        .await;
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @"/repos/shop does not exist any more: put the repository back; its environments stay as they are until then");
+    for kind in [Kind::Production, Kind::Preview(1)] {
+        assert!(matches!(
+            world.head(id, kind).await,
+            Err(ForgeError::Failed(_))
+        ));
+    }
+    // What was copied can still be deployed.
+    world
+        .forge
+        .send(Pack {
+            repository: id,
+            commit: topic.clone(),
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    world.restart().await;
+    assert!(matches!(
+        world.head(id, Kind::Preview(1)).await,
+        Err(ForgeError::Failed(_))
+    ));
+    assert_eq!(world.told(), told);
+    neighbour_serves(&world).await;
+
+    std::fs::rename(world.path("elsewhere"), world.path("shop")).unwrap();
+    world
+        .until("healed", |world| world.trouble(id).is_none())
+        .await;
+    assert_eq!(open(world.head(id, Kind::Preview(1)).await), topic);
+    assert_eq!(world.told()[..2], told);
+    let second = shop.commit_on("topic", "2");
+    world
+        .until("told", |world| {
+            world.told().contains(&pushed(1, "topic", &second))
+        })
+        .await;
+}
+
+#[actix::test]
+async fn a_repository_whose_git_folder_is_emptied_or_damaged_closes_nothing() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    shop.commit_on("topic", "1");
+    let id = world.watch("shop").await;
+    let told = world.told();
+
+    // A head that names a commit which is not there.
+    let ref_file = world.path("shop/.git/refs/heads/topic");
+    let good = std::fs::read(&ref_file).unwrap();
+    std::fs::write(
+        world.path("shop/.git/refs/heads/topic.new"),
+        format!("{}\n", "ab".repeat(20)),
+    )
+    .unwrap();
+    std::fs::rename(world.path("shop/.git/refs/heads/topic.new"), &ref_file).unwrap();
+    world
+        .until("trouble", |world| world.trouble(id).is_some())
+        .await;
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @"/repos/shop cannot be read: git for-each-ref failed: fatal: missing object abababababababababababababababababababab for refs/heads/topic; `git fsck` may say more");
+    std::fs::write(&ref_file, good).unwrap();
+    world
+        .until("healed", |world| world.trouble(id).is_none())
+        .await;
+
+    std::fs::rename(world.path("shop/.git"), world.path("kept")).unwrap();
+    std::fs::create_dir(world.path("shop/.git")).unwrap();
+    world
+        .until("trouble", |world| world.trouble(id).is_some())
+        .await;
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @"/repos/shop is not a git repository: run `git init` there and commit, or give another folder; its environments stay as they are until then");
+    std::fs::remove_dir(world.path("shop/.git")).unwrap();
+    std::fs::rename(world.path("kept"), world.path("shop/.git")).unwrap();
+    world
+        .until("healed", |world| world.trouble(id).is_none())
+        .await;
+    assert_eq!(world.told(), told);
+    neighbour_serves(&world).await;
+}
+
+#[actix::test]
+async fn a_default_branch_that_is_renamed_closes_nothing() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let topic = shop.commit_on("topic", "1");
+    let id = world.watch("shop").await;
+    let told = world.told();
+    shop.git(&["branch", "-m", "main", "trunk"]);
+    world
+        .until("trouble", |world| world.trouble(id).is_some())
+        .await;
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @"branch `main` of /repos/shop, which is production, does not exist any more: make it again with `git branch main …`; all environments stay as they are until then");
+    assert!(matches!(
+        world.head(id, Kind::Preview(1)).await,
+        Err(ForgeError::Failed(_))
+    ));
+    shop.git(&["branch", "-m", "trunk", "main"]);
+    world
+        .until("healed", |world| world.trouble(id).is_none())
+        .await;
+    assert_eq!(open(world.head(id, Kind::Preview(1)).await), topic);
+    assert_eq!(world.told(), told);
+    neighbour_serves(&world).await;
+}
+
+#[actix::test]
+async fn branches_with_hostile_and_very_long_names_are_branches_like_any_other() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let id = world.watch("shop").await;
+    let long = format!("{}end", "deeply/nested/".repeat(17));
+    let names = [
+        "feat/ünïcode$(x)&&y",
+        &long[1..],
+        "--upload-pack=touch${IFS}x",
+        "`id`;'\"|<script>",
+    ];
+    assert_eq!(long[1..].len(), 240);
+    let work = shop.commit_on("work", "0");
+    for (name, number) in names.into_iter().zip(2..) {
+        shop.git(&["update-ref", &format!("refs/heads/{name}"), work.as_str()]);
+        world
+            .until("told", |world| {
+                world.told().contains(&pushed(number, name, &work))
+            })
+            .await;
+        assert_eq!(open(world.head(id, Kind::Preview(number)).await), work);
+    }
+    // With spaces it is no branch: git itself refuses it, so there is nothing to watch.
+    let refused = shop
+        .try_git(&["branch", "feat/ünïcode $(x) && y"])
+        .unwrap_err();
+    insta::assert_snapshot!(refused.lines().next().unwrap(), @"fatal: 'feat/ünïcode $(x) && y' is not a valid branch name");
+    world
+        .forge
+        .send(Pack {
+            repository: id,
+            commit: work,
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    neighbour_serves(&world).await;
+}
+
+#[actix::test]
+async fn a_pull_request_that_never_was_is_refused() {
+    let world = World::new();
+    Sample::with_app(world.path("shop"));
+    let id = world.watch("shop").await;
+    let unknown = world.head(id, Kind::Preview(7)).await.unwrap_err();
+    insta::assert_snapshot!(world.shorten(&unknown.to_string()), @"/repos/shop has no pull request 7");
+    let started = world
+        .forge
+        .send(StartWaiting {
+            repository: id,
+            number: 7,
+        })
+        .await
+        .unwrap();
+    assert_eq!(started, Err(unknown));
+}

@@ -1,0 +1,220 @@
+//! Stories of a user with real repositories.
+
+mod bad_input;
+mod memory_store;
+mod stories;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::prelude::*;
+use nestling_domain::{
+    app::Repository,
+    ids::{Commit, Kind, RepositoryId},
+    lifecycle::Found,
+    record::{Fact, PullRequestStatus},
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use self::memory_store::MemoryStore;
+use super::*;
+use crate::drivers::git::sample::Sample;
+
+/// Longer than anything here takes on a busy machine; nothing waits for it to pass.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whoever works the inbox: counts how often it was nudged.
+struct Inbox(Arc<AtomicUsize>);
+
+impl Actor for Inbox {
+    type Context = Context<Self>;
+}
+
+impl Handler<Arrived> for Inbox {
+    type Result = ();
+    fn handle(&mut self, _: Arrived, _: &mut Self::Context) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct World {
+    folder: TempDir,
+    store: Arc<MemoryStore>,
+    nudges: Arc<AtomicUsize>,
+    forge: Addr<LocalForge>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let nudges = Arc::new(AtomicUsize::new(0));
+        let forge = start(&folder, &store, &nudges);
+        World {
+            folder,
+            store,
+            nudges,
+            forge,
+        }
+    }
+
+    /// As if the server were started again.
+    async fn restart(&mut self) {
+        self.forge.send(Stop).await.unwrap();
+        self.forge = start(&self.folder, &self.store, &self.nudges);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    async fn watch(&self, name: &str) -> RepositoryId {
+        self.try_watch(name).await.unwrap()
+    }
+
+    async fn try_watch(&self, name: &str) -> Result<RepositoryId, ForgeError> {
+        self.forge
+            .send(WatchRepository {
+                path: self.path(name),
+            })
+            .await
+            .unwrap()
+    }
+
+    async fn head(&self, repository: RepositoryId, kind: Kind) -> Result<Found, ForgeError> {
+        self.forge
+            .send(Head {
+                repository,
+                kind,
+                branch: String::new(),
+            })
+            .await
+            .unwrap()
+    }
+
+    /// What was told so far, in words.
+    fn told(&self) -> Vec<String> {
+        let tables = self.store.tables.lock().unwrap();
+        tables
+            .deliveries
+            .iter()
+            .map(|delivery| words(&delivery.fact))
+            .collect()
+    }
+
+    fn repository(&self, id: RepositoryId) -> Repository {
+        self.store.tables.lock().unwrap().repositories[&id].clone()
+    }
+
+    /// The trouble of a repository, with its place made short.
+    fn trouble(&self, id: RepositoryId) -> Option<String> {
+        let trouble = self.repository(id).trouble?;
+        Some(self.shorten(&trouble))
+    }
+
+    fn shorten(&self, text: &str) -> String {
+        text.replace(self.path("").to_str().unwrap(), "/repos/")
+    }
+
+    /// The apps in words.
+    fn apps(&self) -> Vec<String> {
+        let tables = self.store.tables.lock().unwrap();
+        let mut apps: Vec<String> = tables
+            .apps
+            .values()
+            .map(|app| format!("{:?} {} in {:?}", app.kind, app.slug, app.root))
+            .collect();
+        apps.sort();
+        apps
+    }
+
+    fn pull_requests(&self) -> Vec<(u32, String, PullRequestStatus)> {
+        let tables = self.store.tables.lock().unwrap();
+        tables
+            .pull_requests
+            .values()
+            .map(|row| (row.number, row.branch.clone(), row.status))
+            .collect()
+    }
+
+    /// Waits until this is so.
+    async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !so(self) {
+            assert!(
+                Instant::now() < deadline,
+                "not within {DEADLINE:?}: {what}; told {:#?}",
+                self.told()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn until_told(&self, expected: &[String]) {
+        self.until(&format!("told {expected:#?}"), |world| {
+            world.told() == expected
+        })
+        .await;
+    }
+}
+
+fn start(
+    folder: &TempDir,
+    store: &Arc<MemoryStore>,
+    nudges: &Arc<AtomicUsize>,
+) -> Addr<LocalForge> {
+    let inbox = Inbox(nudges.clone()).start().recipient();
+    LocalForge::new(store.clone(), folder.path().join("data"), inbox)
+        .unwrap()
+        .start()
+}
+
+/// Ends the actor, as the end of a process would.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+impl Handler<Stop> for LocalForge {
+    type Result = ();
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+fn words(fact: &Fact) -> String {
+    match fact {
+        Fact::Production { branch, commit } => production(branch, commit),
+        Fact::PullRequest {
+            number,
+            branch,
+            commit,
+            trigger,
+            ..
+        } => {
+            let commit = commit.as_ref().map_or("-", Commit::short);
+            format!("pr-{number} {branch} {trigger:?} {commit}")
+        }
+    }
+}
+
+fn production(branch: &str, commit: &Commit) -> String {
+    format!("production {branch} {}", commit.short())
+}
+
+fn pushed(number: u32, branch: &str, commit: &Commit) -> String {
+    format!("pr-{number} {branch} Push {}", commit.short())
+}
+
+fn open(found: Result<Found, ForgeError>) -> Commit {
+    match found {
+        Ok(Found::Open(head)) => head.id,
+        other => panic!("not open: {other:?}"),
+    }
+}
