@@ -1,6 +1,7 @@
 //! Everything that speaks HTTP: runners, the API, the dashboard, the gateway.
 
 pub mod auth;
+pub mod gateway;
 pub mod problem;
 pub mod runner;
 

@@ -3,16 +3,22 @@
 //! Records are the truth; this table is rebuilt from them before the server listens. A change is seen by
 //! every worker from its next request on.
 
+mod flights;
+
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, RwLock},
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use nestling_domain::{
     ids::{Commit, EnvironmentId, Generation, Kind},
     label::Label,
 };
+use tokio::sync::futures::OwnedNotified;
+
+pub(crate) use self::flights::{Door, Ending, Flight, Flights, Held};
 
 /// What the gateway knows of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +95,7 @@ pub enum Upstream {
     Http(String),
 }
 
-/// The table, as a cheap handle.
+/// The table, as a cheap handle. A lookup takes a shared lock for the time of two map reads.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     tables: Arc<RwLock<Tables>>,
@@ -97,13 +103,255 @@ pub struct Routes {
 
 #[derive(Debug, Default)]
 struct Tables {
-    by_label: HashMap<Label, Arc<Route>>,
-    by_environment: HashMap<EnvironmentId, Arc<Route>>,
+    by_label: HashMap<Label, EnvironmentId>,
+    by_environment: HashMap<EnvironmentId, Known>,
+}
+
+/// What is known of one environment, beside its route.
+#[derive(Debug)]
+struct Known {
+    route: Arc<Route>,
+    door: Arc<Door>,
+    /// Of the generation that serves now.
+    flights: Option<Arc<Flights>>,
+    /// Of generations that served before and have not landed yet.
+    earlier: Vec<Arc<Flights>>,
+}
+
+/// What a request finds at a label.
+#[derive(Debug)]
+pub(crate) enum Entrance {
+    /// No environment has this label.
+    Nobody,
+    /// The environment serves, but has no endpoint of this label.
+    NoEndpoint(Arc<Route>),
+    /// As many requests as one environment may have are under way.
+    Full(Arc<Route>),
+    /// A deployment serves; the request counts as in flight on it until `flight` is dropped.
+    Open {
+        route: Arc<Route>,
+        /// Which of the serving deployment's endpoints.
+        endpoint: usize,
+        flight: Flight,
+    },
+    /// Nothing serves; `changed` completes with the next change of the route.
+    Shut {
+        route: Arc<Route>,
+        door: Arc<Door>,
+        changed: Pin<Box<OwnedNotified>>,
+    },
 }
 
 impl Routes {
-    /// Replaces the route of an environment.
-    pub fn set(&self, _route: Route) {}
+    /// Replaces the route of an environment. Every lookup that begins after this returns sees it, and every
+    /// request that used the route before it is counted in flight on the deployment that it went to.
+    pub fn set(&self, route: Route) {
+        let route = Arc::new(route);
+        let door = {
+            let mut tables = self.write();
+            tables.forget_labels(&route.environment);
+            tables.learn_labels(&route);
+            tables.replace(&route)
+        };
+        door.changed.notify_waiters();
+    }
+
+    /// Forgets an environment; its addresses answer that nothing lives there.
+    pub fn remove(&self, environment: &EnvironmentId) {
+        let known = {
+            let mut tables = self.write();
+            tables.forget_labels(environment);
+            tables.by_environment.remove(environment)
+        };
+        let Some(known) = known else { return };
+        for flights in known.flights.iter().chain(&known.earlier) {
+            flights.end(Ending::All);
+        }
+        known.door.changed.notify_waiters();
+    }
+
+    /// The route at a label, of an environment's own address or of one of its endpoints.
+    pub fn get(&self, label: &Label) -> Option<Arc<Route>> {
+        let tables = self.read();
+        tables.at(label).map(|known| known.route.clone())
+    }
+
+    /// The route of an environment.
+    pub fn of(&self, environment: &EnvironmentId) -> Option<Arc<Route>> {
+        let tables = self.read();
+        tables
+            .by_environment
+            .get(environment)
+            .map(|known| known.route.clone())
+    }
+
+    /// Looks a label up for a request, and counts the request in flight where a deployment serves. Both
+    /// happen under one lock, so that a drain that begins after [`Routes::set`] misses no request.
+    pub(crate) fn enter(&self, label: &Label, most: usize) -> Entrance {
+        let tables = self.read();
+        let Some(known) = tables.at(label) else {
+            return Entrance::Nobody;
+        };
+        let route = known.route.clone();
+        let (To::Serving(serving), Some(flights)) = (&route.to, &known.flights) else {
+            let mut changed = Box::pin(known.door.changed.clone().notified_owned());
+            changed.as_mut().enable();
+            return Entrance::Shut {
+                route,
+                door: known.door.clone(),
+                changed,
+            };
+        };
+        let own = route.label == *label;
+        let found = serving
+            .endpoints
+            .iter()
+            .position(|target| target.label == *label || (own && target.primary));
+        let Some(endpoint) = found else {
+            return Entrance::NoEndpoint(route);
+        };
+        match Flight::begin(flights, &known.door, most) {
+            Some(flight) => Entrance::Open {
+                route,
+                endpoint,
+                flight,
+            },
+            None => Entrance::Full(route),
+        }
+    }
+
+    /// The flights of a deployment that served before, while any request may still be in flight on it. That which
+    /// serves now has none to wait for: they never end.
+    pub(crate) fn departed(
+        &self,
+        environment: &EnvironmentId,
+        generation: Generation,
+    ) -> Option<Arc<Flights>> {
+        let tables = self.read();
+        let known = tables.by_environment.get(environment)?;
+        known
+            .earlier
+            .iter()
+            .find(|flights| flights.generation() == generation)
+            .cloned()
+    }
+
+    /// The flights of everything, for the end of the server.
+    pub(crate) fn all_flights(&self) -> Vec<Arc<Flights>> {
+        let tables = self.read();
+        let all = tables.by_environment.values();
+        all.flat_map(|known| known.flights.iter().chain(&known.earlier))
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets the flights of a deployment that has landed, unless it serves.
+    pub(crate) fn landed(&self, environment: &EnvironmentId, generation: Generation) {
+        if let Some(known) = self.write().by_environment.get_mut(environment) {
+            known
+                .earlier
+                .retain(|flights| flights.generation() != generation);
+        }
+    }
+
+    // A panic while the lock was held leaves the maps usable: each step below leaves them consistent
+    // enough to route, and records rebuild them.
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// Whose label it is. While nothing serves the endpoints are unknown, so that `admin--pr-12--shop` is
+    /// found through `pr-12--shop`.
+    fn at(&self, label: &Label) -> Option<&Known> {
+        if let Some(environment) = self.by_label.get(label) {
+            return self.by_environment.get(environment);
+        }
+        let text = label.as_str();
+        text.match_indices("--").find_map(|(at, _)| {
+            let (endpoint, rest) = (&text[..at], &text[at + 2..]);
+            // `pr-12--shop` is a preview that is gone, never an endpoint of production.
+            if endpoint.split("--").any(|part| Kind::parse(part).is_some()) {
+                return None;
+            }
+            let known = self
+                .by_environment
+                .get(self.by_label.get(&Label::parse(rest)?)?)?;
+            (known.route.label.as_str() == rest).then_some(known)
+        })
+    }
+
+    fn forget_labels(&mut self, environment: &EnvironmentId) {
+        let Some(known) = self.by_environment.get(environment) else {
+            return;
+        };
+        for label in labels(&known.route) {
+            if self.by_label.get(label) == Some(environment) {
+                self.by_label.remove(label);
+            }
+        }
+    }
+
+    fn learn_labels(&mut self, route: &Arc<Route>) {
+        for label in labels(route) {
+            let owner = self
+                .by_label
+                .get(label)
+                .and_then(|owner| self.by_environment.get(owner));
+            // An endpoint may be called what it likes, but never takes another environment's own address.
+            let taken = owner.is_some_and(|owner| owner.route.label == *label);
+            if !taken || *label == route.label {
+                self.by_label
+                    .insert(label.clone(), route.environment.clone());
+            }
+        }
+    }
+
+    fn replace(&mut self, route: &Arc<Route>) -> Arc<Door> {
+        let generation = match &route.to {
+            To::Serving(serving) => Some(serving.generation),
+            To::Switching | To::Coming { .. } | To::Stopped { .. } => None,
+        };
+        let known = self
+            .by_environment
+            .entry(route.environment.clone())
+            .or_insert_with(|| Known {
+                route: route.clone(),
+                door: Arc::default(),
+                flights: None,
+                earlier: Vec::new(),
+            });
+        known.route = route.clone();
+        if known.flights.as_ref().map(|flights| flights.generation()) != generation {
+            known.earlier.extend(known.flights.take());
+            known.earlier.retain(|flights| {
+                !flights.has_landed() || Some(flights.generation()) == generation
+            });
+            // A generation that served before may serve again: a deployment that failed is followed by the one before.
+            let again = known
+                .earlier
+                .iter()
+                .position(|flights| Some(flights.generation()) == generation);
+            known.flights = match again.map(|at| known.earlier.swap_remove(at)) {
+                Some(flights) if flights.ending() == Ending::No => Some(flights),
+                Some(_) | None => generation.map(Flights::new).map(Arc::new),
+            };
+        }
+        known.door.clone()
+    }
+}
+
+fn labels(route: &Route) -> impl Iterator<Item = &Label> {
+    let endpoints: &[Target] = match &route.to {
+        To::Serving(serving) => &serving.endpoints,
+        To::Switching | To::Coming { .. } | To::Stopped { .. } => &[],
+    };
+    std::iter::once(&route.label).chain(endpoints.iter().map(|target| &target.label))
 }
 
 /// What an environment asks of the gateway beside the table: proof, and the end of what was begun.
