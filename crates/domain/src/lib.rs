@@ -2,6 +2,7 @@
 //!
 //! Everything here is a value or a function of values. Time, ids and randomness are handed in.
 
+pub mod announcement;
 pub mod app;
 pub mod deployment;
 pub mod discovery;

@@ -1,0 +1,288 @@
+//! The announcement: what a pull request shows about its environments, as Markdown.
+//!
+//! One comment per pull request, for all its apps, composed from records alone. Nothing in it depends on
+//! the moment of composing, so that equal records give an equal text and nothing is written in vain; see
+//! [`digest`]. Everything that comes from a repository or a runner is escaped, see [`escape`].
+
+pub mod escape;
+mod fold;
+mod status;
+#[cfg(test)]
+mod tests;
+mod utc;
+
+use std::fmt::Write as _;
+
+use nestling_protocol::{
+    report::{Endpoint, EndpointKind},
+    test::Results,
+};
+use sha2::{Digest as _, Sha256};
+
+pub use status::{Mark, Status, ended, status, tested, while_};
+pub use utc::{Utc, utc};
+
+use crate::{
+    environment::Environment,
+    ids::RepositoryId,
+    lifecycle::{State, Why},
+};
+use escape::{code, text};
+
+/// The longest comment that GitHub takes. We count bytes, which are never fewer than its characters.
+pub const LONGEST: usize = 65_536;
+/// What the folds under the table may use at least, however many apps there are.
+const FOR_FOLDS: usize = 24_000;
+/// How many endpoints a row names; the page has them all.
+const ENDPOINTS_SHOWN: usize = 8;
+/// How much of a commit's message a row quotes, in characters.
+const MESSAGE_SHOWN: usize = 72;
+/// How much of a reason a row quotes, in characters.
+const REASON_SHOWN: usize = 400;
+
+/// Everything that one pull request's comment is made of.
+#[derive(Debug, Clone)]
+pub struct Announcement<'a> {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pull request.
+    pub number: u32,
+    /// Its environments, in the order to be shown.
+    pub sections: Vec<Section<'a>>,
+    /// Apps of the repository that this pull request does not deploy.
+    pub left_out: Vec<LeftOut<'a>>,
+    /// Why the whole pull request waits, when it does.
+    pub waiting: Option<&'a str>,
+}
+
+/// What one environment hands in.
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    /// Its record.
+    pub environment: &'a Environment,
+    /// The test results of the deployment that [`tested`] names, once they are there.
+    pub results: Option<&'a Results>,
+    /// How many builds go before it, while it is queued.
+    pub ahead: Option<usize>,
+    /// Why nothing came of the newest push, when nothing did.
+    pub skipped: Option<&'a str>,
+}
+
+/// An app that is not deployed, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct LeftOut<'a> {
+    /// Its slug.
+    pub app: &'a str,
+    /// Why, for people.
+    pub reason: &'a str,
+}
+
+/// Where the pages and the previews are.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The dashboard's address, without a slash at its end.
+    pub dashboard: &'a str,
+    /// `http` or `https`, of the previews.
+    pub scheme: &'a str,
+    /// What follows a label in a preview's address, with the port.
+    pub preview_domain: &'a str,
+}
+
+impl Site<'_> {
+    /// The page about an environment.
+    pub fn page(&self, environment: &Environment) -> String {
+        format!("{}/{}", self.dashboard, environment.name())
+    }
+
+    /// The environment's own address.
+    pub fn preview(&self, environment: &Environment) -> String {
+        self.at(environment.label().as_str())
+    }
+
+    /// The address of one endpoint of an environment.
+    pub fn endpoint(&self, environment: &Environment, endpoint: &Endpoint) -> String {
+        if endpoint.primary {
+            return self.preview(environment);
+        }
+        self.at(environment.endpoint_label(&endpoint.name).as_str())
+    }
+
+    fn at(&self, label: &str) -> String {
+        format!("{}://{label}.{}", self.scheme, self.preview_domain)
+    }
+}
+
+/// The hidden first line of our comment, by which it is found again. A comment is ours only if it *begins*
+/// with it and we wrote it; the same text further down may be anybody's.
+pub fn marker(repository: RepositoryId, number: u32) -> String {
+    format!("<!-- nestling:{repository}:{number} -->")
+}
+
+/// A short name of a text, the same on every machine and in every version.
+pub fn digest(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(bytes)
+}
+
+impl Announcement<'_> {
+    /// The comment, at most [`LONGEST`] bytes. What does not fit is counted and linked, never silently gone.
+    pub fn markdown(&self, site: &Site<'_>) -> String {
+        let mut out = marker(self.repository, self.number);
+        out.push('\n');
+        let _ = writeln!(out, "**Nestling** · {}\n", self.headline());
+        if let Some(reason) = self.waiting {
+            let _ = writeln!(out, "⏸ Waiting: {}\n", text(reason, REASON_SHOWN));
+        }
+        if !self.sections.is_empty() || !self.left_out.is_empty() {
+            self.table(&mut out, site);
+        }
+        fold::push_all(&mut out, &self.sections, site);
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+        out
+    }
+
+    fn headline(&self) -> String {
+        let closed = |section: &Section<'_>| {
+            let state = &section.environment.lifecycle.state;
+            matches!(
+                state,
+                State::Stopped {
+                    why: Why::Closed,
+                    ..
+                }
+            )
+        };
+        if self.sections.is_empty() {
+            return match (self.waiting, self.left_out.is_empty()) {
+                (Some(_), _) => "this pull request waits".to_owned(),
+                (None, true) => "no app was found in this pull request".to_owned(),
+                (None, false) => "this pull request deploys nothing".to_owned(),
+            };
+        }
+        if self.sections.iter().all(closed) {
+            return "closed: its previews are removed, and come back when it is reopened"
+                .to_owned();
+        }
+        let running = self
+            .sections
+            .iter()
+            .filter(|s| s.environment.lifecycle.serving().is_some())
+            .count();
+        match (running, self.sections.len()) {
+            (running, all) if running == all => {
+                "every preview of this pull request is up".to_owned()
+            }
+            (running, all) => format!("{running} of {all} previews of this pull request are up"),
+        }
+    }
+
+    fn table(&self, out: &mut String, site: &Site<'_>) {
+        out.push_str(
+            "| App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |\n",
+        );
+        out.push_str("|---|---|---|---|---|---|\n");
+        let rows = self.sections.iter().map(|section| row(section, site));
+        let left_out = self.left_out.iter().map(|left| {
+            let reason = text(left.reason, REASON_SHOWN);
+            format!("| {} | ⏭ Skipped: {reason} | | | | |\n", text(left.app, 64))
+        });
+        let mut missing = 0;
+        for row in rows.chain(left_out) {
+            if out.len() + row.len() > LONGEST - FOR_FOLDS {
+                missing += 1;
+            } else {
+                out.push_str(&row);
+            }
+        }
+        out.push('\n');
+        if missing > 0 {
+            let _ = writeln!(
+                out,
+                "{missing} more apps did not fit here: see [the dashboard]({}/).\n",
+                site.dashboard
+            );
+        }
+    }
+}
+
+fn row(section: &Section<'_>, site: &Site<'_>) -> String {
+    let environment = section.environment;
+    let serving = environment.lifecycle.serving();
+    let preview = match serving {
+        Some(_) => format!("[Open]({})", site.preview(environment)),
+        None => "–".to_owned(),
+    };
+    let endpoints = serving.map_or("–".to_owned(), |serving| {
+        endpoints(environment, &serving.endpoints, site)
+    });
+    let commit = environment
+        .lifecycle
+        .newest_commit()
+        .map_or("–".to_owned(), |commit| {
+            format!(
+                "{} {}",
+                code(commit.id.short()),
+                text(&commit.message, MESSAGE_SHOWN)
+            )
+        });
+    format!(
+        "| [{}]({}) | {} | {preview} | {endpoints} | {commit} | {} |\n",
+        text(environment.slug.as_str(), 64),
+        site.page(environment),
+        status_cell(section),
+        utc(environment.updated_at).minute(),
+    )
+}
+
+fn status_cell(section: &Section<'_>) -> String {
+    let status = status(&section.environment.lifecycle, section.ahead);
+    let mut cell = format!("{} {}", status.mark.sign(), status.word);
+    if let Some(detail) = &status.detail {
+        let _ = write!(cell, ": {}", text(detail, REASON_SHOWN));
+    }
+    if let Some(reason) = section.skipped {
+        let _ = write!(
+            cell,
+            "<br>⏭ Last push skipped: {}",
+            text(reason, REASON_SHOWN)
+        );
+    }
+    cell
+}
+
+fn endpoints(environment: &Environment, endpoints: &[Endpoint], site: &Site<'_>) -> String {
+    let further: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|endpoint| !endpoint.primary)
+        .collect();
+    if further.is_empty() {
+        return "–".to_owned();
+    }
+    let mut links: Vec<String> = further
+        .iter()
+        .take(ENDPOINTS_SHOWN)
+        .map(|endpoint| {
+            let sign = match endpoint.kind {
+                EndpointKind::Console => "🛠",
+                EndpointKind::App if endpoint.browser => "🌐",
+                EndpointKind::App => "🔗",
+            };
+            format!(
+                "{sign} [{}]({})",
+                text(&endpoint.label, 64),
+                site.endpoint(environment, endpoint)
+            )
+        })
+        .collect();
+    if further.len() > ENDPOINTS_SHOWN {
+        links.push(format!(
+            "[{} more]({})",
+            further.len() - ENDPOINTS_SHOWN,
+            site.page(environment)
+        ));
+    }
+    links.join("<br>")
+}

@@ -1,0 +1,234 @@
+//! Where an environment stands, in words: the same on pages and in comments.
+
+use nestling_protocol::report::Exit;
+
+use crate::{
+    deployment::{Cause, Deployment, Failed, Phase, Shown, Tests},
+    lifecycle::{Lifecycle, State, Why},
+};
+
+/// Where an environment stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// How good that is.
+    pub mark: Mark,
+    /// In one or two words.
+    pub word: &'static str,
+    /// In a sentence; holds words from outside.
+    pub detail: Option<String>,
+}
+
+/// How good a status is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// It waits for something.
+    Waiting,
+    /// Something is being done.
+    Working,
+    /// All is well.
+    Good,
+    /// It serves, and its newest deployment failed.
+    Troubled,
+    /// It failed.
+    Bad,
+    /// It rests, and may come back.
+    Resting,
+    /// It is gone.
+    Gone,
+}
+
+impl Mark {
+    /// The sign in a comment.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Mark::Waiting => "⏳",
+            Mark::Working => "🔨",
+            Mark::Good => "✅",
+            Mark::Troubled => "⚠️",
+            Mark::Bad => "❌",
+            Mark::Resting => "⏸",
+            Mark::Gone => "🗑",
+        }
+    }
+}
+
+/// Where this life stands. `ahead` is how many builds go before it, while it is queued.
+pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
+    match &life.state {
+        State::Creating { next: None } => says(
+            Mark::Waiting,
+            "Queued",
+            Some("asks the repository what to deploy".to_owned()),
+        ),
+        State::Creating { next: Some(next) } => coming(next, ahead, None, None),
+        State::Restarting {
+            serving,
+            next,
+            failed,
+            ..
+        } => coming(next, ahead, serving.as_deref(), failed.as_deref()),
+        State::Running { failed: None, .. } => says(Mark::Good, "Running", None),
+        State::Running {
+            serving,
+            failed: Some(failed),
+        } => {
+            let detail = format!("{}; {} still answers", failure(failed), named(serving));
+            says(Mark::Troubled, "Running", Some(detail))
+        }
+        State::Stopped { why, .. } => stopped(why),
+    }
+}
+
+/// The deployment whose tests are the newest news: the one on its way once they ran, else the one that serves.
+pub fn tested(life: &Lifecycle) -> Option<&Deployment> {
+    life.next()
+        .filter(|next| next.tests != Tests::Pending)
+        .or_else(|| life.serving())
+}
+
+/// How a process ended, for the end of a sentence.
+pub fn ended(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => match signal_name(signal) {
+            Some(name) => format!("ended by {name}"),
+            None => format!("ended by signal {signal}"),
+        },
+        Exit::Memory => "used more memory than it may".to_owned(),
+        Exit::Timeout => "took longer than it may".to_owned(),
+    }
+}
+
+/// What was being done in a phase: `failed while …`.
+pub fn while_(phase: Shown) -> &'static str {
+    match phase {
+        Shown::Queued => "waiting in the queue",
+        Shown::Deploying => "deploying",
+        Shown::RunningTests => "running tests",
+        Shown::Starting => "starting",
+        Shown::Running => "running",
+        Shown::Failed | Shown::Superseded | Shown::Stopped => "ending",
+    }
+}
+
+fn says(mark: Mark, word: &'static str, detail: Option<String>) -> Status {
+    Status { mark, word, detail }
+}
+
+fn coming(
+    next: &Deployment,
+    ahead: Option<usize>,
+    serving: Option<&Deployment>,
+    failed: Option<&Failed>,
+) -> Status {
+    let (mark, word, doing) = match next.phase {
+        Phase::Queued => (Mark::Waiting, "Queued", queued(next, ahead)),
+        Phase::Launching => (
+            Mark::Working,
+            "Deploying",
+            "its machine is being made".to_owned(),
+        ),
+        Phase::Booting => (Mark::Working, "Deploying", "its machine starts".to_owned()),
+        Phase::Cloning => (Mark::Working, "Deploying", "fetches the commit".to_owned()),
+        Phase::SettingUp => (Mark::Working, "Deploying", "installs and builds".to_owned()),
+        Phase::Testing => (Mark::Working, "Running tests", String::new()),
+        Phase::Prepared => (
+            Mark::Working,
+            "Starting",
+            "waits until the older instance has ended".to_owned(),
+        ),
+        Phase::Starting => (
+            Mark::Working,
+            "Starting",
+            "waits until the app listens".to_owned(),
+        ),
+        Phase::Probing => (
+            Mark::Working,
+            "Starting",
+            "waits for three good answers in a row".to_owned(),
+        ),
+        Phase::Serving => (Mark::Good, "Running", String::new()),
+    };
+    let mut parts = vec![doing];
+    match (&next.cause, failed) {
+        (Cause::RolledBack(_), Some(failed)) => parts.push(format!(
+            "{}, so the commit before it starts again",
+            failure(failed)
+        )),
+        (_, Some(failed)) => parts.push(format!("try {}, after {}", next.attempt, failure(failed))),
+        (Cause::Lost(generation), None) => {
+            parts.push(format!("the machine of deployment {generation} was lost"))
+        }
+        (_, None) => {}
+    }
+    parts.extend(serving.map(|serving| format!("{} still answers", named(serving))));
+    parts.retain(|part| !part.is_empty());
+    says(mark, word, (!parts.is_empty()).then(|| parts.join("; ")))
+}
+
+fn queued(next: &Deployment, ahead: Option<usize>) -> String {
+    match ahead {
+        Some(0) => "next in line for a build slot".to_owned(),
+        Some(1) => "1 build goes before it".to_owned(),
+        Some(more) => format!("{more} builds go before it"),
+        None if next.not_before.is_some() => "waits a moment before the next try".to_owned(),
+        None => "waits for a build slot".to_owned(),
+    }
+}
+
+fn stopped(why: &Why) -> Status {
+    match why {
+        Why::Closed => says(Mark::Gone, "Removed", None),
+        Why::Person => says(
+            Mark::Resting,
+            "Stopped",
+            Some("a person stopped it, and can start it again".to_owned()),
+        ),
+        Why::Policy(reason) => says(Mark::Resting, "Waiting", Some(reason.clone())),
+        Why::Idle => says(
+            Mark::Resting,
+            "Asleep",
+            Some("the next visit or push wakes it".to_owned()),
+        ),
+        Why::Failed(failed) => says(Mark::Bad, "Failed", Some(failure(failed))),
+    }
+}
+
+fn failure(failed: &Failed) -> String {
+    let exit = failed
+        .exit
+        .map(|exit| format!(" ({})", ended(exit)))
+        .unwrap_or_default();
+    format!(
+        "deployment {} ({}) failed while {}{exit}: {}",
+        failed.generation,
+        failed.commit.id.short(),
+        while_(failed.phase),
+        failed.reason.trim_end_matches('.'),
+    )
+}
+
+fn named(deployment: &Deployment) -> String {
+    format!(
+        "deployment {} ({})",
+        deployment.generation,
+        deployment.commit.id.short()
+    )
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}

@@ -1,0 +1,580 @@
+//! The announcement, told as what a reviewer reads in every state of a preview.
+
+use insta::assert_snapshot;
+use nestling_protocol::{
+    report::{Address, Exit},
+    test::{Counts, Outcome, TestRecord},
+};
+use pulldown_cmark::{Event, Options, Parser, Tag};
+
+use super::*;
+use crate::{
+    deployment::{Cause, CommitInfo, Deployment, Failed, Phase, Shown, Tests},
+    ids::{AppId, Commit, EnvironmentId, Generation, Kind, Timestamp, Version},
+    label::Slug,
+    lifecycle::Lifecycle,
+};
+
+const SITE: Site<'_> = Site {
+    dashboard: "http://nestling.localhost:4100",
+    scheme: "http",
+    preview_domain: "localhost:4100",
+};
+/// 2026-03-07 09:05:07 UTC: a month and an hour that want a zero in front.
+const NOW: Timestamp = Timestamp(1_772_874_307_000);
+
+fn commit(digit: char, message: &str) -> CommitInfo {
+    CommitInfo {
+        id: Commit::parse(&digit.to_string().repeat(40)).unwrap(),
+        message: message.to_owned(),
+        author: "Ada".to_owned(),
+    }
+}
+
+fn endpoint(name: &str, kind: EndpointKind, primary: bool) -> Endpoint {
+    Endpoint {
+        name: name.to_owned(),
+        label: name.to_owned(),
+        kind,
+        primary,
+        browser: true,
+        address: Address::Unix(format!("{name}.sock")),
+    }
+}
+
+fn deployment(generation: u32, digit: char, phase: Phase) -> Deployment {
+    let serves = phase == Phase::Serving;
+    Deployment {
+        generation: Generation(generation),
+        commit: commit(digit, "Sort the cart by price"),
+        cause: Cause::Push,
+        attempt: 1,
+        phase,
+        since: NOW,
+        created_at: NOW,
+        deadline: None,
+        not_before: None,
+        boot: None,
+        exclusive: false,
+        trouble: None,
+        tests: if serves {
+            Tests::Ran(Counts {
+                passed: 2,
+                failed: 1,
+                skipped: 0,
+            })
+        } else {
+            Tests::Pending
+        },
+        endpoints: if serves {
+            vec![
+                endpoint("web", EndpointKind::App, true),
+                endpoint("console", EndpointKind::Console, false),
+            ]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn failed(generation: u32, digit: char) -> Box<Failed> {
+    Box::new(Failed {
+        generation: Generation(generation),
+        commit: commit(digit, "Break the start"),
+        phase: Shown::Starting,
+        reason: "the app exited before it listened; its log says why".to_owned(),
+        exit: Some(Exit::Code(1)),
+        tail: (1..=50).map(|n| format!("line {n}")).collect(),
+        at: NOW,
+    })
+}
+
+fn environment(app: &str, state: State) -> Environment {
+    let id = AppId("0123456789abcdef".to_owned());
+    let mut lifecycle = Lifecycle::new(NOW, None);
+    lifecycle.state = state;
+    Environment {
+        id: EnvironmentId::derive(&id, Kind::Preview(12)),
+        app: id,
+        owner: "local".to_owned(),
+        slug: Slug::of(app),
+        repository: RepositoryId(7),
+        kind: Kind::Preview(12),
+        branch: "sort-cart".to_owned(),
+        title: "Sort the cart".to_owned(),
+        lifecycle,
+        version: Version(3),
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn section(environment: &Environment) -> Section<'_> {
+    Section {
+        environment,
+        results: None,
+        ahead: None,
+        skipped: None,
+    }
+}
+
+fn announcement<'a>(sections: Vec<Section<'a>>) -> Announcement<'a> {
+    Announcement {
+        repository: RepositoryId(7),
+        number: 12,
+        sections,
+        left_out: Vec::new(),
+        waiting: None,
+    }
+}
+
+fn coming(phase: Phase) -> State {
+    State::Creating {
+        next: Some(Box::new(deployment(1, 'a', phase))),
+    }
+}
+
+fn stopped(why: Why) -> State {
+    State::Stopped {
+        why,
+        last: Some(commit('a', "Sort the cart by price")),
+        since: NOW,
+    }
+}
+
+fn results() -> Results {
+    let test = |path: &str, outcome, error: Option<&str>| TestRecord {
+        path: path.to_owned(),
+        name: path.rsplit(':').next().unwrap_or_default().to_owned(),
+        outcome,
+        error: error.map(str::to_owned),
+        millis: 12,
+        log: Vec::new(),
+    };
+    Results {
+        tests: vec![
+            test("root/Default/test:adds", Outcome::Passed, None),
+            test(
+                "root/Default/test:counts up",
+                Outcome::Failed,
+                Some("expected 2, got 1"),
+            ),
+            test("root/Default/test:empties", Outcome::Passed, None),
+        ],
+    }
+}
+
+/// The row of a preview in this state.
+fn row_of(state: State, ahead: Option<usize>) -> String {
+    let environment = environment("shop", state);
+    let section = Section {
+        ahead,
+        ..section(&environment)
+    };
+    row(&section, &SITE).trim_end().to_owned()
+}
+
+#[test]
+fn every_state_has_a_row_that_says_where_the_preview_stands() {
+    let serving = || Box::new(deployment(2, 'b', Phase::Serving));
+    let next = |phase| Box::new(deployment(3, 'c', phase));
+    let retry = Box::new(Deployment {
+        cause: Cause::Retry(Generation(3)),
+        attempt: 2,
+        ..deployment(4, 'c', Phase::Queued)
+    });
+    let rolled_back = Box::new(Deployment {
+        cause: Cause::RolledBack(Generation(3)),
+        ..deployment(4, 'b', Phase::Starting)
+    });
+    let restarting = |serving, next, failed| State::Restarting {
+        serving,
+        next,
+        rollback: None,
+        failed,
+    };
+    let rows = [
+        row_of(State::Creating { next: None }, None),
+        row_of(coming(Phase::Queued), None),
+        row_of(coming(Phase::Queued), Some(0)),
+        row_of(coming(Phase::Queued), Some(2)),
+        row_of(coming(Phase::Launching), None),
+        row_of(coming(Phase::Booting), None),
+        row_of(coming(Phase::Cloning), None),
+        row_of(coming(Phase::SettingUp), None),
+        row_of(coming(Phase::Testing), None),
+        row_of(coming(Phase::Prepared), None),
+        row_of(coming(Phase::Starting), None),
+        row_of(coming(Phase::Probing), None),
+        row_of(
+            State::Running {
+                serving: serving(),
+                failed: None,
+            },
+            None,
+        ),
+        row_of(
+            State::Running {
+                serving: serving(),
+                failed: Some(failed(3, 'c')),
+            },
+            None,
+        ),
+        row_of(
+            restarting(Some(serving()), next(Phase::SettingUp), None),
+            None,
+        ),
+        row_of(restarting(None, next(Phase::Prepared), None), None),
+        row_of(
+            restarting(Some(serving()), retry, Some(failed(3, 'c'))),
+            Some(1),
+        ),
+        row_of(restarting(None, rolled_back, Some(failed(3, 'c'))), None),
+        row_of(stopped(Why::Closed), None),
+        row_of(stopped(Why::Person), None),
+        row_of(
+            stopped(Why::Policy(
+                "the limit of 10 pull requests at once is reached".to_owned(),
+            )),
+            None,
+        ),
+        row_of(stopped(Why::Idle), None),
+        row_of(stopped(Why::Failed(failed(1, 'a'))), None),
+    ];
+    assert_snapshot!(rows.join("\n"), @r#"
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏳ Queued: asks the repository what to deploy | – | – | – | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏳ Queued: waits for a build slot | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏳ Queued: next in line for a build slot | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏳ Queued: 2 builds go before it | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Deploying: its machine is being made | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Deploying: its machine starts | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Deploying: fetches the commit | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Deploying: installs and builds | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Running tests | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits until the older instance has ended | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits until the app listens | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits for three good answers in a row | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⚠️ Running: deployment 3 \(ccccccc\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why; deployment 2 \(bbbbbbb\) still answers | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `ccccccc` Break the start | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Deploying: installs and builds; deployment 2 \(bbbbbbb\) still answers | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `ccccccc` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits until the older instance has ended | – | – | `ccccccc` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏳ Queued: 1 build goes before it; try 2, after deployment 3 \(ccccccc\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why; deployment 2 \(bbbbbbb\) still answers | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `ccccccc` Break the start | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits until the app listens; deployment 3 \(ccccccc\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why, so the commit before it starts again | – | – | `ccccccc` Break the start | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🗑 Removed | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Stopped: a person stopped it, and can start it again | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Waiting: the limit of 10 pull requests at once is reached | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Asleep: the next visit or push wakes it | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ❌ Failed: deployment 1 \(aaaaaaa\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    "#);
+}
+
+#[test]
+fn a_running_preview_of_two_apps_shows_both_with_their_tests_red_ones_first() {
+    let shop = environment(
+        "shop",
+        State::Running {
+            serving: Box::new(deployment(2, 'b', Phase::Serving)),
+            failed: None,
+        },
+    );
+    let docs = environment("docs", coming(Phase::SettingUp));
+    let results = results();
+    let sections = vec![
+        Section {
+            results: Some(&results),
+            ..section(&shop)
+        },
+        section(&docs),
+    ];
+    let left_out = vec![LeftOut {
+        app: "admin",
+        reason: "nothing in its folder changed",
+    }];
+    let announcement = Announcement {
+        left_out,
+        ..announcement(sections)
+    };
+    assert_snapshot!(announcement.markdown(&SITE), @r#"
+    <!-- nestling:7:12 -->
+    **Nestling** · 1 of 2 previews of this pull request are up
+
+    | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
+    |---|---|---|---|---|---|
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
+    | [docs](http://nestling.localhost:4100/local/docs/pr-12) | 🔨 Deploying: installs and builds | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | admin | ⏭ Skipped: nothing in its folder changed | | | | |
+
+    <details>
+    <summary>shop tests: 2 passed, 1 failed</summary>
+
+    | Test | Path | Result | Log |
+    |---|---|---|---|
+    | counts up | root/Default/test\:counts up | ❌ Failed | [Log](http://nestling.localhost:4100/local/shop/pr-12/tests#test-1) |
+    | adds | root/Default/test\:adds | ✅ Passed | [Log](http://nestling.localhost:4100/local/shop/pr-12/tests#test-0) |
+    | empties | root/Default/test\:empties | ✅ Passed | [Log](http://nestling.localhost:4100/local/shop/pr-12/tests#test-2) |
+
+    </details>
+    "#);
+}
+
+#[test]
+fn a_failed_preview_quotes_the_last_forty_lines_of_its_log() {
+    let shop = environment("shop", stopped(Why::Failed(failed(1, 'a'))));
+    let text = announcement(vec![section(&shop)]).markdown(&SITE);
+    assert!(
+        text.contains("line 11\n") && text.contains("line 50\n") && !text.contains("line 10\n")
+    );
+    assert_snapshot!(text.lines().take(12).collect::<Vec<_>>().join("\n"), @r#"
+    <!-- nestling:7:12 -->
+    **Nestling** · 0 of 1 previews of this pull request are up
+
+    | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
+    |---|---|---|---|---|---|
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ❌ Failed: deployment 1 \(aaaaaaa\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+
+    **shop** failed while starting (exit code 1): the app exited before it listened; its log says why · [Log](http://nestling.localhost:4100/local/shop/pr-12/logs)
+
+    <details>
+    <summary>shop: the last 40 lines of the log</summary>
+    "#);
+}
+
+#[test]
+fn tests_that_could_not_run_say_why() {
+    let mut serving = deployment(2, 'b', Phase::Serving);
+    serving.tests = Tests::Broken("they hung for 600 s; see the log".to_owned());
+    let shop = environment(
+        "shop",
+        State::Running {
+            serving: Box::new(serving),
+            failed: None,
+        },
+    );
+    let text = announcement(vec![section(&shop)]).markdown(&SITE);
+    assert!(
+        text.contains("**shop** tests could not run: they hung for 600 s; see the log"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_waiting_a_skipped_an_empty_and_a_closed_pull_request_each_say_so() {
+    let waiting = Announcement {
+        waiting: Some("10 pull requests run already; start it from the dashboard"),
+        ..announcement(Vec::new())
+    };
+    let nothing = Announcement {
+        left_out: vec![LeftOut {
+            app: "shop",
+            reason: "[skip preview] in the title",
+        }],
+        ..announcement(Vec::new())
+    };
+    let closed = environment("shop", stopped(Why::Closed));
+    let running = environment(
+        "shop",
+        State::Running {
+            serving: Box::new(deployment(2, 'b', Phase::Serving)),
+            failed: None,
+        },
+    );
+    let skipped = Section {
+        skipped: Some("the commit was already deployed"),
+        ..section(&running)
+    };
+    let all = [
+        waiting,
+        nothing,
+        announcement(Vec::new()),
+        announcement(vec![section(&closed)]),
+        announcement(vec![skipped]),
+    ];
+    assert_snapshot!(all.map(|one| one.markdown(&SITE)).join("---\n"), @r#"
+    <!-- nestling:7:12 -->
+    **Nestling** · this pull request waits
+
+    ⏸ Waiting: 10 pull requests run already; start it from the dashboard
+    ---
+    <!-- nestling:7:12 -->
+    **Nestling** · this pull request deploys nothing
+
+    | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
+    |---|---|---|---|---|---|
+    | shop | ⏭ Skipped: \[skip preview\] in the title | | | | |
+    ---
+    <!-- nestling:7:12 -->
+    **Nestling** · no app was found in this pull request
+    ---
+    <!-- nestling:7:12 -->
+    **Nestling** · closed: its previews are removed, and come back when it is reopened
+
+    | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
+    |---|---|---|---|---|---|
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🗑 Removed | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    ---
+    <!-- nestling:7:12 -->
+    **Nestling** · every preview of this pull request is up
+
+    | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
+    |---|---|---|---|---|---|
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running<br>⏭ Last push skipped: the commit was already deployed | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
+
+    [shop tests](http://nestling.localhost:4100/local/shop/pr-12/tests): 2 passed, 1 failed
+    "#);
+}
+
+#[test]
+fn the_same_records_give_the_same_text_and_digest() {
+    let shop = environment("shop", coming(Phase::Testing));
+    let text = announcement(vec![section(&shop)]).markdown(&SITE);
+    assert_eq!(
+        digest(&text),
+        digest(&announcement(vec![section(&shop)]).markdown(&SITE))
+    );
+    // For ever: a digest that changed with a release would write every comment anew.
+    assert_eq!(digest("a nest"), 17_504_514_980_168_546_335);
+    assert!(text.starts_with("<!-- nestling:7:12 -->\n"));
+}
+
+/// What people put into titles, branches, messages, test names and logs to see what happens.
+const HOSTILE: [&str; 30] = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</details></summary>",
+    "<!-- nestling:7:12 -->",
+    "-->",
+    "a | b | c |",
+    "\\| x \\\\|",
+    "```\nout of the fence\n```",
+    "````````",
+    "` ` `` |",
+    "@everyone please @ada",
+    "fixes #1, GH-2 and other/repo#3",
+    "![x](http://evil/x.png)",
+    "[x](javascript:alert(1))",
+    "[x]: http://evil",
+    "http://evil.example https://evil.example www.evil.example ada@evil.example",
+    "<http://evil>",
+    "line\nbreak\r\n\r\n# heading",
+    "**bold** _it_ ~~gone~~ ***",
+    "&lt;b&gt; &#60;b&#62; &amp;",
+    "\u{1b}[31mred\u{1b}[0m",
+    "\u{1b}]8;;http://evil\u{7}link\u{1b}]8;;\u{7}",
+    "\u{202e}desrever",
+    "\u{0}\u{1}\u{7}",
+    "$a^2$ $$x$$",
+    ":tada: :shipit:",
+    "| --- |",
+    "- [ ] task",
+    "    indented code",
+    "\u{2028}line",
+];
+
+#[test]
+fn nothing_from_outside_acts_in_the_comment() {
+    let plain = shape(&hostile("plain words"));
+    for text in HOSTILE {
+        let markdown = hostile(text);
+        assert_eq!(shape(&markdown), plain, "for {text:?}:\n{markdown}");
+        assert_eq!(markdown.matches("<!--").count(), 1, "for {text:?}");
+    }
+}
+
+/// A comment with this text in every place that the outside fills.
+fn hostile(text: &str) -> String {
+    let mut failure = failed(3, 'c');
+    failure.reason = text.to_owned();
+    failure.tail = vec![text.to_owned(), "after".to_owned()];
+    let mut serving = deployment(2, 'b', Phase::Serving);
+    serving.commit.message = text.to_owned();
+    failure.commit.message = text.to_owned();
+    serving.endpoints[1].label = text.to_owned();
+    let mut results = results();
+    text.clone_into(&mut results.tests[1].name);
+    text.clone_into(&mut results.tests[1].path);
+    let shop = environment(
+        "shop",
+        State::Running {
+            serving: Box::new(serving),
+            failed: Some(failure),
+        },
+    );
+    let section = Section {
+        results: Some(&results),
+        skipped: Some(text),
+        ..section(&shop)
+    };
+    let left_out = vec![LeftOut {
+        app: text,
+        reason: text,
+    }];
+    Announcement {
+        left_out,
+        waiting: Some(text),
+        ..announcement(vec![section])
+    }
+    .markdown(&SITE)
+}
+
+/// Everything of a comment that acts: its elements, links and HTML, but no text.
+fn shape(markdown: &str) -> Vec<String> {
+    let acts = |event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => Some(format!("link {dest_url}")),
+        Event::Start(tag) => Some(format!("{tag:?}")),
+        Event::Html(html) | Event::InlineHtml(html) => Some(format!("html {html}")),
+        Event::Rule => Some("rule".to_owned()),
+        Event::Text(text) => {
+            assert!(!mentions(&text), "mentions: {text:?}");
+            None
+        }
+        _ => None,
+    };
+    Parser::new_ext(
+        markdown,
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS,
+    )
+    .filter_map(acts)
+    .filter(|act| !act.starts_with("CodeBlock"))
+    .collect()
+}
+
+fn mentions(text: &str) -> bool {
+    let name = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    // Within the fence nothing is looked for, so only what stands alone counts.
+    text.match_indices(['@', '#'])
+        .any(|(at, _)| name(text[at + 1..].chars().next()))
+        && !text.contains('\n')
+}
+
+#[test]
+fn a_comment_for_hundreds_of_apps_and_thousands_of_tests_says_what_is_missing() {
+    let mut results = results();
+    results.tests = results.tests.iter().cycle().take(5_000).cloned().collect();
+    for test in &mut results.tests {
+        test.name = "|*_`<é".repeat(40);
+    }
+    let state = || State::Running {
+        serving: Box::new(deployment(2, 'b', Phase::Serving)),
+        failed: Some(failed(3, 'c')),
+    };
+    for apps in [1, 3, 60, 400] {
+        let environments: Vec<Environment> = (0..apps)
+            .map(|n| environment(&format!("app-{n}"), state()))
+            .collect();
+        let sections = environments
+            .iter()
+            .map(|one| Section {
+                results: Some(&results),
+                ..section(one)
+            })
+            .collect();
+        let text = announcement(sections).markdown(&SITE);
+        assert!(text.len() <= LONGEST, "{apps} apps: {}", text.len());
+        assert!(text.contains("did not fit here"), "{apps} apps");
+        assert_eq!(
+            text.matches("<details>").count(),
+            text.matches("</details>").count()
+        );
+        assert!(apps < 400 || text.contains("more apps did not fit here"));
+    }
+}
