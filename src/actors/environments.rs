@@ -18,7 +18,7 @@ use crate::{
         environment::{Applied, Beat, Inspect, Inspected, Leave, NotApplied},
         environments::{
             CountActors, Died, Handle, Heartbeat, InspectOne, Quarantined, Quiet, Release, Route,
-            Wake,
+            StopAll, Wake,
         },
     },
 };
@@ -47,6 +47,7 @@ pub struct Environments {
     quarantine: BTreeMap<EnvironmentId, String>,
     incarnations: u64,
     waiting: usize,
+    ended: bool,
 }
 
 struct Child {
@@ -65,6 +66,7 @@ impl Environments {
             quarantine: BTreeMap::new(),
             incarnations: 0,
             waiting: 0,
+            ended: false,
         }
     }
 
@@ -85,6 +87,9 @@ impl Environments {
                 environment: id.to_string(),
                 reason: reason.clone(),
             });
+        }
+        if self.ended {
+            return Err(NotApplied::Uncertain(id.to_string()));
         }
         if !self.children.contains_key(id) {
             self.incarnations += 1;
@@ -288,6 +293,17 @@ impl Handler<Release> for Environments {
             let _ = self.child(&id, ctx);
         }
         was
+    }
+}
+
+impl Handler<StopAll> for Environments {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAll, _: &mut Self::Context) {
+        self.ended = true;
+        for (_, child) in self.children.drain() {
+            child.address.do_send(Leave);
+        }
     }
 }
 

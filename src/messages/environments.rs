@@ -57,6 +57,11 @@ pub struct Release {
     pub id: EnvironmentId,
 }
 
+/// The server ends: every actor leaves memory, and none is started again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct StopAll;
+
 /// How many actors are in memory.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "usize")]
