@@ -1,0 +1,60 @@
+//! The server: opens what is stored, starts the actors, adopts what runs, listens, and stops in order.
+
+mod adopt;
+mod house;
+mod pages;
+pub mod progress;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+pub use house::House;
+
+use crate::config::Config;
+
+/// How long requests in flight may take to end once the server was told to stop.
+pub(crate) const LAST_REQUESTS: Duration = Duration::from_secs(8);
+
+/// How a server was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Ctrl-C in the terminal: what runs is stopped too, because nobody would see it any more.
+    Interrupted,
+    /// SIGTERM by a supervisor: what runs goes on, and is adopted by the next start.
+    Terminated,
+}
+
+/// Runs a server until it is told to stop. `then` goes on beside it, once it listens; when it ends, the
+/// server ends too, with its result.
+pub async fn run<F, R>(config: Config, repositories: Vec<PathBuf>, then: F) -> anyhow::Result<R::Output>
+where
+    F: FnOnce(&House) -> R,
+    R: Future<Output = anyhow::Result<Ending>>,
+{
+    let house = House::open(config).await?;
+    for path in repositories {
+        house.watch(path).await?;
+    }
+    let beside = then(&house);
+    let ending = tokio::select! {
+        ending = told() => ending,
+        ended = beside => ended,
+    };
+    let stops_machines = !matches!(ending, Ok(Ending::Terminated));
+    info!("stops: no new requests, and all that was acknowledged is stored");
+    house.close(stops_machines).await;
+    Ok(ending)
+}
+
+/// Waits until the process is told to end.
+async fn told() -> anyhow::Result<Ending> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => Ok(Ending::Interrupted),
+        _ = terminate.recv() => Ok(Ending::Terminated),
+    }
+}
