@@ -3,5 +3,6 @@
 pub mod blobs;
 pub mod clock;
 pub mod git;
+pub mod data_dir;
 pub mod keys;
 pub mod store;

@@ -1,5 +1,7 @@
 //! The store, in words of the domain. Every driver passes the same conformance suite.
 
+pub mod sqlite;
+
 use async_trait::async_trait;
 use nestling_domain::{
     app::{App, Repository, VariableName},

@@ -1,0 +1,148 @@
+//! The data folder, and the lock that keeps a second server out of it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// The longest content of a lock file that is read: a process id.
+const PID_BYTES: u64 = 20;
+
+/// A data folder that is ours: while this value lives, no other server can take it. The lock belongs to the
+/// open file, so that it ends with the process however that ends, and is not inherited by machines.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another server has it.
+    #[error(
+        "the data folder {} is in use by another nestling{}; stop that one, or choose another folder with --data",
+        path.display(),
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The other server's process, when it said so.
+        pid: Option<u32>,
+    },
+    /// It cannot be made or written.
+    #[error(
+        "could not use the data folder {}: {source}; it must be a folder that the server's user can write, with space left",
+        path.display()
+    )]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DataDir {
+    /// Makes the folder when there is none (0700: it holds keys), and takes its lock.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let unusable = |source| DataDirError::Unusable {
+            path: path.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
+        let path = fs::canonicalize(path).map_err(unusable)?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = read_pid(&mut lock);
+                return Err(DataDirError::InUse { path, pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        write_pid(&mut lock).map_err(unusable)?;
+        Ok(DataDir { path, _lock: lock })
+    }
+
+    /// The folder, as an absolute path without links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("nestling.db")
+    }
+
+    /// The folder of the blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+}
+
+fn read_pid(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(PID_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.seek(SeekFrom::Start(0))?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_on_the_same_folder_is_told_which_folder_and_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDir::open(folder.path()).unwrap();
+        let error = DataDir::open(folder.path()).unwrap_err().to_string();
+        let folder_name = first.path().display().to_string();
+        let text = error
+            .replace(&folder_name, "DATA")
+            .replace(&std::process::id().to_string(), "PID");
+        insta::assert_snapshot!(text, @"the data folder DATA is in use by another nestling (process PID); stop that one, or choose another folder with --data");
+
+        drop(first);
+        DataDir::open(folder.path()).expect("the folder is free again");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = DataDir::open(&file.join("data")).unwrap_err().to_string();
+        let text = error.replace(&folder.path().display().to_string(), "HERE");
+        insta::assert_snapshot!(text, @"could not use the data folder HERE/file/data: Not a directory (os error 20); it must be a folder that the server's user can write, with space left");
+    }
+
+    #[test]
+    fn the_folder_is_for_the_server_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&folder.path().join("data")).unwrap();
+        let mode = fs::metadata(data.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
