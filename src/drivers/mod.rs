@@ -2,7 +2,7 @@
 
 pub mod blobs;
 pub mod clock;
-pub mod git;
 pub mod data_dir;
+pub mod git;
 pub mod keys;
 pub mod store;
