@@ -2,6 +2,9 @@
 
 pub mod sqlite;
 
+#[cfg(test)]
+pub(crate) mod conformance;
+
 use async_trait::async_trait;
 use nestling_domain::{
     app::{App, Repository, VariableName},

@@ -21,6 +21,9 @@ mod upkeep;
 mod values;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},

@@ -12,15 +12,14 @@ use super::{
 };
 use crate::drivers::store::StoreError;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A settled delivery: GitHub itself lets people redeliver for 3 days; a month serves whoever asks why.
-const DELIVERIES: Duration = Duration::from_secs(30 * DAY.as_secs());
+const DELIVERIES: Duration = Duration::from_hours(30 * 24);
 /// An event that all consumers have read: a quarter of audit log.
-const EVENTS: Duration = Duration::from_secs(90 * DAY.as_secs());
+const EVENTS: Duration = Duration::from_hours(90 * 24);
 /// An answered input: longer than anybody repeats one (GitHub 3 days, an idempotency key 1 day).
-const INPUTS: Duration = Duration::from_secs(7 * DAY.as_secs());
+const INPUTS: Duration = Duration::from_hours(7 * 24);
 /// A deleted app's slug: links and cookies of the old app have died out by then.
-const SLUGS: Duration = Duration::from_secs(30 * DAY.as_secs());
+const SLUGS: Duration = Duration::from_hours(30 * 24);
 /// Deployments that an environment keeps in its history.
 const HISTORY: usize = 50;
 /// Rows removed per transaction: a few milliseconds, so that upkeep never holds up a save.

@@ -37,7 +37,7 @@ trait Request: Send {
 }
 
 struct Work<F, T> {
-    work: F,
+    run: F,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -52,7 +52,7 @@ where
     }
 
     fn run(&mut self, database: &Connection) -> Result<(), Trouble> {
-        self.value = Some((self.work)(database)?);
+        self.value = Some((self.run)(database)?);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let request = Box::new(Work {
-            work,
+            run: work,
             value: None,
             reply,
         });
@@ -149,7 +149,7 @@ pub(super) fn write_inline<T: Send>(
     let path = Path::new(":memory:");
     let (reply, mut answer) = oneshot::channel();
     let mut group: Vec<Box<dyn Request + '_>> = vec![Box::new(Work {
-        work,
+        run: work,
         value: None,
         reply,
     })];
