@@ -197,11 +197,9 @@ pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> Strin
         }
     };
     let digest = Sha256::digest(format!("{repository}\0{before}\0{news}").as_bytes());
-    let hex: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("local-{hex}")
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    format!("local-{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// Whether two facts say the same news: titles may differ.

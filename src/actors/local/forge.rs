@@ -221,9 +221,11 @@ impl Handler<WatchRepository> for LocalForge {
 
 /// Opens a repository and ensures that it is recorded.
 async fn record(tools: &Tools, path: &std::path::Path) -> Result<Repository, ForgeError> {
-    let opened = tools.git.open(path).await.map_err(|error| match error {
-        NotOpened::Git(error) => ForgeError::Failed(format!("{}: {error}", path.display())),
-        error => ForgeError::Rejected(error.to_string()),
+    let opened = tools.git.open(path).await.map_err(|error| {
+        if let NotOpened::Git(error) = error {
+            return ForgeError::Failed(format!("{}: {error}", path.display()));
+        }
+        ForgeError::Rejected(error.to_string())
     })?;
     let path = opened.path.to_string_lossy().into_owned();
     let id = RepositoryId::of_path(&path);
@@ -292,9 +294,14 @@ impl Handler<StartWaiting> for LocalForge {
 }
 
 /// A failure of the store, as the forge answers it.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
 fn not_stored(error: StoreError) -> ForgeError {
+    let told = error.to_string();
     match error {
-        StoreError::Rejected(_) => ForgeError::Rejected(error.to_string()),
-        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(error.to_string()),
+        StoreError::Rejected(_) => ForgeError::Rejected(told),
+        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(told),
     }
 }

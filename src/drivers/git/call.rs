@@ -19,7 +19,7 @@ use super::{Git, GitError};
 /// For calls that read refs, commits and trees: 40 ms with 5,000 branches, so this is a disk that is away.
 const QUICK: Duration = Duration::from_secs(10);
 /// For calls that copy objects: the first mirror of a big repository.
-const LONG: Duration = Duration::from_secs(10 * 60);
+const LONG: Duration = Duration::from_mins(10);
 /// The most that a call may answer: the files of a repository with 500,000 of them.
 const MOST_OUTPUT: usize = 64 * 1024 * 1024;
 /// How much of its error output is kept.
@@ -121,7 +121,7 @@ impl Call {
     }
 
     /// It reads another repository on this machine.
-    pub(super) fn from_files(self) -> Self {
+    pub(super) fn over_files(self) -> Self {
         Call {
             protocol: "file",
             ..self
@@ -268,7 +268,7 @@ async fn bounded(
     let limit = u64::try_from(most).unwrap_or(u64::MAX);
     (&mut from).take(limit).read_to_end(&mut all).await?;
     let mut more = false;
-    let mut rest = [0; 4096];
+    let mut rest = vec![0; 4096];
     while from.read(&mut rest).await? > 0 {
         more = true;
         if beyond == Beyond::Stop {

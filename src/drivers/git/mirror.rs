@@ -29,7 +29,7 @@ impl Git {
             git_dir.as_os_str().to_owned(),
             "+refs/heads/*:refs/heads/*".into(),
         ]);
-        self.run(Call::at(mirror, "fetch", args).from_files().long())
+        self.run(Call::at(mirror, "fetch", args).over_files().long())
             .await?;
         Ok(())
     }

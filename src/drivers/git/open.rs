@@ -142,12 +142,12 @@ impl Shape {
 }
 
 async fn real_folder(path: &Path) -> Result<PathBuf, NotOpened> {
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => NotOpened::Missing(path.to_owned()),
-        _ => NotOpened::Forbidden {
-            path: path.to_owned(),
-            source,
-        },
+    let failed = |source: std::io::Error| {
+        let path = path.to_owned();
+        if source.kind() == std::io::ErrorKind::NotFound {
+            return NotOpened::Missing(path);
+        }
+        NotOpened::Forbidden { path, source }
     };
     let real = tokio::fs::canonicalize(path).await.map_err(failed)?;
     let about = tokio::fs::metadata(&real).await.map_err(failed)?;

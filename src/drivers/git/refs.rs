@@ -12,6 +12,8 @@ use super::{Git, GitError, call::Call};
 
 /// How much of a commit's subject and author is kept: what a page shows.
 const LONGEST_TEXT: usize = 200;
+/// The most that the name of a ref may be: git itself stops at the longest path.
+const LONGEST_NAME: usize = 8 * 1024;
 /// One head: name, commit, type, when, who, what; each ends with NUL, which no ref and no header can hold.
 const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(committerdate:unix)%00%(authorname)%00%(contents:subject)%00";
 /// The fields of [`FORMAT`].
@@ -94,7 +96,7 @@ impl Git {
 
     async fn symbolic(&self, git_dir: &Path, name: &str) -> Result<Option<String>, GitError> {
         let ended = self
-            .ask(Call::at(git_dir, "symbolic-ref", ["--quiet", name]))
+            .ask(Call::at(git_dir, "symbolic-ref", ["--quiet", name]).most(LONGEST_NAME))
             .await?;
         let answer = String::from_utf8(ended.stdout)
             .ok()

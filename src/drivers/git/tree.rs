@@ -8,8 +8,8 @@ use super::{Git, GitError, call::Call};
 
 /// The most of one file that is read: a package.json of a big monorepo has 30 KB.
 const MOST_OF_A_FILE: u64 = 256 * 1024;
-/// The most files whose contents are read in one call.
-const MOST_FILES: usize = 500;
+/// The most of all files together that is read in one call: five hundred big ones.
+const MOST_OF_ALL: u64 = 16 * 1024 * 1024;
 
 /// A regular file of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,24 +41,23 @@ impl Git {
 
     /// The contents of these files, in one call. What is too big or not text is left out.
     pub async fn contents(&self, git_dir: &Path, files: &[&File]) -> Result<Content, GitError> {
-        let read: Vec<&&File> = files
-            .iter()
-            .filter(|file| file.size <= MOST_OF_A_FILE)
-            .take(MOST_FILES)
-            .collect();
+        let mut room = MOST_OF_ALL;
+        let mut read: Vec<&File> = Vec::new();
+        for file in files {
+            if file.size <= MOST_OF_A_FILE && file.size <= room {
+                room -= file.size;
+                read.push(file);
+            }
+        }
         if read.is_empty() {
             return Ok(Content::new());
         }
-        let asked: String = read
-            .iter()
-            .map(|file| format!("{}\n", file.object))
-            .collect();
-        let most = usize::try_from(MOST_OF_A_FILE)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(MOST_FILES);
-        let call = Call::at(git_dir, "cat-file", ["--batch"])
-            .stdin(asked)
-            .most(most);
+        let mut asked = String::new();
+        for file in &read {
+            asked.push_str(&file.object);
+            asked.push('\n');
+        }
+        let call = Call::at(git_dir, "cat-file", ["--batch"]).stdin(asked);
         let answer = self.run(call).await?;
         let mut rest = answer.as_slice();
         let mut contents = Content::new();

@@ -94,7 +94,13 @@ fn words(fact: &Fact) -> String {
 
 #[test]
 fn the_default_branch_is_what_origin_says_then_main_then_master_then_the_current_one() {
-    let cases: [(Option<&str>, Option<&str>, &[&str], Option<&str>); 8] = [
+    type Case = (
+        Option<&'static str>,
+        Option<&'static str>,
+        &'static [&'static str],
+        Option<&'static str>,
+    );
+    let cases: [Case; 8] = [
         (
             Some("trunk"),
             Some("x"),

@@ -10,7 +10,7 @@ use nestling_domain::{
     local_forge::{Known, delivery_id, same_news},
     record::{Delivery, Fact, PullRequest},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Tools, apps::Apps};
 use crate::drivers::{
@@ -90,9 +90,10 @@ impl Memory {
         if self.repository.trouble == trouble {
             return Ok(());
         }
-        match &trouble {
-            Some(trouble) => tracing::warn!(repository.id = %self.repository.id, "{trouble}"),
-            None => info!(repository.id = %self.repository.id, "{} is well again", self.path()),
+        if let Some(trouble) = &trouble {
+            warn!(repository.id = %self.repository.id, "{trouble}");
+        } else {
+            info!(repository.id = %self.repository.id, "{} is well again", self.path());
         }
         let repository = Repository {
             trouble,

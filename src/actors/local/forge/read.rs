@@ -81,13 +81,14 @@ impl Watched {
     }
 
     fn vanished(&self, error: &NotOpened) -> String {
-        match error {
-            NotOpened::Missing(_) => format!(
-                "{} does not exist any more: put the repository back; its environments stay as they are until then",
-                self.path
-            ),
-            error => format!("{error}; its environments stay as they are until then"),
+        let until_then = "its environments stay as they are until then";
+        if matches!(error, NotOpened::Missing(_)) {
+            let path = &self.path;
+            return format!(
+                "{path} does not exist any more: put the repository back; {until_then}"
+            );
         }
+        format!("{error}; {until_then}")
     }
 
     /// The default branch with its head; decided at first sight, for ever.

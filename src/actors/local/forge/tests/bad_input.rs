@@ -67,6 +67,11 @@ async fn a_repository_that_vanishes_closes_nothing_and_heals_when_it_is_back() {
     let topic = shop.commit_on("topic", "1");
     let id = world.watch("shop").await;
     let told = world.told();
+    let pack = Pack {
+        repository: id,
+        commit: topic.clone(),
+    };
+    world.forge.send(pack.clone()).await.unwrap().unwrap();
     std::fs::rename(world.path("shop"), world.path("elsewhere")).unwrap();
     world
         .until("trouble", |world| world.trouble(id).is_some())
@@ -79,15 +84,8 @@ async fn a_repository_that_vanishes_closes_nothing_and_heals_when_it_is_back() {
         ));
     }
     // What was copied can still be deployed.
-    world
-        .forge
-        .send(Pack {
-            repository: id,
-            commit: topic.clone(),
-        })
-        .await
-        .unwrap()
-        .unwrap();
+    std::fs::remove_dir_all(world.path("data/bundles")).unwrap();
+    world.forge.send(pack).await.unwrap().unwrap();
     world.restart().await;
     assert!(matches!(
         world.head(id, Kind::Preview(1)).await,
@@ -190,6 +188,11 @@ async fn branches_with_hostile_and_very_long_names_are_branches_like_any_other()
     ];
     assert_eq!(long[1..].len(), 240);
     let work = shop.commit_on("work", "0");
+    world
+        .until("told", |world| {
+            world.told().contains(&pushed(1, "work", &work))
+        })
+        .await;
     for (name, number) in names.into_iter().zip(2..) {
         shop.git(&["update-ref", &format!("refs/heads/{name}"), work.as_str()]);
         world

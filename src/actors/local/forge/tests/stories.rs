@@ -5,7 +5,7 @@ async fn a_repository_is_recorded_with_its_apps_and_every_branch_ahead_is_a_pull
     let world = World::new();
     let shop = Sample::with_app(world.path("shop"));
     let main = shop.commit(
-        "api/package.json",
+        "server/package.json",
         r#"{"scripts":{"start":"node ."}}"#,
         "Add the API",
     );
@@ -24,7 +24,7 @@ async fn a_repository_is_recorded_with_its_apps_and_every_branch_ahead_is_a_pull
     );
     assert_eq!(
         world.apps(),
-        [r#"Node api in "api""#, r#"Static shop in """#]
+        [r#"Node server in "server""#, r#"Static shop in """#]
     );
     assert_eq!(
         world.told(),
