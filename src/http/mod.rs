@@ -1,7 +1,10 @@
 //! Everything that speaks HTTP: runners, the API, the dashboard, the gateway.
 
+pub mod api;
 pub mod auth;
 pub mod gateway;
+pub mod health;
+pub mod live;
 pub mod problem;
 pub mod runner;
 
@@ -9,7 +12,7 @@ use std::sync::Arc;
 
 use crate::{
     drivers::{blobs::Blobs, store::Store},
-    messages::{admission, environments, forge, live, logging, routes::Routes, secrets},
+    messages::{self, admission, environments, forge, logging, routes::Routes, secrets},
 };
 
 /// What the routes are built on: cheap handles of actors, and the stores for reading. Routes decide nothing
@@ -25,7 +28,7 @@ pub struct Services {
     /// For logs.
     pub logging: logging::Handle,
     /// For live updates.
-    pub live: live::Handle,
+    pub live: messages::live::Handle,
     /// For source and waiting pull requests.
     pub forge: forge::Handle,
     /// Where the gateway sends requests.

@@ -21,7 +21,7 @@ use self::{
     rate::{Rate, Rates},
     upload::Tickets,
 };
-use super::{Services, problem};
+use super::{Services, health::Metrics, problem};
 
 pub use identity::{Claims, Invalid, RunnerTokens};
 
@@ -52,6 +52,7 @@ pub struct Runners {
     logs: Rates,
     uploads: Rates,
     tickets: Tickets,
+    metrics: Metrics,
 }
 
 impl Runners {
@@ -65,7 +66,15 @@ impl Runners {
             logs: Rates::new(LOGS),
             uploads: Rates::new(UPLOADS),
             tickets: Tickets::new(),
+            metrics: Metrics::default(),
         }
+    }
+
+    /// Counting reports here.
+    #[must_use]
+    pub fn counting(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 

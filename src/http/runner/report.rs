@@ -28,6 +28,7 @@ pub(super) async fn report(
     identity::same_generation(&caller.claims, report.generation)?;
     runners.not_too_often(&caller)?;
     let report = fit::report(report).map_err(Problem::unfit)?;
+    runners.metrics.reported(word(&report.phase));
     if caller.expired {
         // Not taken: `wait` makes the runner say it again, with the token of this answer.
         runners.record(&caller.claims).await?;
@@ -121,5 +122,21 @@ fn not_applied(error: &NotApplied, caller: &Caller) -> Problem {
         | NotApplied::Quarantined { .. }
         | NotApplied::Busy(_)
         | NotApplied::Uncertain(_) => Problem::unavailable(error.to_string()),
+    }
+}
+
+fn word(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Deploying { .. } => "deploying",
+        Phase::Cloned { .. } => "cloned",
+        Phase::SetUp { .. } => "set-up",
+        Phase::RunningTests => "running-tests",
+        Phase::Tested { .. } => "tested",
+        Phase::TestsBroken { .. } => "tests-broken",
+        Phase::Prepared { .. } => "prepared",
+        Phase::Starting => "starting",
+        Phase::Running { .. } => "running",
+        Phase::Restarted { .. } => "restarted",
+        Phase::Failed(_) => "failed",
     }
 }

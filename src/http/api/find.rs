@@ -1,0 +1,145 @@
+//! Finding what a path names, and pages of what was found.
+
+use nestling_domain::{
+    app::App,
+    environment::Environment,
+    ids::{Class, EnvironmentId, Kind},
+    label::Slug,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{LONGEST_PAGE, PAGE};
+use crate::http::{Services, problem::Problem};
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Paging {
+    /// How many items, at most 200; 50 when not said.
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+impl Paging {
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)
+    }
+
+    /// One page of a list that is at hand as a whole; `key` names an item in a cursor.
+    pub(super) fn cut<T>(
+        &self,
+        items: Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Problem> {
+        let from = match &self.after {
+            None => 0,
+            Some(after) => items
+                .iter()
+                .position(|item| key(item) == *after)
+                .map(|at| at + 1)
+                .ok_or_else(|| bad_cursor(after))?,
+        };
+        let left = items.len().saturating_sub(from);
+        let page: Vec<T> = items.into_iter().skip(from).take(self.limit()).collect();
+        let next = (left > page.len()).then(|| page.last().map(&key)).flatten();
+        Ok((page, next))
+    }
+}
+
+pub(super) fn bad_cursor(after: &str) -> Problem {
+    let shown: String = after.chars().take(80).collect();
+    Problem::malformed(format!(
+        "{shown:?} is not where a page of this list ends: send the `next` of the page before"
+    ))
+}
+
+/// The app that a path names.
+pub(super) async fn app(services: &Services, owner: &str, slug: &str) -> Result<App, Problem> {
+    let missing = || {
+        Problem::not_found(format!(
+            "there is no app {owner}/{slug}; GET /v1/apps lists those there are"
+        ))
+    };
+    let wanted = Slug::of(slug);
+    // What is not a slug itself names nothing.
+    if wanted.as_str() != slug {
+        return Err(missing());
+    }
+    services
+        .store
+        .app_by_slug(owner, &wanted)
+        .await?
+        .ok_or_else(missing)
+}
+
+/// The kind of environment that a path names.
+pub(super) fn kind(name: &str) -> Result<Kind, Problem> {
+    Kind::parse(name).ok_or_else(|| {
+        Problem::not_found(format!(
+            "{name:?} is not an environment: use `production`, or `pr-` and a number"
+        ))
+    })
+}
+
+/// The environment that a path names.
+pub(super) async fn environment(
+    services: &Services,
+    owner: &str,
+    slug: &str,
+    name: &str,
+) -> Result<Environment, Problem> {
+    let app = app(services, owner, slug).await?;
+    let id = EnvironmentId::derive(&app.id, kind(name)?);
+    services.store.environment(&id).await?.ok_or_else(|| {
+        Problem::not_found(format!(
+            "{owner}/{slug} has no environment {name}; GET /v1/apps/{owner}/{slug}/environments lists those there are"
+        ))
+    })
+}
+
+/// The kind that values belong to.
+pub(super) fn class(name: &str) -> Result<Class, Problem> {
+    Class::parse(name).ok_or_else(|| {
+        Problem::not_found(format!(
+            "{name:?} is not a kind of environment: use `production` or `preview`"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paging(limit: usize, after: Option<&str>) -> Paging {
+        Paging {
+            limit: Some(limit),
+            after: after.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_and_end() {
+        let items: Vec<u32> = (1..=5).collect();
+        let mut after = None;
+        let mut seen = Vec::new();
+        loop {
+            let (page, next) = paging(2, after.as_deref())
+                .cut(items.clone(), u32::to_string)
+                .unwrap();
+            seen.extend(page);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, items);
+        assert!(
+            paging(2, Some("nonsense"))
+                .cut(items, u32::to_string)
+                .is_err()
+        );
+        assert_eq!(paging(0, None).limit(), 1);
+        assert_eq!(paging(10_000, None).limit(), LONGEST_PAGE);
+    }
+}

@@ -1,0 +1,230 @@
+//! Following a log: one server-sent event per line, from the first wanted until the deployment has ended.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, http::header, rt, web};
+use bytes::Bytes;
+use futures::stream;
+use nestling_domain::{ids::Timestamp, record::DeploymentRecord};
+use nestling_protocol::log::Line;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc},
+    time::{Instant, interval},
+};
+
+use super::{super::merge::Merge, stored::Stored};
+use crate::{
+    drivers::clock,
+    http::{
+        Services,
+        auth::{Auth, Principal},
+        problem::Problem,
+    },
+    messages::logging::{Follow, LogId},
+};
+
+/// How many may follow at once; more are told to come back.
+const MOST: usize = 512;
+/// Batches that may wait for a client; one that reads nothing holds its follower up, not the server.
+const WAITING: usize = 16;
+/// How often a follower looks whether lines are missing, whether the deployment has ended, and who watches.
+const ROUND: Duration = Duration::from_secs(1);
+/// A missing line is waited for this long: it was lost live, and two rounds of puts bring it with its segment.
+const MISSING: Duration = Duration::from_secs(12);
+/// After its end a deployment still has this long to say its last words: two rounds of puts.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// A comment is sent this often while there is nothing to say, so that no proxy takes the silence for an end.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+static FOLLOWING: Semaphore = Semaphore::const_new(MOST);
+
+/// Answers with the events of a log from line number `from` on.
+pub(super) fn follow(
+    services: web::Data<Services>,
+    auth: web::Data<Auth>,
+    principal: Principal,
+    id: LogId,
+    from: u64,
+) -> Result<HttpResponse, Problem> {
+    let place = FOLLOWING.try_acquire().map_err(|_| {
+        Problem::unavailable(format!(
+            "{MOST} requests follow logs already: try again in a moment"
+        ))
+    })?;
+    let (out, events) = mpsc::channel(WAITING);
+    let follower = Follower {
+        services,
+        auth,
+        principal,
+        id,
+        merge: Merge::new(from),
+        missing_since: None,
+        spoke: Instant::now(),
+        out,
+        _place: place,
+    };
+    rt::spawn(async move {
+        // The client is gone, or a part of the server: it comes back with the number of its last line.
+        let _ = follower.run().await;
+    });
+    let body = stream::unfold(events, |mut events| async move {
+        let bytes = events.recv().await?;
+        Some((Ok::<Bytes, Problem>(bytes), events))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Whoever compresses would hold lines back.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .streaming(body))
+}
+
+struct Follower {
+    services: web::Data<Services>,
+    auth: web::Data<Auth>,
+    principal: Principal,
+    id: LogId,
+    merge: Merge,
+    missing_since: Option<Instant>,
+    spoke: Instant,
+    out: mpsc::Sender<Bytes>,
+    _place: SemaphorePermit<'static>,
+}
+
+/// Why a follower ends before the log does.
+#[derive(Debug, thiserror::Error)]
+enum Ends {
+    #[error("the client is gone, or no longer signed in")]
+    Client,
+    #[error(transparent)]
+    Server(#[from] Problem),
+}
+
+impl Follower {
+    async fn run(mut self) -> Result<(), Ends> {
+        self.say("retry: 1000\n\n".to_owned()).await?;
+        self.catch_up().await?;
+        loop {
+            let follow = Follow {
+                id: self.id.clone(),
+                from: self.merge.next(),
+            };
+            let followed = self.services.logging.follow.send(follow).await;
+            let followed = followed.map_err(Problem::from)?;
+            followed
+                .backlog
+                .into_iter()
+                .for_each(|line| self.merge.offer(line));
+            self.flush().await?;
+            if self.live(followed.live).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes live lines on; whether the log has ended. Otherwise this channel has, and another is needed.
+    async fn live(&mut self, mut lines: mpsc::Receiver<Line>) -> Result<bool, Ends> {
+        let mut round = interval(ROUND);
+        loop {
+            tokio::select! {
+                line = lines.recv() => {
+                    let Some(line) = line else { return Ok(false) };
+                    self.merge.offer(line);
+                    while let Ok(line) = lines.try_recv() {
+                        self.merge.offer(line);
+                    }
+                    self.flush().await?;
+                }
+                _ = round.tick() => {
+                    if self.round().await? {
+                        return Ok(true);
+                    }
+                }
+                () = self.out.closed() => return Err(Ends::Client),
+            }
+        }
+    }
+
+    /// Looks after everything that no line announces; whether the log has ended.
+    async fn round(&mut self) -> Result<bool, Ends> {
+        if !self.auth.still(&self.principal) {
+            return Err(Ends::Client);
+        }
+        if self.merge.misses() {
+            let since = *self.missing_since.get_or_insert_with(Instant::now);
+            self.catch_up().await?;
+            if self.merge.misses() && since.elapsed() >= MISSING {
+                self.merge.give_up();
+                self.flush().await?;
+            }
+        }
+        if !self.merge.misses() {
+            self.missing_since = None;
+        }
+        let record = self.record().await?;
+        if record
+            .as_ref()
+            .is_none_or(|record| over(record, clock::now()))
+        {
+            self.catch_up().await?;
+            while self.merge.misses() {
+                self.merge.give_up();
+                self.flush().await?;
+            }
+            let status = record.map_or("removed", |record| record.shown.name());
+            self.say(format!("event: end\ndata: {{\"status\":\"{status}\"}}\n\n"))
+                .await?;
+            return Ok(true);
+        }
+        if self.spoke.elapsed() >= KEEP_ALIVE {
+            self.say(": still there\n\n".to_owned()).await?;
+        }
+        Ok(false)
+    }
+
+    /// Reads what the segments hold from the next line on.
+    async fn catch_up(&mut self) -> Result<(), Ends> {
+        let blobs = self.services.blobs.clone();
+        let mut stored = Stored::open(blobs, &self.id, self.merge.next())
+            .await
+            .map_err(Problem::from)?;
+        while let Some(lines) = stored.more().await.map_err(Problem::from)? {
+            lines.into_iter().for_each(|line| self.merge.offer(line));
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Ends> {
+        let ready = self.merge.take();
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let mut events = String::new();
+        for line in ready {
+            let json = serde_json::to_string(&line).unwrap_or_default();
+            events.push_str(&format!("id: {}\ndata: {json}\n\n", line.n));
+        }
+        self.say(events).await
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), Ends> {
+        self.spoke = Instant::now();
+        self.out.send(text.into()).await.map_err(|_| Ends::Client)
+    }
+
+    async fn record(&self) -> Result<Option<DeploymentRecord>, Ends> {
+        let store = &self.services.store;
+        let record = store
+            .deployment(&self.id.environment, self.id.generation)
+            .await;
+        Ok(record.map_err(Problem::from)?)
+    }
+}
+
+/// Whether no more lines will come.
+fn over(record: &DeploymentRecord, now: Timestamp) -> bool {
+    record
+        .ended_at
+        .is_some_and(|at| now.since(at) >= LAST_WORDS)
+}

@@ -1,0 +1,139 @@
+//! What a person orders of an environment. Answered after the save; a repeat with the same
+//! `Idempotency-Key` gets the first answer.
+
+use actix_web::{HttpRequest, post, web};
+use nestling_domain::{
+    ids::{EnvironmentId, InputId},
+    lifecycle::{Command, Event},
+    record::PullRequestStatus,
+};
+
+use super::{BY, find, show, views::OrderedView};
+use crate::{
+    http::{Services, problem::Problem},
+    messages::{
+        environment::{Apply, NotApplied},
+        forge::StartWaiting,
+    },
+};
+
+/// The longest idempotency key.
+const LONGEST_KEY: usize = 128;
+
+type Named = web::Path<(String, String, String)>;
+type Answer = Result<web::Json<OrderedView>, Problem>;
+
+/// Deploy the newest commit again.
+#[utoipa::path(tag = "orders", params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = OrderedView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[post("/v1/apps/{owner}/{app}/environments/{environment}/redeploy")]
+pub(super) async fn redeploy(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    path: Named,
+) -> Answer {
+    order(&request, &services, path, Command::Redeploy).await
+}
+
+/// Stop it; its state folder is kept.
+#[utoipa::path(tag = "orders", params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = OrderedView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[post("/v1/apps/{owner}/{app}/environments/{environment}/stop")]
+pub(super) async fn stop(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    path: Named,
+) -> Answer {
+    order(&request, &services, path, Command::Stop).await
+}
+
+/// Give up the deployment on its way.
+#[utoipa::path(tag = "orders", params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = OrderedView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[post("/v1/apps/{owner}/{app}/environments/{environment}/cancel")]
+pub(super) async fn cancel(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    path: Named,
+) -> Answer {
+    order(&request, &services, path, Command::Cancel).await
+}
+
+/// Start a stopped environment, or a pull request that waits because the limit is reached.
+#[utoipa::path(tag = "orders", params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = OrderedView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[post("/v1/apps/{owner}/{app}/environments/{environment}/start")]
+pub(super) async fn start(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    path: Named,
+) -> Answer {
+    let released = release_waiting(&services, &path).await?;
+    match order(&request, &services, path, Command::Start).await {
+        // There is no record yet: the forge's next look makes it.
+        Err(problem) if released && problem.status == 404 => Ok(web::Json(OrderedView {
+            decision: "the pull request no longer waits: its environment is on its way".to_owned(),
+            environment: None,
+        })),
+        answer => answer,
+    }
+}
+
+/// Tells the forge that a person wants this waiting pull request to run; whether it waited.
+async fn release_waiting(services: &Services, path: &Named) -> Result<bool, Problem> {
+    let (owner, slug, name) = &**path;
+    let app = find::app(services, owner, slug).await?;
+    let Some(number) = find::kind(name)?.pull_request() else {
+        return Ok(false);
+    };
+    let repository = app.repository;
+    let pull_request = services.store.pull_request(repository, number).await?;
+    if pull_request.is_none_or(|known| known.status != PullRequestStatus::Waiting) {
+        return Ok(false);
+    }
+    services
+        .forge
+        .start_waiting
+        .send(StartWaiting { repository, number })
+        .await??;
+    Ok(true)
+}
+
+async fn order(
+    request: &HttpRequest,
+    services: &Services,
+    path: Named,
+    command: Command,
+) -> Answer {
+    let (owner, slug, name) = path.into_inner();
+    let app = find::app(services, &owner, &slug).await?;
+    let id = EnvironmentId::derive(&app.id, find::kind(&name)?);
+    let apply = Apply {
+        input: key(request, &command)?,
+        event: Event::Command(command),
+        by: BY.to_owned(),
+        birth: None,
+    };
+    let applied = match services.environments.apply(id, apply).await {
+        Err(NotApplied::Unknown(_)) => {
+            return Err(Problem::not_found(format!(
+                "{owner}/{slug} has no environment {name}; GET /v1/apps/{owner}/{slug}/environments lists those there are"
+            )));
+        }
+        applied => applied?,
+    };
+    Ok(web::Json(OrderedView {
+        decision: applied.decision,
+        environment: Some(show::environment(&applied.environment, &services.addresses)),
+    }))
+}
+
+fn key(request: &HttpRequest, command: &Command) -> Result<Option<InputId>, Problem> {
+    let Some(key) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Problem::malformed(format!(
+            "an Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters"
+        )));
+    }
+    // The same key on another order is another order.
+    Ok(Some(InputId(format!("api:{command:?}:{key}"))))
+}

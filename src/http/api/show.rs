@@ -1,0 +1,286 @@
+//! Record → view. Pure.
+
+use nestling_domain::{
+    app::{App, Repository},
+    deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
+    environment::Environment,
+    ids::Kind,
+    label::Label,
+    lifecycle::{State, Why},
+    record::{Delivery, DeliveryState, DeploymentRecord, Fact, PullRequest},
+};
+use nestling_protocol::{
+    bundle,
+    report::{Endpoint, EndpointKind, Exit},
+};
+
+use super::views::{
+    AppView, CommitView, DeliveryView, DeploymentView, EndpointView, EnvironmentView, FailureView,
+    LogsView, NamedDeployment, PhaseView, RepositoryView, TestsView, WaitingView,
+};
+use crate::http::Addresses;
+
+pub(crate) fn app(app: &App, repository: Option<&Repository>, addresses: &Addresses) -> AppView {
+    let label = Label::environment(&app.slug, Kind::Production);
+    AppView {
+        name: format!("{}/{}", app.owner, app.slug),
+        owner: app.owner.clone(),
+        app: app.slug.to_string(),
+        kind: kind(app.kind).to_owned(),
+        root: app.root.clone(),
+        repository: repository.map_or_else(
+            || RepositoryView {
+                name: app.repository.to_string(),
+                path: None,
+                default_branch: String::new(),
+                trouble: Some("its record is missing".to_owned()),
+            },
+            |repository| RepositoryView {
+                name: repository.name.clone(),
+                path: repository.path.clone(),
+                default_branch: repository.default_branch.clone(),
+                trouble: repository.trouble.clone(),
+            },
+        ),
+        description: app.description.clone(),
+        health: app.health.clone(),
+        url: addresses.of(label.as_str()),
+        created_at: app.created_at.0,
+    }
+}
+
+pub(crate) fn environment(record: &Environment, addresses: &Addresses) -> EnvironmentView {
+    let life = &record.lifecycle;
+    let serving = life.serving();
+    EnvironmentView {
+        name: record.name(),
+        environment: record.kind.name(),
+        kind: record.kind.class().name().to_owned(),
+        branch: record.branch.clone(),
+        pull_request: record.kind.pull_request(),
+        title: record.title.clone(),
+        status: life.shown().name().to_owned(),
+        state: life.state_name().to_owned(),
+        reason: reason(&life.state),
+        url: addresses.of(record.label().as_str()),
+        serves: serving.is_some(),
+        commit: life.newest_commit().map(commit),
+        endpoints: serving.map_or_else(Vec::new, |deployment| {
+            let show = |endpoint| self::endpoint(endpoint, record, addresses);
+            deployment.endpoints.iter().map(show).collect()
+        }),
+        serving: serving.map(named),
+        next: life.next().map(named),
+        failure: life.failure().map(failure),
+        version: record.version.0,
+        created_at: record.created_at.0,
+        updated_at: record.updated_at.0,
+    }
+}
+
+/// Why it does not run what was last asked for, in words.
+fn reason(state: &State) -> Option<String> {
+    match state {
+        State::Creating { .. } => None,
+        State::Running { failed, .. } | State::Restarting { failed, .. } => {
+            failed.as_ref().map(|failed| {
+                format!(
+                    "deployment {} failed while {}: {}",
+                    failed.generation,
+                    failed.phase.name(),
+                    failed.reason
+                )
+            })
+        }
+        State::Stopped { why, .. } => Some(match why {
+            Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
+            Why::Person => "stopped by a person".to_owned(),
+            Why::Policy(words) => words.clone(),
+            Why::Idle => "sleeps, because nobody visited it for a while".to_owned(),
+            Why::Failed(failed) => {
+                format!("failed while {}: {}", failed.phase.name(), failed.reason)
+            }
+        }),
+    }
+}
+
+fn endpoint(endpoint: &Endpoint, record: &Environment, addresses: &Addresses) -> EndpointView {
+    let label = if endpoint.primary {
+        record.label()
+    } else {
+        record.endpoint_label(&endpoint.name)
+    };
+    EndpointView {
+        name: endpoint.name.clone(),
+        label: endpoint.label.clone(),
+        kind: match endpoint.kind {
+            EndpointKind::App => "app".to_owned(),
+            EndpointKind::Console => "console".to_owned(),
+        },
+        primary: endpoint.primary,
+        browser: endpoint.browser,
+        url: addresses.of(label.as_str()),
+    }
+}
+
+fn named(deployment: &Deployment) -> NamedDeployment {
+    NamedDeployment {
+        number: deployment.generation.0,
+        status: deployment.phase.shown().name().to_owned(),
+        commit: commit(&deployment.commit),
+        since: deployment.since.0,
+        tests: tests(&deployment.tests),
+        trouble: deployment.trouble.clone(),
+    }
+}
+
+pub(crate) fn deployment(record: &DeploymentRecord, environment: &Environment) -> DeploymentView {
+    let path = format!(
+        "/v1/apps/{}/{}/environments/{}/deployments/{}",
+        environment.owner,
+        environment.slug,
+        environment.kind.name(),
+        record.generation
+    );
+    DeploymentView {
+        number: record.generation.0,
+        status: record.shown.name().to_owned(),
+        commit: commit(&record.commit),
+        cause: cause(&record.cause),
+        phases: phases(record),
+        tests: tests(&record.tests),
+        failure: record.failed.as_ref().map(failure),
+        created_at: record.created_at.0,
+        ended_at: record.ended_at.map(|at| at.0),
+        logs: LogsView {
+            deployment: format!("{path}/logs/deployment"),
+            runtime: format!("{path}/logs/runtime"),
+        },
+        results: format!("{path}/tests"),
+    }
+}
+
+fn phases(record: &DeploymentRecord) -> Vec<PhaseView> {
+    let ends = record.phases.iter().skip(1).map(|(_, at)| Some(*at));
+    let ends = ends.chain([record.ended_at]);
+    let timed = record.phases.iter().zip(ends);
+    timed
+        .map(|((phase, from), until)| PhaseView {
+            phase: phase.name().to_owned(),
+            from: from.0,
+            millis: until.map(|until| until.0.saturating_sub(from.0)),
+        })
+        .collect()
+}
+
+fn commit(commit: &CommitInfo) -> CommitView {
+    CommitView {
+        id: commit.id.to_string(),
+        message: commit.message.clone(),
+        author: commit.author.clone(),
+    }
+}
+
+fn tests(tests: &Tests) -> TestsView {
+    match tests {
+        Tests::Pending => TestsView {
+            status: "pending".to_owned(),
+            ..TestsView::default()
+        },
+        Tests::Ran(counts) => TestsView {
+            status: "ran".to_owned(),
+            passed: counts.passed,
+            failed: counts.failed,
+            skipped: counts.skipped,
+            reason: None,
+        },
+        Tests::Broken(reason) => TestsView {
+            status: "broken".to_owned(),
+            reason: Some(reason.clone()),
+            ..TestsView::default()
+        },
+    }
+}
+
+pub(crate) fn failure(failed: &Failed) -> FailureView {
+    FailureView {
+        number: failed.generation.0,
+        phase: failed.phase.name().to_owned(),
+        reason: failed.reason.clone(),
+        exit: failed.exit.map(|exit| match exit {
+            Exit::Code(code) => format!("code {code}"),
+            Exit::Signal(signal) => format!("signal {signal}"),
+            Exit::Memory => "memory".to_owned(),
+            Exit::Timeout => "timeout".to_owned(),
+        }),
+        tail: failed.tail.clone(),
+        at: failed.at.0,
+    }
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Push => "push".to_owned(),
+        Cause::Redeploy => "redeploy".to_owned(),
+        Cause::Start => "start".to_owned(),
+        Cause::Reopened => "reopened".to_owned(),
+        Cause::Retry(of) => format!("retry of {of}"),
+        Cause::Lost(of) => format!("the machine of {of} was lost"),
+        Cause::RolledBack(from) => format!("rolled back from {from}"),
+    }
+}
+
+pub(crate) fn waiting(pull_request: &PullRequest, app: &App) -> WaitingView {
+    let kind = Kind::Preview(pull_request.number).name();
+    WaitingView {
+        name: format!("{}/{}/{kind}", app.owner, app.slug),
+        pull_request: pull_request.number,
+        branch: pull_request.branch.clone(),
+        title: pull_request.title.clone(),
+        start: format!(
+            "/v1/apps/{}/{}/environments/{kind}/start",
+            app.owner, app.slug
+        ),
+    }
+}
+
+pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryView {
+    let says = match &delivery.fact {
+        Fact::Production { commit, branch } => {
+            format!("the default branch ({branch}) is at {}", commit.short())
+        }
+        Fact::PullRequest {
+            number,
+            branch,
+            commit,
+            trigger,
+            ..
+        } => {
+            let at = commit
+                .as_ref()
+                .map_or(String::new(), |commit| format!(" at {}", commit.short()));
+            format!("pull request {number} ({branch}){at}: {trigger:?}").to_lowercase()
+        }
+    };
+    let (status, decisions) = match state {
+        DeliveryState::Pending => ("pending", std::collections::BTreeMap::new()),
+        DeliveryState::Done { decisions } => ("done", decisions.clone()),
+    };
+    DeliveryView {
+        id: delivery.id.clone(),
+        at: delivery.at.0,
+        repository: delivery.repository.0,
+        says,
+        status: status.to_owned(),
+        decisions,
+    }
+}
+
+fn kind(kind: bundle::Kind) -> &'static str {
+    match kind {
+        bundle::Kind::Wing => "wing",
+        bundle::Kind::Node => "node",
+        bundle::Kind::Static => "static",
+        bundle::Kind::Any => "any",
+    }
+}

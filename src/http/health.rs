@@ -1,0 +1,158 @@
+//! Whether the server lives, whether it can work, and how much it does.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web,
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use tokio::time::timeout;
+
+use super::{Services, problem::Problem};
+
+/// How long the store may take to say that it works. Whoever asks waits a few seconds at most.
+const CHECK: Duration = Duration::from_secs(2);
+
+/// What is counted here. Cheap to clone: all clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    requests: Family<Request, Counter>,
+    reports: Family<Report, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    /// The pattern, never the path: names in paths are without number.
+    route: String,
+    method: &'static str,
+    /// `2xx`, `4xx`, …
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Report {
+    phase: &'static str,
+}
+
+impl Metrics {
+    /// Counts into this registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Metrics::default();
+        registry.register(
+            "nestling_http_requests",
+            "Requests by route, method and class of status",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "nestling_runner_reports",
+            "Reports of runners by phase",
+            metrics.reports.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn reported(&self, phase: &'static str) {
+        self.reports.get_or_create(&Report { phase }).inc();
+    }
+}
+
+/// Counts every request; use with `actix_web::middleware::from_fn`, outside the guard.
+pub async fn count(
+    metrics: web::Data<Metrics>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let method = method(request.method().as_str());
+    let response = next.call(request).await?;
+    let route = response.request().match_pattern();
+    let request = Request {
+        route: route.unwrap_or_else(|| "unmatched".to_owned()),
+        method,
+        status: class(response.status().as_u16()),
+    };
+    metrics.requests.get_or_create(&request).inc();
+    Ok(response)
+}
+
+/// Mounts `/healthz`, `/readyz` and `/metrics`, whose registry is handed in.
+pub fn routes(
+    services: web::Data<Services>,
+    registry: web::Data<Mutex<Registry>>,
+) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .app_data(services)
+            .app_data(registry)
+            .route("/healthz", web::get().to(healthz))
+            .route("/readyz", web::get().to(readyz))
+            .route("/metrics", web::get().to(metrics));
+    }
+}
+
+async fn healthz() -> HttpResponse {
+    plain("ok\n")
+}
+
+async fn readyz(services: web::Data<Services>) -> Result<HttpResponse, Problem> {
+    match timeout(CHECK, services.store.check()).await {
+        Ok(Ok(())) => Ok(plain("ready\n")),
+        // Everybody may ask this: the reason stands in the server's log.
+        Ok(Err(error)) => {
+            tracing::warn!("not ready: {error}");
+            Err(Problem::unavailable("the store cannot be used"))
+        }
+        Err(_) => Err(Problem::unavailable(format!(
+            "the store did not answer within {} s",
+            CHECK.as_secs()
+        ))),
+    }
+}
+
+async fn metrics(registry: web::Data<Mutex<Registry>>) -> Result<HttpResponse, Problem> {
+    let mut text = String::new();
+    let encoded = {
+        let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&mut text, &registry)
+    };
+    encoded.map_err(|_| Problem::internal("the metrics could not be written"))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text))
+}
+
+fn plain(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(text)
+}
+
+/// Methods are text that a client makes up: only those that we serve are counted apart.
+fn method(name: &str) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == name)
+        .unwrap_or("other")
+}
+
+fn class(status: u16) -> &'static str {
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
