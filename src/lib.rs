@@ -1,6 +1,7 @@
 //! Nestling gives every branch of an application a living environment at a stable address.
 
 pub mod actors;
+pub mod client;
 pub mod config;
 pub mod drivers;
 pub mod http;

@@ -55,7 +55,7 @@ pub(super) async fn list(
     }))
 }
 
-/// One environment. Its ETag is the version of its record.
+/// One environment. Its `ETag` is the version of its record.
 #[utoipa::path(tag = "environments", responses((status = 200, body = EnvironmentView), (status = 304, description = "as `If-None-Match` has it"), (status = 404, body = Problem)))]
 #[get("/v1/apps/{owner}/{app}/environments/{environment}")]
 pub(super) async fn get(

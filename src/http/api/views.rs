@@ -87,7 +87,7 @@ pub struct EnvironmentView {
     pub next: Option<NamedDeployment>,
     /// How the newest deployment failed, while that is the newest news.
     pub failure: Option<FailureView>,
-    /// Counts the changes of the record; the ETag.
+    /// Counts the changes of the record; the `ETag`.
     pub version: u64,
     /// When it was recorded first.
     pub created_at: u64,

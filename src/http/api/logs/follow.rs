@@ -1,6 +1,6 @@
 //! Following a log: one server-sent event per line, from the first wanted until the deployment has ended.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use actix_web::{HttpResponse, http::header, rt, web};
 use bytes::Bytes;
@@ -111,10 +111,9 @@ impl Follower {
             };
             let followed = self.services.logging.follow.send(follow).await;
             let followed = followed.map_err(Problem::from)?;
-            followed
-                .backlog
-                .into_iter()
-                .for_each(|line| self.merge.offer(line));
+            for line in followed.backlog {
+                self.merge.offer(line);
+            }
             self.flush().await?;
             if self.live(followed.live).await? {
                 return Ok(());
@@ -189,7 +188,9 @@ impl Follower {
             .await
             .map_err(Problem::from)?;
         while let Some(lines) = stored.more().await.map_err(Problem::from)? {
-            lines.into_iter().for_each(|line| self.merge.offer(line));
+            for line in lines {
+                self.merge.offer(line);
+            }
             self.flush().await?;
         }
         Ok(())
@@ -203,7 +204,8 @@ impl Follower {
         let mut events = String::new();
         for line in ready {
             let json = serde_json::to_string(&line).unwrap_or_default();
-            events.push_str(&format!("id: {}\ndata: {json}\n\n", line.n));
+            // Writing to a string cannot fail.
+            let _ = write!(events, "id: {}\ndata: {json}\n\n", line.n);
         }
         self.say(events).await
     }

@@ -1,0 +1,131 @@
+//! `ps`: what runs, where, and why not.
+
+use super::{AppName, Failed, Output, connection::Connection, output::Table};
+use crate::http::api::views::{
+    AppsPage, EnvironmentView, EnvironmentsPage, TestsView, WaitingView,
+};
+
+/// Items asked for at a time.
+const PAGE: usize = 200;
+/// Digits of a commit that people recognise it by.
+const SHORT: usize = 7;
+
+pub(super) async fn ps(
+    connection: &Connection,
+    app: Option<AppName>,
+    closed: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Failed> {
+    let apps = match app {
+        Some(app) => vec![app],
+        None => all_apps(connection).await?,
+    };
+    let mut environments = Vec::new();
+    let mut waiting = Vec::new();
+    for app in &apps {
+        let (of_app, waits) = of_app(connection, app, closed).await?;
+        environments.extend(of_app);
+        waiting.extend(waits);
+    }
+    if connection.json {
+        let all = serde_json::json!({ "environments": environments, "waiting": waiting });
+        return Ok(output.json(&all)?);
+    }
+    if environments.is_empty() && waiting.is_empty() {
+        return Ok(
+            output.line("no environments yet: an app is found by what its repository holds")?
+        );
+    }
+    Ok(output.table(&table(&environments, &waiting))?)
+}
+
+async fn all_apps(connection: &Connection) -> Result<Vec<AppName>, Failed> {
+    let mut apps = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page: AppsPage = connection
+            .get(&format!("/v1/apps?limit={PAGE}{after}"))
+            .await?;
+        apps.extend(page.apps.into_iter().map(|app| AppName {
+            owner: app.owner,
+            app: app.app,
+        }));
+        match page.next {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok(apps),
+        }
+    }
+}
+
+async fn of_app(
+    connection: &Connection,
+    app: &AppName,
+    closed: bool,
+) -> Result<(Vec<EnvironmentView>, Vec<WaitingView>), Failed> {
+    let mut environments = Vec::new();
+    let mut after = String::new();
+    loop {
+        let path = format!(
+            "{}/environments?limit={PAGE}&closed={closed}{after}",
+            app.path()
+        );
+        let page: EnvironmentsPage = connection.get(&path).await?;
+        environments.extend(page.environments);
+        match page.next {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok((environments, page.waiting)),
+        }
+    }
+}
+
+fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
+    let mut table = Table::new(&["ENVIRONMENT", "STATUS", "COMMIT", "TESTS", "ADDRESS"]);
+    for environment in environments {
+        let newest = environment.next.as_ref().or(environment.serving.as_ref());
+        let commit = environment.commit.as_ref();
+        let cells = vec![
+            environment.name.clone(),
+            environment.status.clone(),
+            commit.map_or_else(String::new, |commit| {
+                commit.id.chars().take(SHORT).collect()
+            }),
+            newest.map_or_else(String::new, |newest| tests(&newest.tests)),
+            if environment.serves {
+                environment.url.clone()
+            } else {
+                String::new()
+            },
+        ];
+        table.row(cells, notes(environment));
+    }
+    for waits in waiting {
+        let cells = vec![waits.name.clone(), "waiting".to_owned()];
+        let note = format!(
+            "{}: the limit of open pull requests is reached; `nestling start {}` starts it",
+            waits.branch, waits.name
+        );
+        table.row([cells, vec![String::new(); 3]].concat(), vec![note]);
+    }
+    table
+}
+
+fn notes(environment: &EnvironmentView) -> Vec<String> {
+    let trouble = environment
+        .next
+        .as_ref()
+        .and_then(|next| next.trouble.clone());
+    [environment.reason.clone(), trouble]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn tests(tests: &TestsView) -> String {
+    match tests.status.as_str() {
+        "ran" if tests.passed + tests.failed == 0 => String::new(),
+        "ran" if tests.failed == 0 => format!("{} ok", tests.passed),
+        "ran" => format!("{} failed", tests.failed),
+        "broken" => "broken".to_owned(),
+        _ => String::new(),
+    }
+}
