@@ -1,7 +1,9 @@
 //! Our own copy of a watched repository: commits stay there for a redeploy when the owner has rewritten them,
 //! and a bundle is packed without anybody's configuration.
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, io, path::Path};
+
+use tracing::warn;
 
 use super::{Git, GitError, call::Call};
 
@@ -16,6 +18,34 @@ impl Git {
         {
             self.make(git_dir, mirror).await?;
         }
+        match self.fetch(git_dir, mirror).await {
+            Err(GitError::Refused { said, .. }) if said.contains(".lock") => {
+                let locked = mirror.to_owned();
+                let freed = tokio::task::spawn_blocking(move || remove_locks(&locked)).await;
+                if let Ok(Err(error)) = freed {
+                    warn!(
+                        "could not remove stale locks in {}: {error}",
+                        mirror.display()
+                    );
+                }
+                self.fetch(git_dir, mirror).await
+            }
+            fetched => fetched,
+        }
+    }
+
+    /// Packs loose objects and drops those that nothing names for two weeks, when there are many.
+    pub async fn tidy(&self, mirror: &Path) -> Result<(), GitError> {
+        // The last `-c` wins: everywhere else nothing is tidied behind our back.
+        let args = ["--auto", "--quiet", "--no-detach"];
+        let call = Call::at(mirror, "gc", args)
+            .options(&["-c", "gc.auto=2000"])
+            .long();
+        self.run(call).await?;
+        Ok(())
+    }
+
+    async fn fetch(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
         let args = [
             "--quiet",
             "--prune",
@@ -31,17 +61,6 @@ impl Git {
         ]);
         self.run(Call::at(mirror, "fetch", args).over_files().long())
             .await?;
-        Ok(())
-    }
-
-    /// Packs loose objects and drops those that nothing names for two weeks, when there are many.
-    pub async fn tidy(&self, mirror: &Path) -> Result<(), GitError> {
-        // The last `-c` wins: everywhere else nothing is tidied behind our back.
-        let args = ["--auto", "--quiet", "--no-detach"];
-        let call = Call::at(mirror, "gc", args)
-            .options(&["-c", "gc.auto=2000"])
-            .long();
-        self.run(call).await?;
         Ok(())
     }
 
@@ -65,4 +84,28 @@ impl Git {
         self.run(Call::within(Path::new("/"), "init", args)).await?;
         Ok(())
     }
+}
+
+/// Removes the locks that a fetch left when it was killed. Nobody else writes to a mirror.
+fn remove_locks(mirror: &Path) -> io::Result<()> {
+    let is_lock = |path: &Path| path.extension() == Some("lock".as_ref());
+    let mut folders = vec![mirror.join("refs")];
+    for entry in std::fs::read_dir(mirror)? {
+        let path = entry?.path();
+        if is_lock(&path) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if is_lock(&entry.path()) {
+                // No branch has a name that ends so: git forbids it for this very reason.
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -37,7 +37,8 @@ const QUICK_CALLS: usize = 16;
 const LONG_CALLS: usize = 2;
 
 /// The configuration that stands in place of the user's and the system's. It is a file because the program that
-/// serves a fetch takes no `-c` from us. Any owner is fine: we run nothing that a repository configures.
+/// serves a fetch takes no `-c` from us. Any owner is fine: we run nothing that a repository configures. What is fetched stays one pack, which
+/// is there whole or not at all, whenever we are killed.
 const CONFIGURATION: &str = "\
 [safe]
 \tdirectory = *
@@ -53,6 +54,8 @@ const CONFIGURATION: &str = "\
 \tauto = 0
 [maintenance]
 \tauto = false
+[transfer]
+\tunpackLimit = 1
 [fetch]
 \twriteCommitGraph = false
 \trecurseSubmodules = false

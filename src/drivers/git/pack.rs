@@ -29,6 +29,13 @@ const UNFINISHED: &str = ".part";
 static PARTS: AtomicU64 = AtomicU64::new(0);
 
 impl Git {
+    /// Whether this bundle is there already; then it counts as used now.
+    pub async fn is_packed(&self, bundle: &Path) -> bool {
+        let used = bundle.to_owned();
+        let there = tokio::task::spawn_blocking(move || touch(&used)).await;
+        there.unwrap_or(false)
+    }
+
     /// Writes a bundle of `commit`, which the mirror has, to `bundle`: whole, or not at all. One that is there
     /// already is used again.
     pub async fn pack(
@@ -37,9 +44,7 @@ impl Git {
         commit: &Commit,
         bundle: &Path,
     ) -> Result<(), GitError> {
-        let used = bundle.to_owned();
-        let there = tokio::task::spawn_blocking(move || touch(&used)).await;
-        if there.unwrap_or(false) {
+        if self.is_packed(bundle).await {
             return Ok(());
         }
         let broken = |source| GitError::Broken {

@@ -1,46 +1,56 @@
 //! The source of a commit for a runner.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nestling_domain::ids::Commit;
 use tracing::{debug, warn};
 
 use super::watched::Watched;
-use crate::{drivers::git::GitError, messages::forge::ForgeError};
+use crate::{
+    drivers::git::{GitError, NotOpened},
+    messages::forge::ForgeError,
+};
 
 /// The folder of our own copies, in the data folder.
 const MIRRORS: &str = "mirrors";
 /// The folder of bundles, in the data folder.
 pub(super) const BUNDLES: &str = "bundles";
 
+/// Why a commit was not packed this time.
+#[derive(Debug, thiserror::Error)]
+enum NotPacked {
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    NotOpened(#[from] NotOpened),
+    #[error(
+        "it is in no branch any more: it was rewritten before it was copied; deploy a newer one"
+    )]
+    Rewritten,
+}
+
 impl Watched {
     /// A bundle of this commit: packed once, from our mirror, which is brought up to date when it lacks the commit.
     pub(super) async fn pack(&self, commit: &Commit) -> Result<PathBuf, ForgeError> {
-        let tools = &self.tools;
-        let bundle = tools.data.join(BUNDLES).join(format!("{commit}.bundle"));
-        let mirror = self.mirror();
-        let failed = |error: GitError| {
-            ForgeError::Failed(format!(
-                "could not pack {} of {}: {error}",
-                commit.short(),
-                self.path
-            ))
-        };
-        let _one = self.packing.lock().await;
-        if !tools
-            .git
-            .has_commit(&mirror, commit)
-            .await
-            .map_err(failed)?
-        {
-            self.bring_up_to_date(commit).await?;
+        let bundle = self.tools.data.join(BUNDLES);
+        let bundle = bundle.join(format!("{commit}.bundle"));
+        if self.tools.git.is_packed(&bundle).await {
+            return Ok(bundle);
         }
-        tools
-            .git
-            .pack(&mirror, commit, &bundle)
-            .await
-            .map_err(failed)?;
-        Ok(bundle)
+        let _one = self.packing.lock().await;
+        let mut packed = self.try_pack(commit, &bundle).await;
+        if let Err(NotPacked::Git(GitError::Refused { said, .. })) = &packed
+            && self.discard_mirror(commit, said).await
+        {
+            packed = self.try_pack(commit, &bundle).await;
+        }
+        packed.map(|()| bundle).map_err(|error| {
+            let reason = format!("commit {} of {}: {error}", commit.short(), self.path);
+            if matches!(error, NotPacked::Rewritten) {
+                return ForgeError::Rejected(reason);
+            }
+            ForgeError::Failed(reason)
+        })
     }
 
     /// Packs a commit that will be asked for in a moment.
@@ -64,28 +74,39 @@ impl Watched {
         }
     }
 
-    async fn bring_up_to_date(&self, commit: &Commit) -> Result<(), ForgeError> {
+    async fn try_pack(&self, commit: &Commit, bundle: &Path) -> Result<(), NotPacked> {
         let git = &self.tools.git;
-        let opened = git.open(self.path.as_ref()).await;
-        let opened = opened.map_err(|error| ForgeError::Failed(error.to_string()))?;
-        let failed =
-            |error: GitError| ForgeError::Failed(format!("could not copy {}: {error}", self.path));
         let mirror = self.mirror();
-        git.mirror(&opened.git_dir, &mirror).await.map_err(failed)?;
-        if git.has_commit(&mirror, commit).await.map_err(failed)? {
-            return Ok(());
+        if !git.has_commit(&mirror, commit).await? {
+            let opened = git.open(self.path.as_ref()).await?;
+            git.mirror(&opened.git_dir, &mirror).await?;
+            if !git.has_commit(&mirror, commit).await? {
+                return Err(NotPacked::Rewritten);
+            }
         }
-        Err(ForgeError::Rejected(format!(
-            "commit {} is in no branch of {} any more: it was rewritten before it was copied; deploy a newer one",
-            commit.short(),
-            self.path
-        )))
+        Ok(git.pack(&mirror, commit, bundle).await?)
+    }
+
+    /// Removes a mirror that git cannot use, so that it is made anew; not while it may hold what the repository
+    /// itself has lost. Whether it was removed.
+    async fn discard_mirror(&self, commit: &Commit, said: &str) -> bool {
+        let git = &self.tools.git;
+        let Ok(opened) = git.open(self.path.as_ref()).await else {
+            return false;
+        };
+        if !matches!(git.has_commit(&opened.git_dir, commit).await, Ok(true)) {
+            return false;
+        }
+        let mirror = self.mirror();
+        warn!(
+            "making {} anew, because git cannot use it: {said}",
+            mirror.display()
+        );
+        tokio::fs::remove_dir_all(&mirror).await.is_ok()
     }
 
     fn mirror(&self) -> PathBuf {
-        self.tools
-            .data
-            .join(MIRRORS)
-            .join(format!("{}.git", self.id))
+        let mirrors = self.tools.data.join(MIRRORS);
+        mirrors.join(format!("{}.git", self.id))
     }
 }

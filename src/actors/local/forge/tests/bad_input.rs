@@ -220,6 +220,46 @@ async fn branches_with_hostile_and_very_long_names_are_branches_like_any_other()
 }
 
 #[actix::test]
+async fn a_repository_on_a_disk_that_hangs_delays_no_other() {
+    let world = World::new();
+    Sample::with_app(world.path("shop"));
+    world.watch("shop").await;
+    // Refs in a pipe that nobody writes to: git waits for ever.
+    let pipe = world.path("shop/.git/packed-refs");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    for _ in 0..3 {
+        neighbour_serves(&world).await;
+    }
+}
+
+#[actix::test]
+async fn a_damaged_copy_is_made_anew() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let id = world.watch("shop").await;
+    let first = Pack {
+        repository: id,
+        commit: shop.head("main"),
+    };
+    world.forge.send(first.clone()).await.unwrap().unwrap();
+    std::fs::remove_dir_all(world.path("data/bundles")).unwrap();
+    let packs = world.path(&format!("data/mirrors/{id}.git/objects/pack"));
+    for file in std::fs::read_dir(packs).unwrap() {
+        let file = file.unwrap().path();
+        if file.extension() == Some("pack".as_ref()) {
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, "damaged").unwrap();
+        }
+    }
+    let bundle = world.forge.send(first).await.unwrap().unwrap();
+    shop.git(&["bundle", "list-heads", bundle.to_str().unwrap()]);
+}
+
+#[actix::test]
 async fn a_pull_request_that_never_was_is_refused() {
     let world = World::new();
     Sample::with_app(world.path("shop"));

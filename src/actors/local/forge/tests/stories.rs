@@ -264,7 +264,7 @@ async fn a_commit_is_packed_for_a_runner_and_one_that_nobody_has_is_refused() {
     let ForgeError::Rejected(reason) = refused else {
         panic!("{refused:?}")
     };
-    insta::assert_snapshot!(world.shorten(&reason), @"commit abababa is in no branch of /repos/shop any more: it was rewritten before it was copied; deploy a newer one");
+    insta::assert_snapshot!(world.shorten(&reason), @"commit abababa of /repos/shop: it is in no branch any more: it was rewritten before it was copied; deploy a newer one");
 }
 
 #[actix::test]
