@@ -1,7 +1,7 @@
 //! Whether the server lives, whether it can work, and how much it does.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,8 +26,9 @@ use super::{Services, problem::Problem};
 const CHECK: Duration = Duration::from_secs(2);
 
 /// What is counted here. Cheap to clone: all clones count together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
     requests: Family<Request, Counter>,
     reports: Family<Report, Counter>,
 }
@@ -47,24 +48,40 @@ struct Report {
 }
 
 impl Metrics {
-    /// Counts into this registry.
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Metrics::default();
+    /// A registry with what is counted here.
+    pub fn new() -> Self {
+        let (requests, reports) = (Family::default(), Family::default());
+        let mut registry = Registry::default();
         registry.register(
             "nestling_http_requests",
             "Requests by route, method and class of status",
-            metrics.requests.clone(),
+            Family::clone(&requests),
         );
         registry.register(
             "nestling_runner_reports",
             "Reports of runners by phase",
-            metrics.reports.clone(),
+            Family::clone(&reports),
         );
-        metrics
+        Metrics {
+            registry: Arc::new(Mutex::new(registry)),
+            requests,
+            reports,
+        }
+    }
+
+    /// For whoever else counts or measures something.
+    pub fn registering(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(super) fn reported(&self, phase: &'static str) {
         self.reports.get_or_create(&Report { phase }).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
     }
 }
 
@@ -86,19 +103,12 @@ pub async fn count(
     Ok(response)
 }
 
-/// Mounts `/healthz`, `/readyz` and `/metrics`, whose registry is handed in.
-pub fn routes(
-    services: web::Data<Services>,
-    registry: web::Data<Mutex<Registry>>,
-) -> impl FnOnce(&mut web::ServiceConfig) {
-    move |config| {
-        config
-            .app_data(services)
-            .app_data(registry)
-            .route("/healthz", web::get().to(healthz))
-            .route("/readyz", web::get().to(readyz))
-            .route("/metrics", web::get().to(metrics));
-    }
+/// Mounts `/healthz`, `/readyz` and `/metrics`. Needs [`Services`] and [`Metrics`] as app data.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readyz))
+        .route("/metrics", web::get().to(metrics));
 }
 
 async fn healthz() -> HttpResponse {
@@ -120,10 +130,13 @@ async fn readyz(services: web::Data<Services>) -> Result<HttpResponse, Problem> 
     }
 }
 
-async fn metrics(registry: web::Data<Mutex<Registry>>) -> Result<HttpResponse, Problem> {
+async fn metrics(metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
     let mut text = String::new();
     let encoded = {
-        let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = metrics
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         encode(&mut text, &registry)
     };
     encoded.map_err(|_| Problem::internal("the metrics could not be written"))?;

@@ -51,7 +51,12 @@ struct Says {
 /// Frames of one topic; `None` once it has fallen behind.
 type Frames = Pin<Box<dyn Stream<Item = Option<Arc<str>>>>>;
 
-pub(super) async fn live(
+/// Mounts it. Needs [`Services`] and [`Auth`] as app data, and the guard before it.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/v1/live", web::get().to(live));
+}
+
+async fn live(
     request: HttpRequest,
     body: web::Payload,
     services: web::Data<Services>,

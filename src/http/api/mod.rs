@@ -33,7 +33,7 @@ use utoipa::{
 };
 use utoipa_actix_web::{AppExt as _, service_config::ServiceConfig};
 
-use super::{Services, live, problem};
+use super::problem;
 
 /// The longest JSON body: a value of 64 KiB, in which JSON may escape every byte.
 const LONGEST_BODY: usize = 512 * 1024;
@@ -44,16 +44,12 @@ const LONGEST_PAGE: usize = 200;
 /// Who did it, as the audit log says, until there are accounts.
 const BY: &str = "local user";
 
-/// Mounts the API.
-pub fn routes(services: web::Data<Services>) -> impl FnOnce(&mut web::ServiceConfig) {
-    move |config| {
-        config.app_data(services);
-        problem::extractors(config, LONGEST_BODY);
-        described(&mut ServiceConfig::new(config));
-        config
-            .route("/v1/openapi.json", web::get().to(document))
-            .route("/v1/live", web::get().to(live::live));
-    }
+/// Mounts the API. Needs [`Services`](super::Services) and [`Auth`](super::auth::Auth) as app data, and the
+/// guard before it.
+pub fn routes(config: &mut web::ServiceConfig) {
+    problem::extractors(config, LONGEST_BODY);
+    described(&mut ServiceConfig::new(config));
+    config.route("/v1/openapi.json", web::get().to(document));
 }
 
 /// The API's description, as `/v1/openapi.json` answers it.
