@@ -251,14 +251,7 @@ pub fn extractors(config: &mut web::ServiceConfig, longest_body: usize) {
         )
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
             Problem::malformed(format!("the query cannot be read: {error}")).into()
-        }))
-        .app_data(
-            web::FormConfig::default()
-                .limit(longest_body)
-                .error_handler(|error, _| {
-                    Problem::malformed(format!("the form cannot be read: {error}")).into()
-                }),
-        );
+        }));
 }
 
 #[allow(
