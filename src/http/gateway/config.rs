@@ -101,6 +101,8 @@ pub(super) const IDLE_CONNECTIONS: usize = 64;
 pub(super) const FRESH: Duration = Duration::from_millis(500);
 /// What is read ahead of a slow client, per answer.
 pub(super) const READ_AHEAD: usize = 128 * 1024;
+/// Bytes in the head of an app's answer: twice what browsers accept.
+pub(super) const ANSWER_HEAD: usize = 64 * 1024;
 /// Header lines of an app's answer.
 pub(super) const ANSWER_HEADERS: usize = 128;
 /// How long a WebSocket that is told to end may take to finish the frame it is in.

@@ -12,7 +12,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 
 use super::{
     body::Carried,
-    config::{ANSWER_HEADERS, Bounds, IDLE_CONNECTIONS, READ_AHEAD},
+    config::{ANSWER_HEAD, ANSWER_HEADERS, Bounds, IDLE_CONNECTIONS, READ_AHEAD},
     link,
 };
 use crate::messages::routes::{Ending, Flights, Route, Serving, Target, To};
@@ -134,7 +134,7 @@ impl Pool {
         let opened = builder().handshake(io).await;
         let (sender, connection) = opened.map_err(|error| error.to_string())?;
         // How it ends is told to whoever waits for an answer on it.
-        actix_web::rt::spawn(async move { connection.await.ok() });
+        actix_web::rt::spawn(async move { connection.with_upgrades().await.ok() });
         Ok(lease(sender, false))
     }
 
@@ -186,6 +186,6 @@ impl Pool {
 /// How we speak to apps.
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.max_headers(ANSWER_HEADERS).max_buf_size(READ_AHEAD);
+    builder.max_headers(ANSWER_HEADERS).max_header_size(ANSWER_HEAD).max_buf_size(READ_AHEAD);
     builder
 }
