@@ -7,6 +7,7 @@ pub mod health;
 pub mod live;
 pub mod problem;
 pub mod runner;
+pub mod dashboard;
 
 use std::sync::Arc;
 

@@ -1,0 +1,293 @@
+//! The first page: all apps, what waits, what is in trouble, and how to begin.
+
+use maud::{Markup, html};
+use nestling_domain::{
+    announcement::{Status, status, tested},
+    app::{App, Repository},
+    deployment::{CommitInfo, Tests},
+    environment::Environment,
+    ids::{Kind, RepositoryId, Timestamp},
+    lifecycle::{State, Why},
+    record::{PullRequest, PullRequestStatus},
+};
+use nestling_protocol::bundle;
+
+use super::{
+    Visit,
+    parts::{
+        icons::{Icon, icon},
+        pill::{self, pill},
+        time, words,
+    },
+    paths,
+    shell::{Page, fragment as wrap, order, whole},
+};
+use crate::http::Addresses;
+
+/// What is known of one repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryFacts<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// Its apps, each with all of its environments.
+    pub apps: Vec<(&'a App, Vec<&'a Environment>)>,
+    /// Its pull requests.
+    pub pull_requests: Vec<&'a PullRequest>,
+    /// Why no app was found in it, when none was.
+    pub nothing_found: Option<&'a str>,
+}
+
+/// The page's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppsView {
+    /// The visit.
+    pub visit: Visit,
+    /// What was searched for.
+    pub query: String,
+    /// The apps that match, by name.
+    pub cards: Vec<Card>,
+    /// Whether there is any app at all.
+    pub any: bool,
+    /// Pull requests that wait for a person.
+    pub waiting: Vec<Waiting>,
+    /// Repositories that cannot be read, or hold no app: name and reason.
+    pub troubles: Vec<Trouble>,
+}
+
+/// An app on a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Its page.
+    pub path: String,
+    /// Its slug.
+    pub name: String,
+    /// What it is.
+    pub kind: bundle::Kind,
+    /// Its repository and folder.
+    pub place: String,
+    /// What people say about it.
+    pub description: String,
+    /// Where production stands; `None` before there is one.
+    pub production: Option<Status>,
+    /// Production's address, while something answers there.
+    pub address: Option<String>,
+    /// The newest commit of production, and since when.
+    pub commit: Option<(CommitInfo, Timestamp)>,
+    /// How the tests of production went.
+    pub tests: Tests,
+    /// How many previews are not removed.
+    pub previews: usize,
+}
+
+/// A pull request that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// In which repository.
+    pub repository: RepositoryId,
+    /// What people call that.
+    pub place: String,
+    /// Its number.
+    pub number: u32,
+    /// Its title.
+    pub title: String,
+    /// Its branch.
+    pub branch: String,
+}
+
+/// A repository that does not do what its owner may expect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What people call it.
+    pub place: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl AppsView {
+    /// Puts together what is known. `query` keeps the apps whose name, place or description holds it.
+    pub fn of(repositories: &[RepositoryFacts<'_>], query: &str, addresses: &Addresses, visit: Visit) -> Self {
+        let mut cards = Vec::new();
+        let mut waiting = Vec::new();
+        let mut troubles = Vec::new();
+        for facts in repositories {
+            let place = format!("{}/{}", facts.repository.owner, facts.repository.name);
+            cards.extend(facts.apps.iter().map(|(app, environments)| Card::of(facts.repository, app, environments, addresses)));
+            let waits = |one: &&&PullRequest| one.status == PullRequestStatus::Waiting;
+            waiting.extend(facts.pull_requests.iter().filter(waits).map(|one| Waiting {
+                repository: facts.repository.id,
+                place: place.clone(),
+                number: one.number,
+                title: one.title.clone(),
+                branch: one.branch.clone(),
+            }));
+            let trouble = facts.repository.trouble.as_deref().or(facts.nothing_found.filter(|_| facts.apps.is_empty()));
+            troubles.extend(trouble.map(|reason| Trouble { place, reason: reason.to_owned() }));
+        }
+        let any = !cards.is_empty();
+        let wanted = query.trim().to_lowercase();
+        cards.retain(|card| card.searched().contains(&wanted));
+        cards.sort_by(|a, b| a.name.cmp(&b.name));
+        AppsView { visit, query: query.trim().to_owned(), cards, any, waiting, troubles }
+    }
+}
+
+impl Card {
+    fn of(repository: &Repository, app: &App, environments: &[&Environment], addresses: &Addresses) -> Self {
+        let production = environments.iter().find(|one| one.kind == Kind::Production);
+        let removed = |one: &Environment| matches!(one.lifecycle.state, State::Stopped { why: Why::Closed, .. });
+        Card {
+            path: paths::app(&app.owner, app.slug.as_str()),
+            name: app.slug.to_string(),
+            kind: app.kind,
+            place: words::place(repository, app),
+            description: app.description.clone(),
+            production: production.map(|one| status(&one.lifecycle, None)),
+            address: production.filter(|one| one.lifecycle.serving().is_some()).map(|one| addresses.of(one.label().as_str())),
+            commit: production.and_then(|one| Some((one.lifecycle.newest_commit()?.clone(), one.updated_at))),
+            tests: production.and_then(|one| tested(&one.lifecycle)).map(|one| one.tests.clone()).unwrap_or_default(),
+            previews: environments.iter().filter(|one| one.kind != Kind::Production && !removed(one)).count(),
+        }
+    }
+
+    fn searched(&self) -> String {
+        format!("{} {} {}", self.name, self.place, self.description).to_lowercase()
+    }
+}
+
+/// The page.
+pub fn page(view: &AppsView) -> Markup {
+    let body = html! {
+        div.heading {
+            h1 { "Apps" }
+            @if view.any {
+                search {
+                    form.search method="get" action=(paths::APPS) {
+                        label.unseen for="q" { "Search apps" }
+                        (icon(Icon::Search))
+                        input id="q" type="search" name="q" value=(view.query) placeholder="Search apps" autocomplete="off" data-filter="[data-search]";
+                        button.unseen type="submit" { "Search" }
+                    }
+                }
+            }
+        }
+        (live(view))
+    };
+    whole(&Page { visit: Some(&view.visit), title: "Apps", crumbs: Vec::new(), topics: vec!["*".to_owned()], body })
+}
+
+/// What changes on it.
+pub fn fragment(view: &AppsView) -> Markup {
+    wrap(&view.visit, &live(view))
+}
+
+fn live(view: &AppsView) -> Markup {
+    html! {
+        div id="apps" data-live {
+            @for trouble in &view.troubles { (show_trouble(trouble)) }
+            @if !view.any { (empty(view.troubles.is_empty())) }
+            @if view.any && view.cards.is_empty() {
+                p.empty { "No app matches “" (view.query) "”. " a href=(paths::APPS) { "Show all apps" } }
+            }
+            ul.cards { @for card in &view.cards { (show(card, view.visit.now)) } }
+            p.empty data-no-match hidden { "No app matches." }
+            @if !view.waiting.is_empty() { (waiting(view)) }
+        }
+    }
+}
+
+fn show(card: &Card, now: Timestamp) -> Markup {
+    html! {
+        li.card id=(format!("app-{}", card.name)) data-search=(card.searched()) {
+            div.card-head {
+                span.kind title=(words::kind(card.kind)) { (icon(Icon::of(card.kind))) span.unseen { (words::kind(card.kind)) " app" } }
+                div {
+                    h2 { a.stretch href=(card.path) { (card.name) } }
+                    p.muted.cut { (card.place) }
+                }
+                @match &card.production {
+                    Some(status) => (pill(status.mark, status.word)),
+                    None => span.muted { "Not deployed" },
+                }
+            }
+            @if !card.description.is_empty() { p.cut { (card.description) } }
+            p.commit {
+                @match &card.commit {
+                    Some((commit, at)) => {
+                        (icon(Icon::Commit)) code { (commit.id.short()) } span.cut { (commit.message) }
+                        span.muted.age { (time::ago(*at, now)) }
+                    }
+                    None => span.muted { "No commit yet" },
+                }
+            }
+            div.card-foot {
+                span { (icon(Icon::PullRequest)) (count(card.previews, "preview")) }
+                (pill::tests(&card.tests))
+                @if let Some(address) = &card.address {
+                    a.above href=(address) rel="noreferrer" { (icon(Icon::Open)) "Open" span.unseen { " production of " (card.name) } }
+                }
+            }
+        }
+    }
+}
+
+fn waiting(view: &AppsView) -> Markup {
+    html! {
+        section.block aria-labelledby="waiting" {
+            h2 id="waiting" { "Waiting pull requests" }
+            p.muted { "As many pull requests as may run at once do. Start one of these all the same, or delete a branch to make room." }
+            ul.rows {
+                @for one in &view.waiting {
+                    li {
+                        div.grow {
+                            strong { "#" (one.number) " " (one.title) }
+                            p.muted.cut { (one.place) " · " code { (one.branch) } }
+                        }
+                        (order(&view.visit, &paths::start_pull_request(one.repository, one.number), None, "button",
+                            &html! { (icon(Icon::Play)) "Start" span.unseen { " pull request " (one.number) } }))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn show_trouble(trouble: &Trouble) -> Markup {
+    html! {
+        div.notice.bad {
+            (icon(Icon::Warning))
+            div { p { strong { (trouble.place) } } p { (trouble.reason) } }
+        }
+    }
+}
+
+fn empty(quiet: bool) -> Markup {
+    html! {
+        section.alone {
+            (super::parts::icons::logo())
+            h2 { @if quiet { "No repository is watched yet" } @else { "No app was found yet" } }
+            p { "Give Nestling a git repository. Its default branch becomes production, every other branch with new commits a preview." }
+            pre { code { "$ nestling up --repo PATH" } }
+            p { "In each folder of the repository it looks for an app:" }
+            ul.kinds {
+                @for (kind, found) in [
+                    (bundle::Kind::Wing, html! { code { "main.w" } }),
+                    (bundle::Kind::Node, html! { code { "package.json" } " with a " code { "start" } " script" }),
+                    (bundle::Kind::Static, html! { code { "index.html" } ", or a " code { "build" } " script with an output folder" }),
+                    (bundle::Kind::Any, html! { code { "nestling.toml" } " with " code { "[start] run" } }),
+                ] {
+                    li { span.kind { (icon(Icon::of(kind))) } span { strong { (words::kind(kind)) } " – " (found) } }
+                }
+            }
+            p.muted { "Nothing found? The folder must be committed on the default branch: what is not committed is not seen." }
+        }
+    }
+}
+
+/// `1 preview`, `3 previews`.
+pub(super) fn count(number: usize, of: &str) -> String {
+    match number {
+        0 => format!("No {of}s"),
+        1 => format!("1 {of}"),
+        more => format!("{more} {of}s"),
+    }
+}
