@@ -2,12 +2,13 @@
 
 pub mod api;
 pub mod auth;
+pub mod dashboard;
 pub mod gateway;
 pub mod health;
 pub mod live;
+pub mod pages;
 pub mod problem;
 pub mod runner;
-pub mod dashboard;
 
 use std::sync::Arc;
 

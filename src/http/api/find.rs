@@ -55,7 +55,7 @@ pub(super) fn bad_cursor(after: &str) -> Problem {
 }
 
 /// The app that a path names.
-pub(super) async fn app(services: &Services, owner: &str, slug: &str) -> Result<App, Problem> {
+pub(crate) async fn app(services: &Services, owner: &str, slug: &str) -> Result<App, Problem> {
     let missing = || {
         Problem::not_found(format!(
             "there is no app {owner}/{slug}; GET /v1/apps lists those there are"
@@ -83,7 +83,7 @@ pub(super) fn kind(name: &str) -> Result<Kind, Problem> {
 }
 
 /// The environment that a path names.
-pub(super) async fn environment(
+pub(crate) async fn environment(
     services: &Services,
     owner: &str,
     slug: &str,
@@ -99,7 +99,7 @@ pub(super) async fn environment(
 }
 
 /// The kind that values belong to.
-pub(super) fn class(name: &str) -> Result<Class, Problem> {
+pub(crate) fn class(name: &str) -> Result<Class, Problem> {
     Class::parse(name).ok_or_else(|| {
         Problem::not_found(format!(
             "{name:?} is not a kind of environment: use `production` or `preview`"

@@ -11,7 +11,7 @@
 mod apps;
 mod deployments;
 mod environments;
-mod find;
+pub(crate) mod find;
 mod logs;
 mod merge;
 mod orders;

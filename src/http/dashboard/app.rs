@@ -12,7 +12,8 @@ use nestling_domain::{
 use nestling_protocol::bundle;
 
 use super::{
-    Visit, apps::count,
+    Visit,
+    apps::count,
     parts::{
         icons::{Icon, icon},
         pill::{self, pill},
@@ -83,11 +84,21 @@ impl Row {
             title: environment.title.clone(),
             branch: environment.branch.clone(),
             status: status(life, ahead),
-            tests: tested(life).map(|one| one.tests.clone()).unwrap_or_default(),
-            address: life.serving().map(|_| addresses.of(environment.label().as_str())),
+            tests: tested(life)
+                .map(|one| one.tests.clone())
+                .unwrap_or_default(),
+            address: life
+                .serving()
+                .map(|_| addresses.of(environment.label().as_str())),
             commit: life.newest_commit().cloned(),
             updated_at: environment.updated_at,
-            removed: matches!(life.state, State::Stopped { why: Why::Closed, .. }),
+            removed: matches!(
+                life.state,
+                State::Stopped {
+                    why: Why::Closed,
+                    ..
+                }
+            ),
         }
     }
 }
@@ -103,7 +114,11 @@ impl AppView {
         visit: Visit,
     ) -> Self {
         let row = |one: &Environment| Row::of(one, ahead(&one.id), addresses);
-        let mut previews: Vec<Row> = environments.iter().filter(|one| one.kind != Kind::Production).map(row).collect();
+        let mut previews: Vec<Row> = environments
+            .iter()
+            .filter(|one| one.kind != Kind::Production)
+            .map(row)
+            .collect();
         previews.sort_by_key(|row| (row.removed, std::cmp::Reverse(row.number)));
         AppView {
             visit,
@@ -114,7 +129,10 @@ impl AppView {
             description: app.description.clone(),
             trouble: repository.trouble.clone(),
             default_branch: repository.default_branch.clone(),
-            production: environments.iter().find(|one| one.kind == Kind::Production).map(row),
+            production: environments
+                .iter()
+                .find(|one| one.kind == Kind::Production)
+                .map(row),
             previews,
         }
     }
@@ -135,7 +153,13 @@ pub fn page(view: &AppView) -> Markup {
     };
     let topics = vec![format!("{}/{}", view.owner, view.name)];
     let crumbs = vec![(view.name.clone(), paths::app(&view.owner, &view.name))];
-    whole(&Page { visit: Some(&view.visit), title: &view.name, crumbs, topics, body })
+    whole(&Page {
+        visit: Some(&view.visit),
+        title: &view.name,
+        crumbs,
+        topics,
+        body,
+    })
 }
 
 /// What changes on it.

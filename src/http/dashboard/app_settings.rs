@@ -51,7 +51,19 @@ pub fn page(view: &AppSettingsView) -> Markup {
         (show(&view.preview, &view.visit))
     };
     let app = paths::app(&view.owner, &view.name);
-    let crumbs = vec![(view.name.clone(), app), ("Settings".to_owned(), paths::app_settings(&view.owner, &view.name))];
+    let crumbs = vec![
+        (view.name.clone(), app),
+        (
+            "Settings".to_owned(),
+            paths::app_settings(&view.owner, &view.name),
+        ),
+    ];
     let title = format!("Settings · {}", view.name);
-    whole(&Page { visit: Some(&view.visit), title: &title, crumbs, topics: Vec::new(), body })
+    whole(&Page {
+        visit: Some(&view.visit),
+        title: &title,
+        crumbs,
+        topics: Vec::new(),
+        body,
+    })
 }

@@ -105,13 +105,20 @@ pub struct Trouble {
 
 impl AppsView {
     /// Puts together what is known. `query` keeps the apps whose name, place or description holds it.
-    pub fn of(repositories: &[RepositoryFacts<'_>], query: &str, addresses: &Addresses, visit: Visit) -> Self {
+    pub fn of(
+        repositories: &[RepositoryFacts<'_>],
+        query: &str,
+        addresses: &Addresses,
+        visit: Visit,
+    ) -> Self {
         let mut cards = Vec::new();
         let mut waiting = Vec::new();
         let mut troubles = Vec::new();
         for facts in repositories {
             let place = format!("{}/{}", facts.repository.owner, facts.repository.name);
-            cards.extend(facts.apps.iter().map(|(app, environments)| Card::of(facts.repository, app, environments, addresses)));
+            cards.extend(facts.apps.iter().map(|(app, environments)| {
+                Card::of(facts.repository, app, environments, addresses)
+            }));
             let waits = |one: &&&PullRequest| one.status == PullRequestStatus::Waiting;
             waiting.extend(facts.pull_requests.iter().filter(waits).map(|one| Waiting {
                 repository: facts.repository.id,
@@ -120,21 +127,48 @@ impl AppsView {
                 title: one.title.clone(),
                 branch: one.branch.clone(),
             }));
-            let trouble = facts.repository.trouble.as_deref().or(facts.nothing_found.filter(|_| facts.apps.is_empty()));
-            troubles.extend(trouble.map(|reason| Trouble { place, reason: reason.to_owned() }));
+            let trouble = facts
+                .repository
+                .trouble
+                .as_deref()
+                .or(facts.nothing_found.filter(|_| facts.apps.is_empty()));
+            troubles.extend(trouble.map(|reason| Trouble {
+                place,
+                reason: reason.to_owned(),
+            }));
         }
         let any = !cards.is_empty();
         let wanted = query.trim().to_lowercase();
         cards.retain(|card| card.searched().contains(&wanted));
         cards.sort_by(|a, b| a.name.cmp(&b.name));
-        AppsView { visit, query: query.trim().to_owned(), cards, any, waiting, troubles }
+        AppsView {
+            visit,
+            query: query.trim().to_owned(),
+            cards,
+            any,
+            waiting,
+            troubles,
+        }
     }
 }
 
 impl Card {
-    fn of(repository: &Repository, app: &App, environments: &[&Environment], addresses: &Addresses) -> Self {
+    fn of(
+        repository: &Repository,
+        app: &App,
+        environments: &[&Environment],
+        addresses: &Addresses,
+    ) -> Self {
         let production = environments.iter().find(|one| one.kind == Kind::Production);
-        let removed = |one: &Environment| matches!(one.lifecycle.state, State::Stopped { why: Why::Closed, .. });
+        let removed = |one: &Environment| {
+            matches!(
+                one.lifecycle.state,
+                State::Stopped {
+                    why: Why::Closed,
+                    ..
+                }
+            )
+        };
         Card {
             path: paths::app(&app.owner, app.slug.as_str()),
             name: app.slug.to_string(),
@@ -142,10 +176,19 @@ impl Card {
             place: words::place(repository, app),
             description: app.description.clone(),
             production: production.map(|one| status(&one.lifecycle, None)),
-            address: production.filter(|one| one.lifecycle.serving().is_some()).map(|one| addresses.of(one.label().as_str())),
-            commit: production.and_then(|one| Some((one.lifecycle.newest_commit()?.clone(), one.updated_at))),
-            tests: production.and_then(|one| tested(&one.lifecycle)).map(|one| one.tests.clone()).unwrap_or_default(),
-            previews: environments.iter().filter(|one| one.kind != Kind::Production && !removed(one)).count(),
+            address: production
+                .filter(|one| one.lifecycle.serving().is_some())
+                .map(|one| addresses.of(one.label().as_str())),
+            commit: production
+                .and_then(|one| Some((one.lifecycle.newest_commit()?.clone(), one.updated_at))),
+            tests: production
+                .and_then(|one| tested(&one.lifecycle))
+                .map(|one| one.tests.clone())
+                .unwrap_or_default(),
+            previews: environments
+                .iter()
+                .filter(|one| one.kind != Kind::Production && !removed(one))
+                .count(),
         }
     }
 
@@ -172,7 +215,13 @@ pub fn page(view: &AppsView) -> Markup {
         }
         (live(view))
     };
-    whole(&Page { visit: Some(&view.visit), title: "Apps", crumbs: Vec::new(), topics: vec!["*".to_owned()], body })
+    whole(&Page {
+        visit: Some(&view.visit),
+        title: "Apps",
+        crumbs: Vec::new(),
+        topics: vec!["*".to_owned()],
+        body,
+    })
 }
 
 /// What changes on it.

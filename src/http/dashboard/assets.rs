@@ -27,7 +27,11 @@ pub struct Asset {
 impl Asset {
     fn new(stem: &str, ending: &str, content_type: &'static str, content: &'static str) -> Self {
         let name = format!("{stem}.{:016x}.{ending}", digest(content));
-        Asset { name, content_type, content }
+        Asset {
+            name,
+            content_type,
+            content,
+        }
     }
 
     /// Its path.
@@ -36,12 +40,30 @@ impl Asset {
     }
 }
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("nestling", "css", "text/css; charset=utf-8", include_str!("assets/nestling.css")));
-static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("nestling", "js", "text/javascript; charset=utf-8", include_str!("assets/nestling.js")));
-static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("nest", "svg", "image/svg+xml", include_str!("assets/nest.svg")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "nestling",
+        "css",
+        "text/css; charset=utf-8",
+        include_str!("assets/nestling.css"),
+    )
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "nestling",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/nestling.js"),
+    )
+});
+static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "nest",
+        "svg",
+        "image/svg+xml",
+        include_str!("assets/nest.svg"),
+    )
+});
 
 /// How pages look.
 pub fn style() -> &'static Asset {
@@ -60,5 +82,7 @@ pub fn icon() -> &'static Asset {
 
 /// The file of this name, if it is one of ours in this release.
 pub fn find(name: &str) -> Option<&'static Asset> {
-    [style(), script(), icon()].into_iter().find(|asset| asset.name == name)
+    [style(), script(), icon()]
+        .into_iter()
+        .find(|asset| asset.name == name)
 }

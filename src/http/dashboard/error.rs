@@ -50,5 +50,11 @@ pub fn page(view: &ErrorView) -> Markup {
             p { a.button href=(paths::APPS) { "All apps" } }
         }
     };
-    whole(&Page { visit: None, title, crumbs: Vec::new(), topics: Vec::new(), body })
+    whole(&Page {
+        visit: None,
+        title,
+        crumbs: Vec::new(),
+        topics: Vec::new(),
+        body,
+    })
 }

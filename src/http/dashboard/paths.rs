@@ -49,7 +49,11 @@ pub fn start_pull_request(repository: RepositoryId, number: u32) -> String {
 
 /// An environment's page.
 pub fn environment(environment: &Environment) -> String {
-    format!("{}/{}", app(&environment.owner, environment.slug.as_str()), environment.kind.name())
+    format!(
+        "{}/{}",
+        app(&environment.owner, environment.slug.as_str()),
+        environment.kind.name()
+    )
 }
 
 /// One deployment's page, under its environment's.
@@ -59,7 +63,10 @@ pub fn deployment(environment: &str, generation: Generation) -> String {
 
 /// The logs tab, at one log of one deployment.
 pub fn log(environment: &str, generation: Generation, log: Log) -> String {
-    format!("{environment}/logs?deployment={generation}&log={}", log.name())
+    format!(
+        "{environment}/logs?deployment={generation}&log={}",
+        log.name()
+    )
 }
 
 /// Where the API gives a log: JSON lines, or an event stream with `?follow=true`.
@@ -77,7 +84,10 @@ pub fn log_lines(environment: &Environment, generation: Generation, log: Log) ->
 fn segment(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && text.len() > 2) {
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'~')
+            || (byte == b'.' && text.len() > 2)
+        {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));

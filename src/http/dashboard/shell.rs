@@ -96,6 +96,10 @@ pub fn copyable(address: &str) -> Markup {
 }
 
 fn show(notice: &Notice) -> Markup {
-    let (tone, shows) = if notice.done { ("good", Icon::Check) } else { ("bad", Icon::Warning) };
+    let (tone, shows) = if notice.done {
+        ("good", Icon::Check)
+    } else {
+        ("bad", Icon::Warning)
+    };
     html! { div class=(format!("notice {tone}")) role="status" { (icon(shows)) p { (notice.text) } } }
 }

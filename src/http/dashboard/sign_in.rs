@@ -22,5 +22,11 @@ pub fn page(refused: Option<&str>) -> Markup {
             p.muted { "The terminal is gone? The token is in the file " code { "api-token" } " in Nestling's data folder; put it after " code { "/?token=" } "." }
         }
     };
-    whole(&Page { visit: None, title: "Sign in", crumbs: Vec::new(), topics: Vec::new(), body })
+    whole(&Page {
+        visit: None,
+        title: "Sign in",
+        crumbs: Vec::new(),
+        topics: Vec::new(),
+        body,
+    })
 }

@@ -186,6 +186,9 @@ impl Pool {
 /// How we speak to apps.
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.max_headers(ANSWER_HEADERS).max_header_size(ANSWER_HEAD).max_buf_size(READ_AHEAD);
+    builder
+        .max_headers(ANSWER_HEADERS)
+        .max_header_size(ANSWER_HEAD)
+        .max_buf_size(READ_AHEAD);
     builder
 }

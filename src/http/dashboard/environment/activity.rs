@@ -3,10 +3,7 @@
 use maud::{Markup, html};
 use nestling_domain::{ids::Timestamp, record::EventRecord};
 
-use super::super::parts::{
-    pill::tone,
-    time, words,
-};
+use super::super::parts::{pill::tone, time, words};
 
 /// The newest events, newest first, as they are handed in.
 pub fn show(events: &[EventRecord], now: Timestamp) -> Markup {

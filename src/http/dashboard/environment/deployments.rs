@@ -38,7 +38,10 @@ pub struct DeploymentView {
 impl DeploymentView {
     /// Puts together what is known.
     pub fn of(record: &DeploymentRecord) -> Self {
-        DeploymentView { record: record.clone(), timeline: Timeline::of(record) }
+        DeploymentView {
+            record: record.clone(),
+            timeline: Timeline::of(record),
+        }
     }
 }
 

@@ -20,7 +20,12 @@ use super::super::{
 pub fn log_of(phase: Shown) -> Log {
     match phase {
         Shown::Starting | Shown::Running => Log::Runtime,
-        Shown::Queued | Shown::Deploying | Shown::RunningTests | Shown::Failed | Shown::Superseded | Shown::Stopped => Log::Deployment,
+        Shown::Queued
+        | Shown::Deploying
+        | Shown::RunningTests
+        | Shown::Failed
+        | Shown::Superseded
+        | Shown::Stopped => Log::Deployment,
     }
 }
 

@@ -105,11 +105,18 @@ impl Order {
     fn possible(environment: &Environment) -> Vec<Self> {
         let life = &environment.lifecycle;
         match &life.state {
-            State::Stopped { why: Why::Closed, .. } => Vec::new(),
-            State::Stopped { why: Why::Failed(_), .. } => vec![Order::Redeploy, Order::Stop],
+            State::Stopped {
+                why: Why::Closed, ..
+            } => Vec::new(),
+            State::Stopped {
+                why: Why::Failed(_),
+                ..
+            } => vec![Order::Redeploy, Order::Stop],
             State::Stopped { .. } => vec![Order::Start],
             State::Creating { next: None } => vec![Order::Stop],
-            State::Creating { .. } | State::Restarting { .. } => vec![Order::Cancel, Order::Redeploy, Order::Stop],
+            State::Creating { .. } | State::Restarting { .. } => {
+                vec![Order::Cancel, Order::Redeploy, Order::Stop]
+            }
             State::Running { .. } => vec![Order::Redeploy, Order::Stop],
         }
     }
@@ -192,7 +199,17 @@ pub fn show(head: &Head, visit: &Visit) -> Markup {
 
 fn button(one: Order, head: &Head, visit: &Visit) -> Markup {
     let (shows, word) = one.label();
-    let class = if one == Order::Start { "button primary" } else { "button" };
+    let class = if one == Order::Start {
+        "button primary"
+    } else {
+        "button"
+    };
     let key = format!("{}-{}", one.name(), head.version);
-    order(visit, &format!("{}/{}", head.path, one.name()), Some(&key), class, &html! { (icon(shows)) (word) })
+    order(
+        visit,
+        &format!("{}/{}", head.path, one.name()),
+        Some(&key),
+        class,
+        &html! { (icon(shows)) (word) },
+    )
 }

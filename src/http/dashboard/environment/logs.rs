@@ -45,7 +45,13 @@ pub struct LogsView {
 
 impl LogsView {
     /// Puts together what is known: `lines` are the newest of that log, `deployments` newest first.
-    pub fn of(environment: &Environment, deployments: &[DeploymentRecord], chosen: Option<&DeploymentRecord>, log: Log, lines: &[Line]) -> Self {
+    pub fn of(
+        environment: &Environment,
+        deployments: &[DeploymentRecord],
+        chosen: Option<&DeploymentRecord>,
+        log: Log,
+        lines: &[Line],
+    ) -> Self {
         let mut room = TEXT_SHOWN;
         let mut kept: Vec<Line> = Vec::new();
         for line in lines.iter().rev().take(LINES_SHOWN) {
@@ -63,7 +69,9 @@ impl LogsView {
             older: kept.first().is_some_and(|line| line.n > 0) || kept.len() < lines.len(),
             lines: kept,
             growing: chosen.is_some_and(|record| record.ended_at.is_none()),
-            source: chosen.map(|record| paths::log_lines(environment, record.generation, log)).unwrap_or_default(),
+            source: chosen
+                .map(|record| paths::log_lines(environment, record.generation, log))
+                .unwrap_or_default(),
             deployments: deployments.iter().map(|record| record.generation).collect(),
         }
     }

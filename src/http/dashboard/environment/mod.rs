@@ -100,12 +100,21 @@ pub fn page(view: &EnvironmentView) -> Markup {
         (content(view))
     };
     let topics = vec![format!("{}/{}", head.owner, head.app)];
-    whole(&Page { visit: Some(&view.visit), title: &title, crumbs, topics, body })
+    whole(&Page {
+        visit: Some(&view.visit),
+        title: &title,
+        crumbs,
+        topics,
+        body,
+    })
 }
 
 /// What changes on it. Log lines come by a stream of their own, and forms keep what was typed.
 pub fn fragment(view: &EnvironmentView) -> Markup {
-    wrap(&view.visit, &html! { (head::show(&view.head, &view.visit)) (content(view)) })
+    wrap(
+        &view.visit,
+        &html! { (head::show(&view.head, &view.visit)) (content(view)) },
+    )
 }
 
 fn content(view: &EnvironmentView) -> Markup {

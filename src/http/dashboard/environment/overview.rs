@@ -79,14 +79,32 @@ impl Overview {
         addresses: &Addresses,
     ) -> Self {
         let life = &environment.lifecycle;
-        let red = results.map(|results| results.tests.iter().filter(|test| test.outcome == Outcome::Failed));
+        let red = results.map(|results| {
+            results
+                .tests
+                .iter()
+                .filter(|test| test.outcome == Outcome::Failed)
+        });
         Overview {
-            newest: deployments.first().map(|record| (record.clone(), Timeline::of(record))),
+            newest: deployments
+                .first()
+                .map(|record| (record.clone(), Timeline::of(record))),
             failed: life.failure().cloned(),
-            tests: tested(life).map(|deployment| deployment.tests.clone()).unwrap_or_default(),
-            red: red.map(|red| red.take(RED_SHOWN).cloned().collect()).unwrap_or_default(),
-            endpoints: life.serving().map(|serving| endpoints(environment, serving, addresses)).unwrap_or_default(),
-            history: deployments.iter().take(DEPLOYMENTS_SHOWN).cloned().collect(),
+            tests: tested(life)
+                .map(|deployment| deployment.tests.clone())
+                .unwrap_or_default(),
+            red: red
+                .map(|red| red.take(RED_SHOWN).cloned().collect())
+                .unwrap_or_default(),
+            endpoints: life
+                .serving()
+                .map(|serving| endpoints(environment, serving, addresses))
+                .unwrap_or_default(),
+            history: deployments
+                .iter()
+                .take(DEPLOYMENTS_SHOWN)
+                .cloned()
+                .collect(),
             events: events.to_vec(),
             announcement: announcement.map(str::to_owned),
         }
@@ -94,9 +112,17 @@ impl Overview {
 }
 
 /// What a deployment serves and where, the primary one first.
-pub fn endpoints(environment: &Environment, serving: &Deployment, addresses: &Addresses) -> Vec<EndpointView> {
+pub fn endpoints(
+    environment: &Environment,
+    serving: &Deployment,
+    addresses: &Addresses,
+) -> Vec<EndpointView> {
     let view = |endpoint: &Endpoint| {
-        let label = if endpoint.primary { environment.label() } else { environment.endpoint_label(&endpoint.name) };
+        let label = if endpoint.primary {
+            environment.label()
+        } else {
+            environment.endpoint_label(&endpoint.name)
+        };
         EndpointView {
             label: endpoint.label.clone(),
             address: addresses.of(label.as_str()),
@@ -104,7 +130,10 @@ pub fn endpoints(environment: &Environment, serving: &Deployment, addresses: &Ad
             browser: endpoint.browser,
         }
     };
-    let (primary, further): (Vec<_>, Vec<_>) = serving.endpoints.iter().partition(|endpoint| endpoint.primary);
+    let (primary, further): (Vec<_>, Vec<_>) = serving
+        .endpoints
+        .iter()
+        .partition(|endpoint| endpoint.primary);
     primary.into_iter().chain(further).map(view).collect()
 }
 

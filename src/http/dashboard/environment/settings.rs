@@ -1,7 +1,10 @@
 //! Secrets and variables of one kind of environment.
 
 use maud::{Markup, html};
-use nestling_domain::{app::App, ids::{Class, Timestamp}};
+use nestling_domain::{
+    app::App,
+    ids::{Class, Timestamp},
+};
 
 use super::super::{
     Visit,
@@ -44,7 +47,11 @@ impl Values {
     /// Puts together what is known; `back` is the page that shows it.
     pub fn of(app: &App, class: Class, listed: &[Listed], back: &str) -> Self {
         let slug = app.slug.as_str();
-        let value = |one: &Listed| Value { name: one.name.as_str().to_owned(), text: one.text.clone(), updated_at: one.updated_at };
+        let value = |one: &Listed| Value {
+            name: one.name.as_str().to_owned(),
+            text: one.text.clone(),
+            updated_at: one.updated_at,
+        };
         Values {
             class,
             values: listed.iter().map(value).collect(),

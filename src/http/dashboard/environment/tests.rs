@@ -41,7 +41,9 @@ pub struct TestsView {
 impl TestsView {
     /// Puts together what is known.
     pub fn of(generation: Option<Generation>, tests: &Tests, results: Option<&Results>) -> Self {
-        let mut rows: Vec<(usize, &TestRecord)> = results.map(|results| results.tests.iter().enumerate().collect()).unwrap_or_default();
+        let mut rows: Vec<(usize, &TestRecord)> = results
+            .map(|results| results.tests.iter().enumerate().collect())
+            .unwrap_or_default();
         rows.sort_by_key(|(place, test)| (rank(test.outcome), *place));
         let hidden = rows.len().saturating_sub(TESTS_SHOWN);
         let mut room = TEXT_SHOWN;
@@ -57,7 +59,14 @@ impl TestsView {
             (None, Tests::Ran(counts)) => *counts,
             (None, Tests::Pending | Tests::Broken(_)) => Counts::default(),
         };
-        TestsView { generation, tests: tests.clone(), counts, rows, hidden, cut }
+        TestsView {
+            generation,
+            tests: tests.clone(),
+            counts,
+            rows,
+            hidden,
+            cut,
+        }
     }
 }
 
@@ -77,7 +86,12 @@ fn shortened(test: &TestRecord, room: &mut usize) -> (TestRecord, bool) {
         outcome: test.outcome,
         error: test.error.as_deref().map(&mut take),
         millis: test.millis,
-        log: test.log.iter().map(|line| take(line)).filter(|line| !line.is_empty()).collect(),
+        log: test
+            .log
+            .iter()
+            .map(|line| take(line))
+            .filter(|line| !line.is_empty())
+            .collect(),
     };
     (short, whole)
 }

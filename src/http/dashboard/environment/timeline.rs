@@ -63,34 +63,54 @@ impl Timeline {
         let reached = |phase| STEPS.iter().position(|(step, _)| Some(*step) == phase);
         let steps = STEPS.iter().enumerate().map(|(place, (phase, name))| {
             let is = match spent(record, *phase) {
-                Some((_, spent)) if record.ended_at.is_some() && last == Some(*phase) => match record.shown {
-                    Shown::Failed => Is::Failed(spent),
-                    // A deployment that served and was replaced has done what it was for.
-                    _ if *phase == Shown::Running => Is::Over(spent),
-                    _ => Is::BrokenOff(spent),
-                },
+                Some((_, spent)) if record.ended_at.is_some() && last == Some(*phase) => {
+                    match record.shown {
+                        Shown::Failed => Is::Failed(spent),
+                        // A deployment that served and was replaced has done what it was for.
+                        _ if *phase == Shown::Running => Is::Over(spent),
+                        _ => Is::BrokenOff(spent),
+                    }
+                }
                 Some((since, _)) if last == Some(*phase) => Is::Now(since),
                 Some((_, spent)) => Is::Over(spent),
                 None if record.ended_at.is_some() || reached(last) > Some(place) => Is::Left,
                 None => Is::Ahead,
             };
-            Step { phase: *phase, name, is }
+            Step {
+                phase: *phase,
+                name,
+                is,
+            }
         });
-        let served = record.phases.iter().find(|(phase, _)| *phase == Shown::Running);
-        Timeline { steps: steps.collect(), ready_after: served.map(|(_, at)| at.since(record.created_at)) }
+        let served = record
+            .phases
+            .iter()
+            .find(|(phase, _)| *phase == Shown::Running);
+        Timeline {
+            steps: steps.collect(),
+            ready_after: served.map(|(_, at)| at.since(record.created_at)),
+        }
     }
 }
 
 /// When this phase was last entered, and how long it lasted in all so far as it has ended.
 fn spent(record: &DeploymentRecord, phase: Shown) -> Option<(Timestamp, Duration)> {
-    let ends = record.phases.iter().skip(1).map(|(_, at)| *at).chain(record.ended_at);
+    let ends = record
+        .phases
+        .iter()
+        .skip(1)
+        .map(|(_, at)| *at)
+        .chain(record.ended_at);
     let mut ends = ends.map(Some).chain(std::iter::repeat(None));
     let mut found = None;
     for (entered, at) in &record.phases {
         let end = ends.next().flatten();
         if *entered == phase {
             let before = found.map_or(Duration::ZERO, |(_, spent)| spent);
-            found = Some((*at, before + end.map_or(Duration::ZERO, |end| end.since(*at))));
+            found = Some((
+                *at,
+                before + end.map_or(Duration::ZERO, |end| end.since(*at)),
+            ));
         }
     }
     found
@@ -134,16 +154,26 @@ fn show_step(step: &Step, now: Timestamp) -> Markup {
 
 /// Widths are attributes of SVG, which a strict content security policy allows where styles are not.
 fn bar(timeline: &Timeline, now: Timestamp) -> Markup {
-    let spans = timeline.steps.iter().filter(|step| step.phase != Shown::Running).map(|step| {
-        let length = match step.is {
-            Is::Over(took) | Is::Failed(took) | Is::BrokenOff(took) => took,
-            Is::Now(since) => now.since(since),
-            Is::Ahead | Is::Left => Duration::ZERO,
-        };
-        (step.phase.name(), u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
-    });
+    let spans = timeline
+        .steps
+        .iter()
+        .filter(|step| step.phase != Shown::Running)
+        .map(|step| {
+            let length = match step.is {
+                Is::Over(took) | Is::Failed(took) | Is::BrokenOff(took) => took,
+                Is::Now(since) => now.since(since),
+                Is::Ahead | Is::Left => Duration::ZERO,
+            };
+            (
+                step.phase.name(),
+                u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
+            )
+        });
     let spans: Vec<_> = spans.filter(|(_, length)| *length > 0).collect();
-    let whole = spans.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length)).max(1);
+    let whole = spans
+        .iter()
+        .fold(0_u64, |sum, (_, length)| sum.saturating_add(*length))
+        .max(1);
     let mut at = 0;
     html! {
         @if !spans.is_empty() {

@@ -100,7 +100,13 @@ fn escape(rest: &mut std::iter::Peekable<impl Iterator<Item = char>>, look: &mut
 
 impl Look {
     fn apply(&mut self, codes: &str) {
-        let mut codes = codes.split([';', ':']).map(|code| if code.is_empty() { Some(0) } else { code.parse::<u8>().ok() });
+        let mut codes = codes.split([';', ':']).map(|code| {
+            if code.is_empty() {
+                Some(0)
+            } else {
+                code.parse::<u8>().ok()
+            }
+        });
         while let Some(code) = codes.next() {
             match code {
                 Some(0) => *self = Look::default(),
@@ -126,7 +132,12 @@ impl Look {
 
     fn class(self) -> String {
         let mut classes = Vec::new();
-        for (on, class) in [(self.bold, "b"), (self.faint, "f"), (self.italic, "i"), (self.underline, "u")] {
+        for (on, class) in [
+            (self.bold, "b"),
+            (self.faint, "f"),
+            (self.italic, "i"),
+            (self.underline, "u"),
+        ] {
             if on {
                 classes.push(format!("sgr-{class}"));
             }
@@ -170,17 +181,32 @@ mod tests {
     fn colours_become_spans_and_everything_else_is_text() {
         for (text, html) in [
             ("plain", "plain"),
-            ("\u{1b}[31mred\u{1b}[0m after", r#"<span class="ink-1">red</span> after"#),
-            ("\u{1b}[1;4;92mok", r#"<span class="sgr-b sgr-u ink-10">ok</span>"#),
-            ("\u{1b}[38;5;196mr\u{1b}[38;2;0;0;255mb", r#"<span class="ink-1">r</span><span class="ink-4">b</span>"#),
+            (
+                "\u{1b}[31mred\u{1b}[0m after",
+                r#"<span class="ink-1">red</span> after"#,
+            ),
+            (
+                "\u{1b}[1;4;92mok",
+                r#"<span class="sgr-b sgr-u ink-10">ok</span>"#,
+            ),
+            (
+                "\u{1b}[38;5;196mr\u{1b}[38;2;0;0;255mb",
+                r#"<span class="ink-1">r</span><span class="ink-4">b</span>"#,
+            ),
             ("\u{1b}[31\"><script>m<b>", "ipt&gt;m&lt;b&gt;"),
-            ("\u{1b}]8;;javascript:alert(1)\u{7}link\u{1b}]8;;\u{7}", "link"),
+            (
+                "\u{1b}]8;;javascript:alert(1)\u{7}link\u{1b}]8;;\u{7}",
+                "link",
+            ),
             ("\u{1b}[2J\u{1b}[1;1Hclear", "clear"),
             ("\u{1b}[", ""),
             ("\u{1b}", ""),
             ("\u{1b}[999;300;31mred", r#"<span class="ink-1">red</span>"#),
             ("a\u{202e}b", "a\u{fffd}b"),
-            ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+            (
+                "<img src=x onerror=alert(1)>",
+                "&lt;img src=x onerror=alert(1)&gt;",
+            ),
         ] {
             assert_eq!(line(text).into_string(), html, "for {text:?}");
         }

@@ -17,7 +17,9 @@ enum Fold<'a> {
 /// Renders it. Every `<details>` that was opened is closed.
 pub fn render(markdown: &str) -> Markup {
     let mut safe = Safe::default();
-    let events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES).flat_map(|event| safe.make(event)).collect();
+    let events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES)
+        .flat_map(|event| safe.make(event))
+        .collect();
     let mut out = String::new();
     pulldown_cmark::html::push_html(&mut out, events.into_iter());
     out.push_str(&"</details>".repeat(safe.open));
@@ -35,14 +37,22 @@ struct Safe {
 impl Safe {
     fn make<'a>(&mut self, event: Event<'a>) -> Vec<Event<'a>> {
         match event {
-            Event::Html(html) | Event::InlineHtml(html) => html.lines().filter_map(|line| self.html(line)).collect(),
+            Event::Html(html) | Event::InlineHtml(html) => {
+                html.lines().filter_map(|line| self.html(line)).collect()
+            }
             Event::Start(Tag::Link { ref dest_url, .. }) => {
-                let leads = ["http://", "https://"].iter().any(|scheme| dest_url.starts_with(scheme));
+                let leads = ["http://", "https://"]
+                    .iter()
+                    .any(|scheme| dest_url.starts_with(scheme));
                 self.links.push(leads);
                 if leads { vec![event] } else { Vec::new() }
             }
             Event::End(TagEnd::Link) => {
-                if self.links.pop() == Some(true) { vec![event] } else { Vec::new() }
+                if self.links.pop() == Some(true) {
+                    vec![event]
+                } else {
+                    Vec::new()
+                }
             }
             Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => Vec::new(),
             event => vec![event],
@@ -85,7 +95,10 @@ fn fold(line: &str) -> Option<Fold<'_>> {
 
 /// The text that was escaped for [`Fold::Summary`]; maud escapes it again, whatever it is.
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

@@ -55,8 +55,17 @@ pub fn tests(tests: &Tests) -> Markup {
     match tests {
         Tests::Pending => html! {},
         Tests::Broken(_) => pill(Mark::Troubled, "Tests broken"),
-        Tests::Ran(Counts { passed: 0, failed: 0, .. }) => html! { span.muted { "No tests" } },
-        Tests::Ran(Counts { passed, failed: 0, .. }) => pill(Mark::Good, &format!("{passed} passed")),
-        Tests::Ran(Counts { passed, failed, .. }) => pill(Mark::Bad, &format!("{failed} of {} failed", passed + failed)),
+        Tests::Ran(Counts {
+            passed: 0,
+            failed: 0,
+            ..
+        }) => html! { span.muted { "No tests" } },
+        Tests::Ran(Counts {
+            passed, failed: 0, ..
+        }) => pill(Mark::Good, &format!("{passed} passed")),
+        Tests::Ran(Counts { passed, failed, .. }) => pill(
+            Mark::Bad,
+            &format!("{failed} of {} failed", passed + failed),
+        ),
     }
 }

@@ -33,7 +33,12 @@ pub fn age(at: Timestamp, now: Timestamp) -> String {
         seconds if seconds < DAY => format!("{} h ago", seconds / HOUR),
         seconds if seconds < 2 * DAY => "yesterday".to_owned(),
         seconds if seconds < DATE_FROM => format!("{} days ago", seconds / DAY),
-        _ => utc(at).minute().split(' ').next().unwrap_or_default().to_owned(),
+        _ => utc(at)
+            .minute()
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 
@@ -42,7 +47,9 @@ pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0 => format!("{} ms", length.as_millis()),
-        1..10 if length.subsec_millis() >= 100 => format!("{seconds}.{} s", length.subsec_millis() / 100),
+        1..10 if length.subsec_millis() >= 100 => {
+            format!("{seconds}.{} s", length.subsec_millis() / 100)
+        }
         _ if seconds < MINUTE => format!("{seconds} s"),
         _ if seconds < HOUR => format!("{} min {} s", seconds / MINUTE, seconds % MINUTE),
         _ if seconds < DAY => format!("{} h {} min", seconds / HOUR, seconds / MINUTE % 60),
@@ -59,9 +66,34 @@ mod tests {
         let now = Timestamp(1_772_874_307_000);
         let ages = [3, 42, 61, 7_300, 90_000, 400_000, 9_000_000]
             .map(|seconds| age(Timestamp(now.0 - seconds * 1000), now));
-        assert_eq!(ages, ["just now", "42 s ago", "1 min ago", "2 h ago", "yesterday", "4 days ago", "2025-11-23"]);
-        let spans = [12, 850, 1_000, 2_340, 12_000, 125_000, 3_780_000, 90_000_000]
-            .map(|millis| span(Duration::from_millis(millis)));
-        assert_eq!(spans, ["12 ms", "850 ms", "1 s", "2.3 s", "12 s", "2 min 5 s", "1 h 3 min", "1 d 1 h"]);
+        assert_eq!(
+            ages,
+            [
+                "just now",
+                "42 s ago",
+                "1 min ago",
+                "2 h ago",
+                "yesterday",
+                "4 days ago",
+                "2025-11-23"
+            ]
+        );
+        let spans = [
+            12, 850, 1_000, 2_340, 12_000, 125_000, 3_780_000, 90_000_000,
+        ]
+        .map(|millis| span(Duration::from_millis(millis)));
+        assert_eq!(
+            spans,
+            [
+                "12 ms",
+                "850 ms",
+                "1 s",
+                "2.3 s",
+                "12 s",
+                "2 min 5 s",
+                "1 h 3 min",
+                "1 d 1 h"
+            ]
+        );
     }
 }

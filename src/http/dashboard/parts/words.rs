@@ -35,7 +35,11 @@ pub fn kind(kind: bundle::Kind) -> &'static str {
 /// Where an app lives: `~/code/shop · web/`.
 pub fn place(repository: &Repository, app: &App) -> String {
     let repository = format!("{}/{}", repository.owner, repository.name);
-    if app.root.is_empty() { repository } else { format!("{repository} · {}/", app.root) }
+    if app.root.is_empty() {
+        repository
+    } else {
+        format!("{repository} · {}/", app.root)
+    }
 }
 
 /// The kind of environment, as a heading.
@@ -48,7 +52,10 @@ pub fn class(class: Class) -> &'static str {
 
 /// What failed, in one line without the reason: `Failed while starting (exit code 1)`.
 pub fn failure(failed: &Failed) -> String {
-    let exit = failed.exit.map(|exit| format!(" ({})", ended(exit))).unwrap_or_default();
+    let exit = failed
+        .exit
+        .map(|exit| format!(" ({})", ended(exit)))
+        .unwrap_or_default();
     format!("Failed while {}{exit}", while_(failed.phase))
 }
 
@@ -65,11 +72,15 @@ pub fn remedy(failed: &Failed) -> &'static str {
         (_, Shown::Deploying) => {
             "The lines below are the end of the install or build. Run the same command in a fresh clone to see it fail; the push that fixes it deploys by itself."
         }
-        (_, Shown::RunningTests) => "The test run itself broke. Its output is in the deployment log; run the tests in a fresh clone.",
+        (_, Shown::RunningTests) => {
+            "The test run itself broke. Its output is in the deployment log; run the tests in a fresh clone."
+        }
         (_, Shown::Starting) => {
             "The app must listen on the port in PORT and answer its health path with a status below 500. The runtime log shows what it said instead."
         }
-        (_, Shown::Running) => "The app ran and then ended too often. The end of its runtime log says why.",
+        (_, Shown::Running) => {
+            "The app ran and then ended too often. The end of its runtime log says why."
+        }
         (_, Shown::Queued | Shown::Failed | Shown::Superseded | Shown::Stopped) => {
             "Nothing of the app ran. Redeploy to try again; if it fails alike, run `nestling check`."
         }
@@ -79,22 +90,48 @@ pub fn remedy(failed: &Failed) -> &'static str {
 /// One event of the feed: how good it is and what it says.
 pub fn happened(what: &Happened) -> (Mark, String) {
     match what {
-        Happened::Queued { generation, commit, cause: why } => {
-            let text = format!("Deployment {generation} of {} asked for: {}", commit.id.short(), cause(why));
+        Happened::Queued {
+            generation,
+            commit,
+            cause: why,
+        } => {
+            let text = format!(
+                "Deployment {generation} of {} asked for: {}",
+                commit.id.short(),
+                cause(why)
+            );
             (Mark::Waiting, text)
         }
-        Happened::Phase { generation, phase } => (Mark::Working, format!("Deployment {generation}: {}", while_(*phase))),
-        Happened::Tested { generation } => (Mark::Working, format!("Deployment {generation}: tests ended")),
+        Happened::Phase { generation, phase } => (
+            Mark::Working,
+            format!("Deployment {generation}: {}", while_(*phase)),
+        ),
+        Happened::Tested { generation } => (
+            Mark::Working,
+            format!("Deployment {generation}: tests ended"),
+        ),
         Happened::Serving { generation } => (Mark::Good, format!("Deployment {generation} serves")),
         Happened::Failed(failed) => {
-            let text = format!("Deployment {}: {}: {}", failed.generation, failure(failed).to_lowercase(), failed.reason);
+            let text = format!(
+                "Deployment {}: {}: {}",
+                failed.generation,
+                failure(failed).to_lowercase(),
+                failed.reason
+            );
             (Mark::Bad, text)
         }
-        Happened::Superseded { generation, by } => {
-            (Mark::Gone, format!("Deployment {generation} gave way to deployment {by}"))
-        }
-        Happened::Cancelled { generation } => (Mark::Resting, format!("Deployment {generation} was cancelled")),
-        Happened::Retired { generation } => (Mark::Gone, format!("Deployment {generation} no longer serves")),
+        Happened::Superseded { generation, by } => (
+            Mark::Gone,
+            format!("Deployment {generation} gave way to deployment {by}"),
+        ),
+        Happened::Cancelled { generation } => (
+            Mark::Resting,
+            format!("Deployment {generation} was cancelled"),
+        ),
+        Happened::Retired { generation } => (
+            Mark::Gone,
+            format!("Deployment {generation} no longer serves"),
+        ),
         Happened::Stopped { why } => (Mark::Resting, format!("Stopped: {why}")),
         Happened::Removed => (Mark::Gone, "Everything of it was removed".to_owned()),
         Happened::Skipped { reason } => (Mark::Resting, format!("Nothing was done: {reason}")),

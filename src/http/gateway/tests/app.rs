@@ -48,7 +48,10 @@ impl App {
         let socket = directory.join(format!("{generation}.sock"));
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).unwrap();
-        let seen = Arc::new(Seen { generation, ..Seen::default() });
+        let seen = Arc::new(Seen {
+            generation,
+            ..Seen::default()
+        });
         let (open, closed) = watch::channel(());
         let told = seen.clone();
         let running = tokio::spawn(async move {
@@ -68,7 +71,11 @@ impl App {
                 });
             }
         });
-        App { socket, seen, running }
+        App {
+            socket,
+            seen,
+            running,
+        }
     }
 
     pub(super) fn requests(&self) -> usize {
@@ -168,7 +175,10 @@ async fn answer(stream: &mut Stream, head: &Head, seen: &Seen) -> Option<()> {
 }
 
 async fn say(stream: &mut Stream, status: &str, fields: &str, body: &[u8]) -> Option<()> {
-    let head = format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
     send(stream, head.as_bytes()).await?;
     send(stream, body).await
 }
@@ -179,7 +189,11 @@ async fn send(stream: &mut Stream, bytes: &[u8]) -> Option<()> {
 
 /// Sends each piece back as it comes.
 async fn duplex(stream: &mut Stream, head: &Head) -> Option<()> {
-    send(stream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
+    send(
+        stream,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    )
+    .await?;
     let (pieces, mut came) = tokio::sync::mpsc::unbounded_channel();
     let mut ended = false;
     let (read, write) = tokio::io::split(stream.get_mut());
@@ -196,7 +210,8 @@ async fn duplex(stream: &mut Stream, head: &Head) -> Option<()> {
 
 /// An event every 20 ms, for ever.
 async fn events(stream: &mut Stream, seen: &Seen) -> Option<()> {
-    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     send(stream, head).await?;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {

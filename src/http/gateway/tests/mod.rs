@@ -69,13 +69,17 @@ impl World {
         let asleep = woken.clone();
         let doors = Doors {
             grants: grants.clone(),
-            wake: move |environment: &EnvironmentId| asleep.lock().unwrap().push(environment.clone()),
+            wake: move |environment: &EnvironmentId| {
+                asleep.lock().unwrap().push(environment.clone())
+            },
         };
         let gateway = Gateway::new(routes.clone(), config, Arc::new(doors));
         let wrapped = gateway.clone();
         let server = HttpServer::new(move || {
             let dashboard = web::to(|| async { HttpResponse::Ok().body("the dashboard") });
-            Dashboard::new().default_service(dashboard).wrap(wrapped.clone())
+            Dashboard::new()
+                .default_service(dashboard)
+                .wrap(wrapped.clone())
         })
         .workers(2)
         .h1_allow_half_closed(false)
@@ -89,7 +93,15 @@ impl World {
         let handle = server.handle();
         tokio::spawn(server);
         let directory = tempfile::tempdir().unwrap();
-        World { routes, gateway, grants, woken, address, directory, server: handle }
+        World {
+            routes,
+            gateway,
+            grants,
+            woken,
+            address,
+            directory,
+            server: handle,
+        }
     }
 
     fn app(&self, generation: u32) -> App {
@@ -118,7 +130,10 @@ impl World {
 
     /// One request for the shop's preview, on a connection of its own.
     async fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)], body: &str) -> Reply {
-        self.client().await.ask(request(method, target, SHOP, fields, body)).await
+        self.client()
+            .await
+            .ask(request(method, target, SHOP, fields, body))
+            .await
     }
 
     async fn get(&self, target: &str) -> Reply {
@@ -126,13 +141,23 @@ impl World {
     }
 
     async fn visit(&self, target: &str) -> Reply {
-        self.ask("GET", target, &[("Accept", "text/html,*/*")], "").await
+        self.ask("GET", target, &[("Accept", "text/html,*/*")], "")
+            .await
     }
 
     /// An open WebSocket to the shop's preview.
-    async fn websocket(&self, host: &str, target: &str, fields: &[(&str, &str)]) -> (Client, wire::Head) {
+    async fn websocket(
+        &self,
+        host: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+    ) -> (Client, wire::Head) {
         let mut client = self.client().await;
-        let mut all = vec![("Connection", "keep-alive, Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+        let mut all = vec![
+            ("Connection", "keep-alive, Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+        ];
         all.push(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
         all.extend(fields);
         client.send(request("GET", target, host, &all, "")).await;
@@ -184,14 +209,20 @@ fn commit(generation: u32) -> Commit {
 }
 
 fn coming() -> To {
-    To::Coming { phase: "running-tests".to_owned(), page: "/local/shop/pr-12".to_owned() }
+    To::Coming {
+        phase: "running-tests".to_owned(),
+        page: "/local/shop/pr-12".to_owned(),
+    }
 }
 
 /// Waits until something is so, with a deadline.
 async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = tokio::time::Instant::now() + PATIENCE;
     while !so() {
-        assert!(tokio::time::Instant::now() < end, "waited in vain until {what}");
+        assert!(
+            tokio::time::Instant::now() < end,
+            "waited in vain until {what}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -27,7 +27,11 @@ async fn an_app_hears_who_asked_and_nothing_forged_or_ours() {
         ("Authorization", "Bearer of-the-app"),
         ("X-App", "kept"),
     ];
-    let seen = world.ask("GET", "/seen?a=%2F&b", &sent, "").await.text().to_ascii_lowercase();
+    let seen = world
+        .ask("GET", "/seen?a=%2F&b", &sent, "")
+        .await
+        .text()
+        .to_ascii_lowercase();
     for kept in [
         "get /seen?a=%2f&b http/1.1\r\n",
         "host: pr-12--shop.localhost:4100\r\n",
@@ -40,7 +44,14 @@ async fn an_app_hears_who_asked_and_nothing_forged_or_ours() {
     ] {
         assert!(seen.contains(kept), "{kept:?} is missing in {seen}");
     }
-    for gone in ["6.6.6.6", "evil", "secret", "x-nestling", "trailers", "proxy-"] {
+    for gone in [
+        "6.6.6.6",
+        "evil",
+        "secret",
+        "x-nestling",
+        "trailers",
+        "proxy-",
+    ] {
         assert!(!seen.contains(gone), "{gone:?} is in {seen}");
     }
 }
@@ -55,7 +66,13 @@ async fn an_answer_carries_its_commit_and_no_orders_to_proxies() {
     assert_eq!(reply.head.all("x-robots-tag"), ["noindex"]);
     assert_eq!(reply.field("x-app"), Some("kept"));
     assert_eq!(reply.head.all("set-cookie"), ["a=1; Path=/", "b=2"]);
-    for gone in ["fly-replay", "x-accel-redirect", "alt-svc", "x-hop", "keep-alive"] {
+    for gone in [
+        "fly-replay",
+        "x-accel-redirect",
+        "alt-svc",
+        "x-hop",
+        "keep-alive",
+    ] {
         assert_eq!(reply.field(gone), None, "{gone}");
     }
 }
@@ -80,7 +97,13 @@ async fn answers_without_a_body_stay_so_and_the_connection_goes_on() {
         assert_eq!(reply.field("content-length"), length, "{method} {path}");
         assert!(reply.whole, "{method} {path}");
     }
-    assert_eq!(app.seen.connections.load(std::sync::atomic::Ordering::SeqCst), 1, "one connection to the app carries all");
+    assert_eq!(
+        app.seen
+            .connections
+            .load(std::sync::atomic::Ordering::SeqCst),
+        1,
+        "one connection to the app carries all"
+    );
 }
 
 #[actix_web::test]
@@ -109,10 +132,19 @@ async fn each_piece_passes_before_the_next_is_sent() {
     let app = world.app(1);
     world.shop(serving(&app, 1));
     let mut client = world.client().await;
-    client.send(format!("POST /duplex HTTP/1.1\r\nHost: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n")).await;
-    assert_eq!(client.head().await.field("transfer-encoding"), Some("chunked"));
+    client
+        .send(format!(
+            "POST /duplex HTTP/1.1\r\nHost: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ))
+        .await;
+    assert_eq!(
+        client.head().await.field("transfer-encoding"),
+        Some("chunked")
+    );
     for piece in ["one", "two", "three"] {
-        write_chunk(client.stream.get_mut(), piece.as_bytes()).await.unwrap();
+        write_chunk(client.stream.get_mut(), piece.as_bytes())
+            .await
+            .unwrap();
         assert_eq!(client.chunk().await, piece.as_bytes());
     }
     write_chunk(client.stream.get_mut(), b"").await.unwrap();
@@ -126,7 +158,10 @@ async fn events_arrive_while_the_app_still_talks() {
     world.shop(serving(&app, 1));
     let mut client = world.client().await;
     client.send(request("GET", "/events", SHOP, &[], "")).await;
-    assert_eq!(client.head().await.field("content-type"), Some("text/event-stream"));
+    assert_eq!(
+        client.head().await.field("content-type"),
+        Some("text/event-stream")
+    );
     for _ in 0..3 {
         assert_eq!(client.chunk().await, b"data: 1\n\n");
     }
@@ -152,7 +187,9 @@ async fn a_websocket_passes_both_ways_until_goodbye() {
         client.send(wire::frame(1, &text, Some([1, 2, 3, 4]))).await;
         assert_eq!(client.frame().await, Some((1, text)));
     }
-    client.send(wire::frame(8, &1000u16.to_be_bytes(), Some([9; 4]))).await;
+    client
+        .send(wire::frame(8, &1000u16.to_be_bytes(), Some([9; 4])))
+        .await;
     assert_eq!(client.frame().await, Some((8, vec![3, 232])));
     assert!(client.is_closed().await);
 }
@@ -163,11 +200,24 @@ async fn an_app_may_refuse_a_websocket() {
     let app = world.app(1);
     world.shop(serving(&app, 1));
     let mut client = world.client().await;
-    let fields = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "x")];
-    let reply = client.ask(request("GET", "/refuses-ws", SHOP, &fields, "")).await;
+    let fields = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "x"),
+    ];
+    let reply = client
+        .ask(request("GET", "/refuses-ws", SHOP, &fields, ""))
+        .await;
     assert_eq!((reply.status, reply.text()), (403, "no".to_owned()));
-    let reply = world.client().await.ask(request("GET", "/", SHOP, &fields, "")).await;
-    assert_eq!((reply.status, reply.text()), (200, "generation 1".to_owned()));
+    let reply = world
+        .client()
+        .await
+        .ask(request("GET", "/", SHOP, &fields, ""))
+        .await;
+    assert_eq!(
+        (reply.status, reply.text()),
+        (200, "generation 1".to_owned())
+    );
 }
 
 #[actix_web::test]
@@ -176,7 +226,9 @@ async fn an_old_client_gets_an_answer_without_chunks() {
     let app = world.app(1);
     world.shop(serving(&app, 1));
     let mut client = world.client().await;
-    let reply = client.ask(format!("GET /trailers HTTP/1.0\r\nHost: {SHOP}\r\n\r\n")).await;
+    let reply = client
+        .ask(format!("GET /trailers HTTP/1.0\r\nHost: {SHOP}\r\n\r\n"))
+        .await;
     assert_eq!(reply.field("transfer-encoding"), None);
     assert_eq!(reply.text(), "ok");
 }
@@ -193,8 +245,16 @@ async fn endpoints_answer_at_their_own_labels() {
         ("pr-13--shop.localhost", 404),
         ("shop.localhost", 404),
     ] {
-        let reply = world.client().await.ask(request("GET", "/", host, &[], "")).await;
+        let reply = world
+            .client()
+            .await
+            .ask(request("GET", "/", host, &[], ""))
+            .await;
         assert_eq!(reply.status, status, "{host}: {}", reply.text());
-        assert!(status == 200 || reply.text().contains(host), "{}", reply.text());
+        assert!(
+            status == 200 || reply.text().contains(host),
+            "{}",
+            reply.text()
+        );
     }
 }

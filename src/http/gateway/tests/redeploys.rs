@@ -31,20 +31,43 @@ async fn twenty_redeploys_fail_no_request_and_streams_connect_again() {
     let (mut socket, _) = world.websocket(SHOP, "/ws", &[]).await;
     for generation in 2..=REDEPLOYS + 1 {
         let next = world.app(generation);
-        let To::Serving(serving) = serving(&next, generation) else { unreachable!() };
-        world.gateway.probe(&World::shop_id(), Generation(generation), &serving.endpoints[0], None).await.unwrap();
-        socket.send(wire::frame(1, b"still there", Some([1; 4]))).await;
+        let To::Serving(serving) = serving(&next, generation) else {
+            unreachable!()
+        };
+        world
+            .gateway
+            .probe(
+                &World::shop_id(),
+                Generation(generation),
+                &serving.endpoints[0],
+                None,
+            )
+            .await
+            .unwrap();
+        socket
+            .send(wire::frame(1, b"still there", Some([1; 4])))
+            .await;
         assert_eq!(socket.frame().await, Some((1, b"still there".to_vec())));
         world.shop(To::Serving(serving));
-        world.gateway.drain(&World::shop_id(), Generation(generation - 1)).await;
-        assert_eq!(socket.frame().await, Some((8, vec![0x03, 0xf4])), "1012: service restart");
+        world
+            .gateway
+            .drain(&World::shop_id(), Generation(generation - 1))
+            .await;
+        assert_eq!(
+            socket.frame().await,
+            Some((8, vec![0x03, 0xf4])),
+            "1012: service restart"
+        );
         socket = world.websocket(SHOP, "/ws", &[]).await.0;
         app = next;
     }
     over.store(true, Ordering::SeqCst);
     let asked = probes.await.unwrap();
     assert!(asked > 100, "{asked} requests were asked");
-    assert!(events.await.unwrap() >= REDEPLOYS as usize, "the event stream ended cleanly each time");
+    assert!(
+        events.await.unwrap() >= REDEPLOYS as usize,
+        "the event stream ended cleanly each time"
+    );
     drop(app);
 }
 
@@ -58,14 +81,23 @@ async fn probe(address: std::net::SocketAddr, over: Arc<AtomicBool>) -> usize {
         let turn = asked.len();
         let kept = kept.clone();
         asked.push(tokio::spawn(async move {
-            let (method, path, body) = [("GET", "/big", ""), ("POST", "/echo", "a body"), ("GET", "/", "")][turn % 3];
+            let (method, path, body) = [
+                ("GET", "/big", ""),
+                ("POST", "/echo", "a body"),
+                ("GET", "/", ""),
+            ][turn % 3];
             let request = request(method, path, SHOP, &[], body);
             let reply = if turn % 2 == 0 {
                 kept.lock().await.ask(request).await
             } else {
                 Client::connect(address).await.ask(request).await
             };
-            assert_eq!((reply.status, reply.whole), (200, true), "{method} {path}: {}", reply.text());
+            assert_eq!(
+                (reply.status, reply.whole),
+                (200, true),
+                "{method} {path}: {}",
+                reply.text()
+            );
             assert!(path != "/big" || reply.body.len() == BIG);
             assert!(path != "/echo" || reply.text() == "a body");
         }));
@@ -113,11 +145,18 @@ async fn what_is_under_way_ends_on_the_old_deployment_while_new_requests_go_to_t
         }
     });
     assert_eq!(world.get("/").await.text(), "generation 2");
-    assert_eq!(drained.load(Ordering::SeqCst), 0, "one request is still in flight");
+    assert_eq!(
+        drained.load(Ordering::SeqCst),
+        0,
+        "one request is still in flight"
+    );
     old.seen.gate.notify_one();
     assert_eq!(slow.reply_to("GET").await.text(), "generation 1");
     drain.await.unwrap();
-    super::until("no connection to the old one is kept", || old.seen.open.load(Ordering::SeqCst) == 0).await;
+    super::until("no connection to the old one is kept", || {
+        old.seen.open.load(Ordering::SeqCst) == 0
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -128,13 +167,22 @@ async fn what_does_not_end_is_cut_at_the_deadline_and_asked_again_where_that_is_
     let mut get = world.client().await;
     get.send(request("GET", "/gate", SHOP, &[], "")).await;
     let mut post = world.client().await;
-    post.send(request("POST", "/gate", SHOP, &[], "a body")).await;
+    post.send(request("POST", "/gate", SHOP, &[], "a body"))
+        .await;
     old.has_seen(2).await;
     world.shop(serving(&new, 2));
     let began = Instant::now();
     world.gateway.drain(&World::shop_id(), Generation(1)).await;
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert_eq!(post.reply_to("POST").await.status, 502, "a body is never sent twice");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        post.reply_to("POST").await.status,
+        502,
+        "a body is never sent twice"
+    );
     new.has_seen(1).await;
     new.seen.gate.notify_one();
     assert_eq!(get.reply_to("GET").await.text(), "generation 2");
@@ -165,21 +213,47 @@ async fn a_websocket_is_told_to_connect_again_only_between_two_frames() {
     whole.send(wire::frame(1, b"big", Some([1; 4]))).await;
     stalled.send(wire::frame(1, b"stall", Some([1; 4]))).await;
     // Both are in the middle of a frame now.
-    assert!(!tokio::io::AsyncBufReadExt::fill_buf(&mut whole.stream).await.unwrap().is_empty());
-    assert!(!tokio::io::AsyncBufReadExt::fill_buf(&mut stalled.stream).await.unwrap().is_empty());
+    assert!(
+        !tokio::io::AsyncBufReadExt::fill_buf(&mut whole.stream)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        !tokio::io::AsyncBufReadExt::fill_buf(&mut stalled.stream)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     world.shop(serving(&new, 2));
     let began = Instant::now();
     let shop = World::shop_id();
     let drain = world.gateway.drain(&shop, Generation(1));
     let watch = async {
-        assert_eq!(whole.frame().await.map(|(kind, payload)| (kind, payload.len())), Some((2, BIG)));
+        assert_eq!(
+            whole
+                .frame()
+                .await
+                .map(|(kind, payload)| (kind, payload.len())),
+            Some((2, BIG))
+        );
         assert_eq!(whole.frame().await, Some((8, vec![0x03, 0xf4])));
-        whole.send(wire::frame(8, &[0x03, 0xf4], Some([1; 4]))).await;
+        whole
+            .send(wire::frame(8, &[0x03, 0xf4], Some([1; 4])))
+            .await;
         assert!(whole.is_closed().await);
-        assert_eq!(stalled.frame().await, None, "a frame that does not end is cut without a goodbye");
+        assert_eq!(
+            stalled.frame().await,
+            None,
+            "a frame that does not end is cut without a goodbye"
+        );
     };
     tokio::join!(drain, watch);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[actix_web::test]

@@ -8,7 +8,11 @@ use super::{SHOP, World, coming, route, serving, wire::request};
 use crate::messages::routes::To;
 
 fn stopped(wakes: bool) -> To {
-    To::Stopped { reason: "it is stopped (idle)".to_owned(), page: "/local/shop/pr-12".to_owned(), wakes }
+    To::Stopped {
+        reason: "it is stopped (idle)".to_owned(),
+        page: "/local/shop/pr-12".to_owned(),
+        wakes,
+    }
 }
 
 #[actix_web::test]
@@ -26,24 +30,39 @@ async fn a_browser_sees_how_far_its_preview_is() {
         "http-equiv=\"refresh\"",
         "/.nestling/status",
     ] {
-        assert!(page.text().contains(part), "{part} is missing in {}", page.text());
+        assert!(
+            page.text().contains(part),
+            "{part} is missing in {}",
+            page.text()
+        );
     }
     let status = world.get("/.nestling/status").await;
     let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
-    assert_eq!((&status["state"], &status["text"]), (&"coming".into(), &"Its tests are running.".into()));
+    assert_eq!(
+        (&status["state"], &status["text"]),
+        (&"coming".into(), &"Its tests are running.".into())
+    );
 
     let app = world.app(1);
     world.shop(serving(&app, 1));
     assert_eq!(world.visit("/").await.text(), "generation 1");
-    let status: serde_json::Value = serde_json::from_slice(&world.get("/.nestling/status").await.body).unwrap();
-    assert_eq!((&status["state"], &status["generation"]), (&"serving".into(), &1.into()));
+    let status: serde_json::Value =
+        serde_json::from_slice(&world.get("/.nestling/status").await.body).unwrap();
+    assert_eq!(
+        (&status["state"], &status["generation"]),
+        (&"serving".into(), &1.into())
+    );
 }
 
 #[actix_web::test]
 async fn nothing_a_reason_says_becomes_part_of_a_page() {
     let world = World::new();
     let reason = "<script>alert(1)</script>".to_owned();
-    world.shop(To::Stopped { reason, page: "/local/shop/pr-12".to_owned(), wakes: false });
+    world.shop(To::Stopped {
+        reason,
+        page: "/local/shop/pr-12".to_owned(),
+        wakes: false,
+    });
     let page = world.visit("/").await.text();
     assert!(!page.contains("<script>alert"), "{page}");
     assert!(page.contains("&lt;script&gt;"), "{page}");
@@ -54,7 +73,9 @@ async fn a_program_waits_for_the_first_deployment_and_is_answered_by_it() {
     let world = World::new();
     world.shop(coming());
     let mut client = world.client().await;
-    client.send(request("POST", "/echo", SHOP, &[], "hello")).await;
+    client
+        .send(request("POST", "/echo", SHOP, &[], "hello"))
+        .await;
     until_held(&world, 1).await;
     let app = world.app(1);
     world.shop(To::Switching);
@@ -70,7 +91,11 @@ async fn a_program_that_waits_too_long_hears_when_to_come_back() {
     let reply = world.get("/").await;
     assert!(began.elapsed() >= Duration::from_millis(150));
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("2")));
-    assert!(reply.text().contains("Its tests are running."), "{}", reply.text());
+    assert!(
+        reply.text().contains("Its tests are running."),
+        "{}",
+        reply.text()
+    );
 }
 
 #[actix_web::test]
@@ -97,7 +122,11 @@ async fn what_a_person_stopped_says_so_at_once_and_is_not_woken() {
     world.shop(stopped(false));
     let reply = world.get("/").await;
     assert_eq!(reply.status, 503);
-    assert!(reply.text().starts_with("It is stopped (idle).\n"), "{}", reply.text());
+    assert!(
+        reply.text().starts_with("It is stopped (idle).\n"),
+        "{}",
+        reply.text()
+    );
     assert!(world.visit("/").await.text().contains("Not running"));
     assert!(world.woken.lock().unwrap().is_empty());
 }
@@ -114,12 +143,24 @@ async fn a_switch_holds_everybody_and_loses_nobody() {
     for turn in 0..20 {
         let mut client = world.client().await;
         let body = if turn % 2 == 0 { "a body" } else { "" };
-        client.send(request("POST", "/echo", SHOP, &[("Accept", "text/html")], body)).await;
+        client
+            .send(request(
+                "POST",
+                "/echo",
+                SHOP,
+                &[("Accept", "text/html")],
+                body,
+            ))
+            .await;
         held.push((client, body));
     }
     until_held(&world, 20).await;
     let reply = world.get("/").await;
-    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("2")), "the bound is full");
+    assert_eq!(
+        (reply.status, reply.field("retry-after")),
+        (503, Some("2")),
+        "the bound is full"
+    );
     let new = world.app(2);
     world.shop(serving(&new, 2));
     for (mut client, body) in held {
@@ -134,7 +175,11 @@ async fn a_switch_that_takes_too_long_is_said_so() {
     world.shop(To::Switching);
     let reply = world.visit("/").await;
     assert_eq!(reply.status, 503);
-    assert!(reply.text().contains("A new version is taking over."), "{}", reply.text());
+    assert!(
+        reply.text().contains("A new version is taking over."),
+        "{}",
+        reply.text()
+    );
 }
 
 #[actix_web::test]
@@ -156,17 +201,26 @@ async fn an_endpoints_address_waits_with_its_environment() {
     world.shop(To::Switching);
     world.routes.set(route("shop", Kind::Production, coming()));
     let mut client = world.client().await;
-    client.send(request("GET", "/", "web--pr-12--shop.localhost", &[], "")).await;
+    client
+        .send(request("GET", "/", "web--pr-12--shop.localhost", &[], ""))
+        .await;
     until_held(&world, 1).await;
     let app = world.app(1);
     world.shop(serving(&app, 1));
     assert_eq!(client.reply_to("GET").await.text(), "generation 1");
     // A preview that is gone is not taken for an endpoint of production.
-    let reply = world.client().await.ask(request("GET", "/", "pr-13--shop.localhost", &[], "")).await;
+    let reply = world
+        .client()
+        .await
+        .ask(request("GET", "/", "pr-13--shop.localhost", &[], ""))
+        .await;
     assert_eq!(reply.status, 404);
 }
 
 async fn until_held(world: &World, count: usize) {
     let held = &world.gateway.shared.held;
-    super::until("the requests are held", || held.load(std::sync::atomic::Ordering::Relaxed) == count).await;
+    super::until("the requests are held", || {
+        held.load(std::sync::atomic::Ordering::Relaxed) == count
+    })
+    .await;
 }

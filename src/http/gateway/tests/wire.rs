@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    io::{
+        AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
     net::TcpStream,
     sync::mpsc::UnboundedSender,
     time::timeout,
@@ -65,16 +68,24 @@ impl Client {
     pub(super) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
+        Client {
+            stream: BufReader::new(stream),
+        }
     }
 
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.get_mut().write_all(bytes.as_ref()).await.unwrap();
+        self.stream
+            .get_mut()
+            .write_all(bytes.as_ref())
+            .await
+            .unwrap();
     }
 
     /// The head of the next answer.
     pub(super) async fn head(&mut self) -> Head {
-        let head = timeout(PATIENCE, read_head(&mut self.stream)).await.expect("an answer in time");
+        let head = timeout(PATIENCE, read_head(&mut self.stream))
+            .await
+            .expect("an answer in time");
         head.expect("an answer before the connection closed")
     }
 
@@ -86,26 +97,41 @@ impl Client {
         let body = if bodyless {
             Some(Vec::new())
         } else {
-            timeout(PATIENCE, read_body(&mut self.stream, &head, None)).await.expect("a body in time")
+            timeout(PATIENCE, read_body(&mut self.stream, &head, None))
+                .await
+                .expect("a body in time")
         };
-        Reply { status, whole: body.is_some(), body: body.unwrap_or_default(), head }
+        Reply {
+            status,
+            whole: body.is_some(),
+            body: body.unwrap_or_default(),
+            head,
+        }
     }
 
     pub(super) async fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
-        let method = String::from_utf8_lossy(request.as_ref()).split(' ').next().unwrap().to_owned();
+        let method = String::from_utf8_lossy(request.as_ref())
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned();
         self.send(request).await;
         self.reply_to(&method).await
     }
 
     /// The next chunk of a body; empty at its end.
     pub(super) async fn chunk(&mut self) -> Vec<u8> {
-        let chunk = timeout(PATIENCE, read_chunk(&mut self.stream)).await.expect("a chunk in time");
+        let chunk = timeout(PATIENCE, read_chunk(&mut self.stream))
+            .await
+            .expect("a chunk in time");
         chunk.expect("a chunk before the connection closed")
     }
 
     /// The next frame of a WebSocket: its kind and payload; `None` when the connection ended.
     pub(super) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        timeout(PATIENCE, read_frame(&mut self.stream)).await.expect("a frame in time")
+        timeout(PATIENCE, read_frame(&mut self.stream))
+            .await
+            .expect("a frame in time")
     }
 
     /// Waits until the other side closes, whatever it says before.
@@ -137,7 +163,9 @@ pub(super) async fn read_head(stream: &mut (impl AsyncBufRead + Unpin)) -> Optio
             return Some(head);
         }
         match line.split_once(':').filter(|_| !head.start.is_empty()) {
-            Some((name, value)) => head.fields.push((name.to_ascii_lowercase(), value.trim().to_owned())),
+            Some((name, value)) => head
+                .fields
+                .push((name.to_ascii_lowercase(), value.trim().to_owned())),
             None => line.clone_into(&mut head.start),
         }
     }
@@ -185,7 +213,10 @@ async fn read_chunk(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>>
     Some(chunk)
 }
 
-pub(super) async fn write_chunk(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<()> {
+pub(super) async fn write_chunk(
+    stream: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> Option<()> {
     let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
     chunk.extend(bytes);
     chunk.extend(b"\r\n");
@@ -208,7 +239,12 @@ pub(super) fn frame(kind: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> 
     }
     bytes.extend(mask.iter().flatten());
     let mask = mask.unwrap_or_default();
-    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
     bytes
 }
 
@@ -227,12 +263,21 @@ pub(super) async fn read_frame(stream: &mut (impl AsyncBufRead + Unpin)) -> Opti
     }
     let mut payload = vec![0; usize::try_from(length).unwrap()];
     stream.read_exact(&mut payload).await.ok()?;
-    payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+    payload
+        .iter_mut()
+        .zip(mask.iter().cycle())
+        .for_each(|(byte, mask)| *byte ^= mask);
     Some((kind, payload))
 }
 
 /// A request by its method, target, host, further fields and body.
-pub(super) fn request(method: &str, target: &str, host: &str, fields: &[(&str, &str)], body: &str) -> String {
+pub(super) fn request(
+    method: &str,
+    target: &str,
+    host: &str,
+    fields: &[(&str, &str)],
+    body: &str,
+) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
     for (name, value) in fields {
         let _ = write!(text, "{name}: {value}\r\n");

@@ -1,0 +1,270 @@
+//! The dashboard's routes: read what a page shows, and pass on what its forms order.
+
+mod orders;
+mod read;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use maud::Markup;
+use nestling_domain::ids::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    Services,
+    auth::{Auth, Principal},
+    dashboard::{
+        Notice, Visit, assets,
+        error::{self, ErrorView},
+        sign_in as sign_in_page,
+    },
+    gateway::Grants,
+    problem::Problem,
+};
+use crate::drivers::clock;
+
+/// Mounts the pages and their forms.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/assets/{name}", web::get().to(asset))
+        .route("/sign-in", web::get().to(signing_in))
+        .route("/console-login", web::get().to(console_login))
+        .route("/", web::get().to(read::apps))
+        .route(
+            "/pull-requests/{repository}/{number}/start",
+            web::post().to(orders::start_pull_request),
+        )
+        .route("/{owner}/{app}", web::get().to(read::app))
+        .route("/{owner}/{app}/settings", web::get().to(read::app_settings))
+        .route(
+            "/{owner}/{app}/settings/values",
+            web::post().to(orders::put_value),
+        )
+        .route(
+            "/{owner}/{app}/settings/values/delete",
+            web::post().to(orders::delete_value),
+        )
+        .route(
+            "/{owner}/{app}/{environment}",
+            web::get().to(read::overview),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/deployments",
+            web::get().to(read::deployments),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/deployments/{generation}",
+            web::get().to(read::deployment),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/logs",
+            web::get().to(read::logs),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/tests",
+            web::get().to(read::tests),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/settings",
+            web::get().to(read::settings),
+        )
+        .route(
+            "/{owner}/{app}/{environment}/{order}",
+            web::post().to(orders::order),
+        )
+        .default_service(web::to(nothing));
+}
+
+/// What a browser gets that is not signed in.
+pub fn sign_in(_: &HttpRequest, why: &str) -> HttpResponse {
+    page(StatusCode::UNAUTHORIZED, &sign_in_page::page(Some(why)))
+}
+
+/// What may be asked of any page.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    /// Only the live parts, for the script.
+    #[serde(default)]
+    fragment: Option<String>,
+    /// Words to search for.
+    #[serde(default)]
+    q: String,
+    /// Which deployment's log.
+    #[serde(default)]
+    deployment: Option<u32>,
+    /// Which log.
+    #[serde(default)]
+    log: Option<String>,
+}
+
+impl Asked {
+    fn choose(
+        &self,
+        whole: impl FnOnce() -> Markup,
+        live: impl FnOnce() -> Markup,
+    ) -> HttpResponse {
+        page(
+            StatusCode::OK,
+            &if self.fragment.is_some() {
+                live()
+            } else {
+                whole()
+            },
+        )
+    }
+}
+
+/// A page that could not be made; shown as one.
+#[derive(Debug)]
+pub(super) struct NoPage(ErrorView);
+
+impl std::fmt::Display for NoPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl actix_web::ResponseError for NoPage {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        page(self.status_code(), &error::page(&self.0))
+    }
+}
+
+impl<E: Into<Problem>> From<E> for NoPage {
+    fn from(error: E) -> Self {
+        let problem: Problem = error.into();
+        match problem.status {
+            401 => NoPage(ErrorView::SignedOut),
+            403 => NoPage(ErrorView::Forbidden(problem.detail)),
+            404 => NoPage(ErrorView::NotFound(problem.detail)),
+            _ => {
+                let number = format!("{:x}", clock::now().0);
+                tracing::error!("a page could not be made ({number}): {}", problem.detail);
+                NoPage(ErrorView::Broken(number))
+            }
+        }
+    }
+}
+
+fn page(status: StatusCode, markup: &Markup) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            assets::CONTENT_SECURITY_POLICY,
+        ))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header(("x-robots-tag", "noindex"))
+        .body(markup.0.clone())
+}
+
+fn visit(auth: &Auth, principal: &Principal, notice: Option<Notice>) -> Visit {
+    Visit {
+        now: clock::now(),
+        csrf: auth.csrf(principal),
+        notice,
+    }
+}
+
+async fn asset(name: web::Path<String>) -> HttpResponse {
+    let Some(asset) = assets::find(&name) else {
+        return HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .body("there is no such file in this release\n");
+    };
+    HttpResponse::Ok()
+        .content_type(asset.content_type)
+        .insert_header((header::CACHE_CONTROL, assets::CACHE_CONTROL))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(asset.content)
+}
+
+async fn signing_in() -> HttpResponse {
+    page(StatusCode::OK, &sign_in_page::page(None))
+}
+
+async fn nothing() -> NoPageAnswer {
+    Err(NoPage(ErrorView::NotFound(
+        "There is no such page.".to_owned(),
+    )))
+}
+
+type NoPageAnswer = Result<HttpResponse, NoPage>;
+
+#[derive(Debug, Deserialize)]
+struct To {
+    to: String,
+}
+
+/// Sends a signed-in browser back to the console that asked for our login, with a grant that is good there once.
+async fn console_login(
+    to: web::Query<To>,
+    services: web::Data<Services>,
+    grants: web::Data<Grants>,
+    principal: Principal,
+) -> NoPageAnswer {
+    let foreign = || {
+        NoPage(ErrorView::Forbidden(
+            "That is not the address of a console on this server.".to_owned(),
+        ))
+    };
+    let rest = to
+        .to
+        .strip_prefix(&format!("{}://", services.addresses.scheme))
+        .ok_or_else(foreign)?;
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let label = authority
+        .strip_suffix(&format!(".{}", services.addresses.preview_domain))
+        .ok_or_else(foreign)?;
+    let label = nestling_domain::label::Label::parse(label).ok_or_else(foreign)?;
+    services.routes.get(&label).ok_or_else(foreign)?;
+    let name = authority
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let now: Timestamp = clock::now();
+    let grant = grants
+        .grant(&name, &format!("{principal:?}"), now)
+        .map_err(|error| Problem::internal(error.to_string()))?;
+    let query = url_query(&[("grant", &grant), ("to", path)]);
+    Ok(HttpResponse::SeeOther()
+        .insert_header((
+            header::LOCATION,
+            format!(
+                "{}://{authority}/.nestling/login?{query}",
+                services.addresses.scheme
+            ),
+        ))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish())
+}
+
+fn url_query(fields: &[(&str, &str)]) -> String {
+    use std::fmt::Write as _;
+    let mut query = String::new();
+    for (name, value) in fields {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(name);
+        query.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'/') {
+                query.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(query, "%{byte:02X}");
+            }
+        }
+    }
+    query
+}

@@ -1,0 +1,232 @@
+//! What the forms of pages order. Each form carries its session's token; each order its key.
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use nestling_domain::{
+    app::VariableName,
+    ids::{InputId, RepositoryId},
+    lifecycle::{Command, Event},
+};
+use serde::Deserialize;
+
+use super::{ErrorView, NoPage, NoPageAnswer, Notice, read};
+use crate::{
+    http::{
+        Services,
+        api::find,
+        auth::{Auth, CsrfForm, Principal},
+        dashboard::paths,
+        problem::Problem,
+    },
+    messages::{
+        environment::{Apply, NotApplied},
+        forge::StartWaiting,
+        live::Touch,
+        secrets::{Delete, Put, SecretError},
+    },
+};
+
+/// Who did it, as the audit log says, until there are accounts.
+const BY: &str = "local user";
+/// The longest idempotency key of a form.
+const LONGEST_KEY: usize = 128;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OrderForm {
+    #[serde(default)]
+    key: String,
+}
+
+/// Cancel, redeploy, stop or start.
+pub(super) async fn order(
+    path: web::Path<(String, String, String, String)>,
+    form: CsrfForm<OrderForm>,
+    services: web::Data<Services>,
+    auth: web::Data<Auth>,
+    principal: Principal,
+) -> NoPageAnswer {
+    let (owner, slug, name, order) = path.into_inner();
+    let command = match order.as_str() {
+        "cancel" => Command::Cancel,
+        "redeploy" => Command::Redeploy,
+        "stop" => Command::Stop,
+        "start" => Command::Start,
+        _ => {
+            return Err(NoPage(ErrorView::NotFound(
+                "There is no such order.".to_owned(),
+            )));
+        }
+    };
+    let environment = find::environment(&services, &owner, &slug, &name).await?;
+    let key = Some(form.0.key).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
+    let apply = Apply {
+        event: Event::Command(command),
+        by: BY.to_owned(),
+        input: key.map(|key| InputId(format!("form {order} {key}"))),
+        birth: None,
+    };
+    match services
+        .environments
+        .apply(environment.id.clone(), apply)
+        .await
+    {
+        Ok(_) => Ok(back_to(&paths::environment(&environment))),
+        Err(NotApplied::Refused(reason)) => {
+            let notice = Notice {
+                done: false,
+                text: reason,
+            };
+            read::with_notice(
+                &services,
+                &auth,
+                &principal,
+                environment,
+                notice,
+                StatusCode::CONFLICT,
+            )
+            .await
+        }
+        Err(other) => Err(Problem::from(other).into()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ValueForm {
+    class: String,
+    name: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    secret: Option<String>,
+    #[serde(default)]
+    back: String,
+}
+
+/// Adds or replaces a secret or a variable.
+pub(super) async fn put_value(
+    path: web::Path<(String, String)>,
+    form: CsrfForm<ValueForm>,
+    services: web::Data<Services>,
+    auth: web::Data<Auth>,
+    principal: Principal,
+) -> NoPageAnswer {
+    let app = find::app(&services, &path.0, &path.1).await?;
+    let form = form.0;
+    let outcome = match VariableName::parse(form.name.trim()) {
+        Err(error) => Err(error.to_string()),
+        Ok(name) => {
+            let put = Put {
+                app: app.id.clone(),
+                class: find::class(&form.class)?,
+                name,
+                text: form.text,
+                secret: form.secret.is_some(),
+            };
+            refusal(
+                services
+                    .secrets
+                    .put
+                    .send(put)
+                    .await
+                    .map_err(Problem::from)?,
+            )?
+        }
+    };
+    match outcome {
+        Ok(()) => Ok(back_to(&ours(&form.back, &app.owner, app.slug.as_str()))),
+        Err(text) => {
+            read::settings_with_notice(
+                &services,
+                &auth,
+                &principal,
+                &app,
+                Notice { done: false, text },
+            )
+            .await
+        }
+    }
+}
+
+/// Removes a secret or a variable.
+pub(super) async fn delete_value(
+    path: web::Path<(String, String)>,
+    form: CsrfForm<ValueForm>,
+    services: web::Data<Services>,
+) -> NoPageAnswer {
+    let app = find::app(&services, &path.0, &path.1).await?;
+    let form = form.0;
+    let name =
+        VariableName::parse(&form.name).map_err(|error| Problem::malformed(error.to_string()))?;
+    let delete = Delete {
+        app: app.id.clone(),
+        class: find::class(&form.class)?,
+        name,
+    };
+    services
+        .secrets
+        .delete
+        .send(delete)
+        .await
+        .map_err(Problem::from)?
+        .map_err(Problem::from)?;
+    Ok(back_to(&ours(&form.back, &app.owner, app.slug.as_str())))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NoFields {}
+
+/// Starts a pull request that waits because the limit is reached.
+pub(super) async fn start_pull_request(
+    path: web::Path<(u64, u32)>,
+    _form: CsrfForm<NoFields>,
+    services: web::Data<Services>,
+) -> NoPageAnswer {
+    let (repository, number) = path.into_inner();
+    let order = StartWaiting {
+        repository: RepositoryId(repository),
+        number,
+    };
+    services
+        .forge
+        .start_waiting
+        .send(order)
+        .await
+        .map_err(Problem::from)?
+        .map_err(Problem::from)?;
+    services.live.touch.do_send(Touch {
+        topic: "*".to_owned(),
+    });
+    Ok(back_to(paths::APPS))
+}
+
+/// What a person can mend is shown on the page; the rest is an error.
+fn refusal(outcome: Result<(), SecretError>) -> Result<Result<(), String>, NoPage> {
+    match outcome {
+        Ok(()) => Ok(Ok(())),
+        Err(SecretError::Refused(reason)) => Ok(Err(reason)),
+        Err(failed @ SecretError::Failed(_)) => Err(Problem::from(failed).into()),
+    }
+}
+
+/// A path of ours, for this app, and nothing else: a form must not send anybody elsewhere.
+fn ours(back: &str, owner: &str, slug: &str) -> String {
+    let app = paths::app(owner, slug);
+    let fits = back
+        .strip_prefix(&app)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        && !back.contains("//");
+    if fits {
+        back.to_owned()
+    } else {
+        paths::app_settings(owner, slug)
+    }
+}
+
+fn back_to(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, path))
+        .finish()
+}
