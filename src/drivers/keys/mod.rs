@@ -1,6 +1,18 @@
 //! Keys: envelopes around secrets.
 
+pub mod local;
+mod private_file;
+pub mod signing;
+pub mod token;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
+
+pub use private_file::KeyFileError;
 
 /// What an envelope is bound to: opening it with any other context fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +43,14 @@ pub trait Keys: Send + Sync + 'static {
     async fn seal(&self, context: &Context, plain: &[u8]) -> Result<Vec<u8>, KeyError>;
     /// Decrypts an envelope that was sealed for exactly this context.
     async fn open(&self, context: &Context, envelope: &[u8]) -> Result<Vec<u8>, KeyError>;
+}
+
+/// Lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
