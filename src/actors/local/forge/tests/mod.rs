@@ -1,7 +1,6 @@
 //! Stories of a user with real repositories.
 
 mod bad_input;
-mod memory_store;
 mod stories;
 
 use std::{
@@ -15,17 +14,16 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::{
-    app::Repository,
+    app::{App, Repository},
     ids::{Commit, Kind, RepositoryId},
     lifecycle::Found,
-    record::{Fact, PullRequestStatus},
+    record::{Fact, PullRequest, PullRequestStatus},
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use self::memory_store::MemoryStore;
 use super::*;
-use crate::drivers::git::sample::Sample;
+use crate::drivers::{git::sample::Sample, store::sqlite::Sqlite};
 
 /// Longer than anything here takes on a busy machine; nothing waits for it to pass.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -46,7 +44,7 @@ impl Handler<Arrived> for Inbox {
 
 struct World {
     folder: TempDir,
-    store: Arc<MemoryStore>,
+    store: Arc<Sqlite>,
     nudges: Arc<AtomicUsize>,
     forge: Addr<LocalForge>,
 }
@@ -54,7 +52,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Sqlite::in_memory().unwrap());
         let nudges = Arc::new(AtomicUsize::new(0));
         let forge = start(&folder, &store, &nudges);
         World {
@@ -101,16 +99,13 @@ impl World {
 
     /// What was told so far, in words.
     fn told(&self) -> Vec<String> {
-        let tables = self.store.tables.lock().unwrap();
-        tables
-            .deliveries
-            .iter()
-            .map(|delivery| words(&delivery.fact))
-            .collect()
+        let newest = at_once(self.store.deliveries(None, 10_000));
+        let oldest_first = newest.iter().rev();
+        oldest_first.map(|(told, _)| words(&told.fact)).collect()
     }
 
     fn repository(&self, id: RepositoryId) -> Repository {
-        self.store.tables.lock().unwrap().repositories[&id].clone()
+        at_once(self.store.repository(id)).unwrap()
     }
 
     /// The trouble of a repository, with its place made short.
@@ -125,23 +120,20 @@ impl World {
 
     /// The apps in words.
     fn apps(&self) -> Vec<String> {
-        let tables = self.store.tables.lock().unwrap();
-        let mut apps: Vec<String> = tables
-            .apps
-            .values()
-            .map(|app| format!("{:?} {} in {:?}", app.kind, app.slug, app.root))
-            .collect();
+        let apps = at_once(self.store.apps());
+        let words = |app: &App| format!("{:?} {} in {:?}", app.kind, app.slug, app.root);
+        let mut apps: Vec<String> = apps.iter().map(words).collect();
         apps.sort();
         apps
     }
 
     fn pull_requests(&self) -> Vec<(u32, String, PullRequestStatus)> {
-        let tables = self.store.tables.lock().unwrap();
-        tables
-            .pull_requests
-            .values()
-            .map(|row| (row.number, row.branch.clone(), row.status))
-            .collect()
+        let mut rows = Vec::new();
+        for repository in at_once(self.store.repositories()) {
+            rows.extend(at_once(self.store.pull_requests(repository.id)));
+        }
+        let words = |row: PullRequest| (row.number, row.branch, row.status);
+        rows.into_iter().map(words).collect()
     }
 
     /// Waits until this is so.
@@ -165,15 +157,16 @@ impl World {
     }
 }
 
-fn start(
-    folder: &TempDir,
-    store: &Arc<MemoryStore>,
-    nudges: &Arc<AtomicUsize>,
-) -> Addr<LocalForge> {
+fn start(folder: &TempDir, store: &Arc<Sqlite>, nudges: &Arc<AtomicUsize>) -> Addr<LocalForge> {
     let inbox = Inbox(nudges.clone()).start().recipient();
     LocalForge::new(store.clone(), folder.path().join("data"), inbox)
         .unwrap()
         .start()
+}
+
+/// What a store in memory answers, which it does at once.
+fn at_once<T>(answer: impl Future<Output = Result<T, StoreError>>) -> T {
+    answer.now_or_never().unwrap().unwrap()
 }
 
 /// Ends the actor, as the end of a process would.

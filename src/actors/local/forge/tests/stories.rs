@@ -117,7 +117,7 @@ async fn a_restart_tells_what_moved_meanwhile_and_nothing_twice() {
 
     // It died between telling and recording: the record is made up for, and nothing is told twice.
     world.forge.send(Stop).await.unwrap();
-    let row = |world: &World| world.store.tables.lock().unwrap().pull_requests[&(id, 1)].clone();
+    let row = |world: &World| at_once(world.store.pull_request(id, 1)).unwrap();
     let after = row(&world);
     let first = nestling_domain::deployment::CommitInfo {
         id: topic,
@@ -127,13 +127,7 @@ async fn a_restart_tells_what_moved_meanwhile_and_nothing_twice() {
         head: Some(first),
         ..after.clone()
     };
-    world
-        .store
-        .tables
-        .lock()
-        .unwrap()
-        .pull_requests
-        .insert((id, 1), before);
+    at_once(world.store.put_pull_request(&before));
     world.restart_after_stop();
     world.until("recorded", |world| row(world) == after).await;
     assert_eq!(world.told(), told);
@@ -141,23 +135,51 @@ async fn a_restart_tells_what_moved_meanwhile_and_nothing_twice() {
 
 #[actix::test]
 async fn what_a_broken_store_did_not_take_is_told_when_it_is_back() {
-    let world = World::new();
-    let shop = Sample::with_app(world.path("shop"));
-    let id = world.watch("shop").await;
-    world.store.broken.store(true, Ordering::SeqCst);
+    let folder = TempDir::new().unwrap();
+    let shop = Sample::with_app(folder.path().join("shop"));
+    let file = folder.path().join("store");
+    let store = Arc::new(Sqlite::open(&file).unwrap());
+    let inbox = Inbox(Arc::default()).start().recipient();
+    let forge = LocalForge::new(store.clone(), folder.path().join("data"), inbox).unwrap();
+    let forge = forge.start();
+    let path = shop.path.clone();
+    let repository = forge.send(WatchRepository { path }).await.unwrap().unwrap();
+    let database = rusqlite::Connection::open(&file).unwrap();
+    database
+        .execute_batch("ALTER TABLE deliveries RENAME TO away")
+        .unwrap();
+
     let topic = shop.commit_on("topic", "1");
-    let failed = world.head(id, Kind::Production).await.unwrap_err();
+    let head = Head {
+        repository,
+        kind: Kind::Preview(1),
+        branch: "topic".to_owned(),
+    };
+    let failed = forge
+        .send(head.clone())
+        .await
+        .unwrap()
+        .unwrap_err()
+        .to_string();
+    assert!(failed.contains("no such table"), "{failed}");
+    database
+        .execute_batch("ALTER TABLE away RENAME TO deliveries")
+        .unwrap();
+
+    assert_eq!(open(forge.send(head).await.unwrap()), topic);
+    let told = store.deliveries(None, 10).await.unwrap();
+    let told: Vec<String> = told
+        .iter()
+        .rev()
+        .map(|(told, _)| words(&told.fact))
+        .collect();
     assert_eq!(
-        failed.to_string(),
-        "the outcome in the store is unknown: the disk is away"
-    );
-    world.store.broken.store(false, Ordering::SeqCst);
-    world
-        .until_told(&[
+        told,
+        [
             production("main", &shop.head("main")),
-            pushed(1, "topic", &topic),
-        ])
-        .await;
+            pushed(1, "topic", &topic)
+        ]
+    );
 }
 
 #[actix::test]
