@@ -84,7 +84,8 @@ impl World {
         .workers(2)
         .h1_allow_half_closed(false)
         .disable_signals()
-        .client_disconnect_timeout(Duration::from_millis(100))
+        // Below half a second, the age of its cached clock, actix would miss the deadline.
+        .client_disconnect_timeout(Duration::from_millis(600))
         .shutdown_timeout(0)
         .bind(("127.0.0.1", 0))
         .unwrap();
