@@ -10,6 +10,7 @@ mod identity;
 mod logs;
 mod rate;
 mod report;
+mod tokens;
 mod upload;
 
 use std::sync::Arc;
