@@ -1,1 +1,257 @@
-fn main() {}
+//! The one binary of Nestling.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use nestling::{
+    client,
+    config::{Config, Isolation},
+    demo,
+    drivers::sandbox::machine_init,
+    server::{
+        self, Ending,
+        progress::{Outcome, Progress, say},
+    },
+    telemetry,
+};
+
+/// A living environment for every branch: production for the main branch, a preview for each pull request.
+#[derive(Parser)]
+#[command(name = "nestling", version, about, long_about = None, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a sample repository of two apps with one open pull request, and run all four environments
+    Demo {
+        #[command(flatten)]
+        place: Place,
+        /// Exit 0 as soon as all four run, or 1 with the reason
+        #[arg(long)]
+        once: bool,
+    },
+    /// Give every branch of your own repositories an environment
+    Up {
+        /// A local git repository; may be given several times [default: the current folder]
+        #[arg(long = "repo", value_name = "PATH")]
+        repositories: Vec<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run the server as its configuration says
+    Serve {
+        /// The configuration; config/default.toml documents every key
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    #[command(flatten)]
+    Client(client::Command),
+    /// The program inside a machine; started by the server, not by people
+    #[command(hide = true)]
+    Runner(RunnerArguments),
+    /// The stage that puts a machine into its sandbox; started by the server, not by people
+    #[command(hide = true, disable_help_flag = true)]
+    MachineInit {
+        /// What to start
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Where a server keeps its data and listens.
+#[derive(clap::Args)]
+struct Place {
+    /// Where everything that must survive is kept [default: nestling-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen; loopback only [default: 127.0.0.1:4100]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// auto: a sandbox, or refuse; none: plain processes, for your own code only
+    #[arg(long, value_enum)]
+    isolation: Option<Isolation>,
+}
+
+/// Where a runner finds its machine; the defaults are the places inside a sandbox.
+#[derive(clap::Args)]
+struct RunnerArguments {
+    #[arg(long)]
+    run_dir: Option<PathBuf>,
+    #[arg(long)]
+    server_dir: Option<PathBuf>,
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+    #[arg(long)]
+    work_dir: Option<PathBuf>,
+    #[arg(long)]
+    cache_dir: Option<PathBuf>,
+    #[arg(long)]
+    lock: Option<PathBuf>,
+    /// Plain process groups instead of an inner sandbox
+    #[arg(long)]
+    plain: bool,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo { place, once } => serve(place.config(), Kind::Demo { once }),
+        Command::Up {
+            repositories,
+            place,
+        } => {
+            let here = || vec![PathBuf::from(".")];
+            let repositories = if repositories.is_empty() {
+                here()
+            } else {
+                repositories
+            };
+            serve(place.config(), Kind::Up { repositories })
+        }
+        Command::Serve { config } => serve(
+            Config::load(config.as_deref(), std::env::vars()).map_err(Into::into),
+            Kind::Serve,
+        ),
+        Command::Client(command) => ask(command),
+        Command::Runner(arguments) => run_machine(arguments),
+        Command::MachineInit { arguments } => machine_init(arguments),
+    }
+}
+
+impl Place {
+    fn config(self) -> anyhow::Result<Config> {
+        let mut config = Config::load(None, std::env::vars())?;
+        if let Some(data) = self.data {
+            config.server.data_dir = data;
+        }
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if let Some(isolation) = self.isolation {
+            config.machines.local.isolation = isolation;
+        }
+        Ok(config)
+    }
+}
+
+/// For whom a server runs.
+enum Kind {
+    Demo { once: bool },
+    Up { repositories: Vec<PathBuf> },
+    Serve,
+}
+
+fn serve(config: anyhow::Result<Config>, kind: Kind) -> ExitCode {
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return complain(&error),
+    };
+    telemetry::begin(&config.log, matches!(kind, Kind::Serve));
+    // Not a macro: the system's thread is where all actors live.
+    let system = actix_web::rt::System::new();
+    match system.block_on(serve_for(config, kind)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+async fn serve_for(config: Config, kind: Kind) -> anyhow::Result<()> {
+    let repositories = match &kind {
+        Kind::Demo { .. } => {
+            std::fs::create_dir_all(&config.server.data_dir)?;
+            vec![demo::repository(&config.server.data_dir).await?]
+        }
+        Kind::Up { repositories } => repositories.clone(),
+        Kind::Serve => Vec::new(),
+    };
+    let shown = !matches!(kind, Kind::Serve);
+    let once = matches!(kind, Kind::Demo { once: true });
+    let expected = matches!(kind, Kind::Demo { .. }).then_some(demo::ENVIRONMENTS);
+    server::run(config, repositories, |house| {
+        let mut progress = Progress::new(house.services.store.clone(), house.services.addresses.clone());
+        let link = house.link.clone();
+        async move {
+            if !shown {
+                return std::future::pending().await;
+            }
+            say(&format!("\n  Dashboard  {link}\n"));
+            if let Some(expected) = expected {
+                let outcome = progress.until_running(expected).await?;
+                if once {
+                    return end(outcome);
+                }
+                if outcome == Outcome::Running {
+                    say("\n  All of them run. Change something in the demo's repository, or press Ctrl-C to stop everything.\n");
+                }
+            }
+            progress.follow().await?;
+            Ok(Ending::Interrupted)
+        }
+    })
+    .await?
+    .map(|_| ())
+}
+
+/// What `--once` ends with.
+fn end(outcome: Outcome) -> anyhow::Result<Ending> {
+    match outcome {
+        Outcome::Running => Ok(Ending::Interrupted),
+        Outcome::Failed(failed) => {
+            let reasons: Vec<String> = failed
+                .iter()
+                .map(|(name, reason)| format!("{name}: {reason}"))
+                .collect();
+            anyhow::bail!("not all environments run:\n    {}", reasons.join("\n    "))
+        }
+    }
+}
+
+fn ask(command: client::Command) -> ExitCode {
+    let runtime = match single_threaded() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error.into()),
+    };
+    let (mut answers, mut complaints) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let mut output = client::Output::new(&mut answers, &mut complaints);
+    ExitCode::from(runtime.block_on(client::run(command, &mut output)))
+}
+
+fn run_machine(arguments: RunnerArguments) -> ExitCode {
+    let runtime = match single_threaded() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error.into()),
+    };
+    let usual = nestling_runner::Options::default();
+    let isolation = if arguments.plain {
+        nestling_runner::Isolation::None
+    } else {
+        usual.isolation
+    };
+    let options = nestling_runner::Options {
+        run_dir: arguments.run_dir.unwrap_or(usual.run_dir),
+        server_dir: arguments.server_dir.unwrap_or(usual.server_dir),
+        state_dir: arguments.state_dir.unwrap_or(usual.state_dir),
+        work_dir: arguments.work_dir.unwrap_or(usual.work_dir),
+        cache_dir: arguments.cache_dir.unwrap_or(usual.cache_dir),
+        lock: arguments.lock.or(usual.lock),
+        isolation,
+    };
+    tokio::task::LocalSet::new().block_on(&runtime, nestling_runner::run(options))
+}
+
+fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "the reason why there is nothing else to see"
+)]
+fn complain(error: &anyhow::Error) -> ExitCode {
+    eprintln!("nestling: {error:#}");
+    ExitCode::FAILURE
+}

@@ -4,9 +4,16 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// Begins to log to standard error. A filter that cannot be read falls back to `info`, and says so.
-pub fn begin(log: &Log) {
-    let filter = EnvFilter::try_new(&log.level);
+/// Begins to log to standard error. A filter that cannot be read falls back to `info`, and says so. `alone` means that
+/// nothing else is shown.
+pub fn begin(log: &Log, alone: bool) {
+    // Beside what a terminal shows of environments, only what is wrong is worth a line.
+    let level = if alone || log.level != "info" {
+        log.level.as_str()
+    } else {
+        "warn"
+    };
+    let filter = EnvFilter::try_new(level);
     let trouble = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()

@@ -15,7 +15,7 @@ use nestling_domain::{
 };
 use tracing::{info, warn};
 
-use super::{LAST_REQUESTS, adopt, pages};
+use super::{LAST_REQUESTS, adopt};
 use crate::{
     actors::{
         admission::Admission,
@@ -34,13 +34,13 @@ use crate::{
         clock,
         data_dir::DataDir,
         keys::{Keys, local::LocalKeys, signing::RunnerKeys, token::OperatorToken},
-        sandbox::Sandbox,
+        sandbox::{self, Sandbox},
         store::{Store, sqlite::Sqlite},
     },
     http::{
         Addresses, Services, api, auth::{self, Auth},
         gateway::{Doors, Gateway, GatewayConfig, Grants},
-        health, live,
+        health, live as watching, pages,
         runner::{self, RunnerTokens, Runners},
     },
     messages::{
@@ -63,7 +63,7 @@ pub struct House {
     pub link: String,
     forge: Addr<LocalForge>,
     environments: Addr<Environments>,
-    sandbox: Arc<Sandbox>,
+    sandbox: Sandbox,
     listening: Vec<ServerHandle>,
     gateway: Gateway,
     _data: DataDir,
@@ -83,10 +83,10 @@ impl House {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&data.database())?);
         let blobs: Arc<dyn Blobs> = Arc::new(Directory::open(&data.blobs())?);
         let keys: Arc<dyn Keys> = Arc::new(LocalKeys::open(&folder)?);
-        let signing = Arc::new(RunnerKeys::open(&folder)?);
+        let signing: Arc<dyn RunnerTokens> = Arc::new(RunnerKeys::open(&folder)?);
         let token = OperatorToken::open(&folder)?;
-        let sandbox = Arc::new(sandbox(&config, &folder).await?);
-        info!("{}", sandbox.capabilities());
+        let machine_socket = folder.join("machines.sock");
+        let sandbox = open_sandbox(&config, &folder, &machine_socket).await?;
 
         // Bound before anything starts, so that a port taken is said at once and nothing is left half begun.
         let listener = std::net::TcpListener::bind(listen)
@@ -128,7 +128,7 @@ impl House {
             traffic,
             times: times.clone(),
             size: size(&config),
-            token: { let signing = signing.clone(); Box::new(move |id, generation| RunnerTokens::sign(&*signing, id, generation, clock::now())) },
+            token: { let signing = signing.clone(); Box::new(move |id, generation| signing.sign(id, generation, clock::now())) },
             sockets: Box::new(sockets.clone()),
         };
         let environments = Environments::new(neighbours).start();
@@ -160,11 +160,11 @@ impl House {
             addresses: addresses.clone(),
         };
         let link = Auth::link(&addresses, token.as_str());
-        let runners = web::Data::new(Runners::new(services.clone(), signing, times));
-        let machine_socket = sandbox.server_socket();
+        let metrics = health::Metrics::default();
+        let runners = web::Data::new(Runners::new(services.clone(), signing, times).with_metrics(metrics.clone()));
         let listening = vec![
             listen_for_machines(runners, &machine_socket)?,
-            listen_for_people(services.clone(), &gateway, Auth::new(token.as_str(), addresses), grants, listener)?,
+            listen_for_people(services.clone(), &gateway, Auth::new(token.as_str(), addresses), grants, metrics, listener)?,
         ];
         let address = folder.join("address");
         std::fs::write(&address, format!("http://{listen}\n")).with_context(|| format!("could not write {}", address.display()))?;
@@ -194,7 +194,7 @@ impl House {
             warn!("could not stop the environments' actors: {error}");
         }
         info!("stops what runs; its state and its records stay");
-        if tokio::time::timeout(LAST_MACHINES, self.sandbox.stop_all()).await.is_err() {
+        if tokio::time::timeout(LAST_MACHINES, stop_all(&self.sandbox)).await.is_err() {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
     }
@@ -219,10 +219,10 @@ fn listen_for_machines(runners: web::Data<Runners>, socket: &Path) -> anyhow::Re
     Ok(handle)
 }
 
-fn listen_for_people(services: Services, gateway: &Gateway, auth: Auth, grants: Arc<Grants>, listener: std::net::TcpListener) -> anyhow::Result<ServerHandle> {
+fn listen_for_people(services: Services, gateway: &Gateway, auth: Auth, grants: Arc<Grants>, metrics: health::Metrics, listener: std::net::TcpListener) -> anyhow::Result<ServerHandle> {
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
     let (gateway, services, grants) = (gateway.clone(), web::Data::new(services), web::Data::from(grants));
-    let metrics = web::Data::new(health::Metrics::new());
+    let metrics = web::Data::new(metrics);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(auth.clone())
@@ -231,7 +231,7 @@ fn listen_for_people(services: Services, gateway: &Gateway, auth: Auth, grants: 
             .app_data(metrics.clone())
             .configure(health::routes)
             .configure(api::routes)
-            .configure(live::routes)
+            .configure(watching::routes)
             .configure(pages::routes)
             .wrap(from_fn(auth::guard))
             .wrap(gateway.clone())
@@ -289,4 +289,79 @@ fn random() -> anyhow::Result<u64> {
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
     // JSON readers that know only floating point lose the upper bits.
     Ok(u64::from_le_bytes(bytes) >> 11)
+}
+
+/// The machines of this data folder; those that live are adopted.
+async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::Result<Sandbox> {
+    let program = std::env::current_exe().context("could not find this very program")?;
+    let local = &config.machines.local;
+    let order = sandbox::Config {
+        isolation: match local.isolation {
+            Isolation::Auto => sandbox::Isolation::Sandbox,
+            Isolation::None => sandbox::Isolation::None,
+        },
+        egress_allow: local.egress_allow.clone(),
+        ..sandbox::Config::new(folder.to_owned(), program, socket.to_owned())
+    };
+    let holds = Sandbox::probe(&order).await.map_err(|reason| {
+        anyhow::anyhow!("previews cannot be isolated here: {reason}. For your own code only, go on with --isolation none")
+    })?;
+    match local.isolation {
+        Isolation::Auto => info!("{holds}"),
+        Isolation::None => warn!("isolation none: what runs here can read and change whatever you can. {holds}"),
+    }
+    Ok(Sandbox::open(order)?)
+}
+
+/// Stops everything that runs; state folders stay.
+async fn stop_all(sandbox: &Sandbox) {
+    let environments: std::collections::BTreeSet<EnvironmentId> = sandbox.list().into_iter().map(|(id, _)| id).collect();
+    let stopping = environments.into_iter().map(|id| {
+        let sandbox = sandbox.clone();
+        async move {
+            if let Err(error) = sandbox.destroy(&id, &[], Generation(u32::MAX), false).await {
+                warn!("could not stop {id}: {error}");
+            }
+        }
+    });
+    futures::future::join_all(stopping).await;
+}
+
+fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(|| format!("could not open {} to machines", path.display()))
+}
+
+/// Passes on that something arrived, once it is known to whom.
+#[derive(Default)]
+struct Relay {
+    to: Option<Recipient<forge::Arrived>>,
+}
+
+/// Pass it on to this actor from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct To(Recipient<forge::Arrived>);
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+}
+
+impl Handler<To> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, To(recipient): To, _: &mut Self::Context) {
+        // Whatever arrived before is in the inbox, which is looked at at the start.
+        self.to = Some(recipient);
+    }
+}
+
+impl Handler<forge::Arrived> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, arrived: forge::Arrived, _: &mut Self::Context) {
+        if let Some(to) = &self.to {
+            to.do_send(arrived);
+        }
+    }
 }

@@ -123,6 +123,28 @@ mod tests {
         assert_eq!(queue.grant(), [1]);
     }
 
+    #[test]
+    fn it_says_who_builds_and_whether_anything_was_freed() {
+        let mut queue = Queue::new(3);
+        assert_eq!(queue.slots(), 3);
+        assert_eq!(Queue::<u8, u8>::new(0).slots(), 1, "there is always a slot");
+        queue.ask(1, "a");
+        queue.adopt(1, "a");
+        assert!(
+            queue.waiting().is_empty(),
+            "what is adopted no longer waits"
+        );
+        queue.ask(2, "a");
+        queue.ask(3, "b");
+        queue.adopt(2, "a");
+        assert_eq!(queue.waiting(), [3], "and only that");
+        assert!(queue.builds(&1) && !queue.builds(&3));
+        assert!(!queue.free(|build| *build == 9), "nothing of that name");
+        assert!(queue.free(|build| *build == 3));
+        assert!(queue.free(|build| *build == 1));
+        assert!(!queue.builds(&1) && queue.builds(&2));
+    }
+
     proptest! {
         #[test]
         fn never_more_than_the_slots_and_everybody_gets_one(slots in 1usize..5, asks in prop::collection::vec((0u32..20, 0u8..4), 0..40)) {

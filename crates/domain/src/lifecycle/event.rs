@@ -235,9 +235,4 @@ impl Step {
             self.next.owed(now)
         }
     }
-
-    /// Whether there is anything to save.
-    pub fn changes(&self, before: &Lifecycle) -> bool {
-        self.next != *before
-    }
 }

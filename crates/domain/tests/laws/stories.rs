@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use nestling_domain::{
-    deployment::{Cause, Phase},
+    deployment::{Cause, Phase, Shown},
     ids::Generation,
-    lifecycle::{Command, Effect, Event, Found, Observation, State, Trigger, Why},
+    lifecycle::{Command, Effect, Event, Found, Happened, Observation, State, Trigger, Why},
 };
 use nestling_protocol::report::{Failure, Next, Phase as Report, Step as At};
 
@@ -500,4 +500,187 @@ fn a_sleeping_preview_wakes_for_a_visit_and_a_stopped_one_does_not() {
     let look = world.record.look.clone().unwrap().number;
     found(&mut world, look, 2);
     assert_eq!(world.record.next().unwrap().cause, Cause::Start);
+}
+
+/// What is on its way, and until when.
+fn deadline(world: &World) -> Option<Duration> {
+    world
+        .record
+        .next()
+        .unwrap()
+        .deadline
+        .map(|deadline| deadline.since(world.now))
+}
+
+#[test]
+fn every_phase_has_its_own_deadline_and_clone_and_setup_share_one() {
+    let mut world = queued(false);
+    let times = world.times.clone();
+    let tick = |world: &mut World| world.now = world.now.plus(Duration::from_secs(1));
+    assert_eq!(
+        deadline(&world),
+        None,
+        "a place in the queue has no deadline"
+    );
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    assert_eq!(deadline(&world), Some(times.launch));
+    tick(&mut world);
+    observed(&mut world, Observation::Launched(Generation(1)));
+    assert_eq!(
+        deadline(&world),
+        Some(times.launch),
+        "from the start of its machine anew"
+    );
+    report(
+        &mut world,
+        1,
+        1,
+        Report::Deploying {
+            protocol: nestling_protocol::VERSION,
+        },
+    );
+    assert_eq!(deadline(&world), Some(times.setup + times.margin));
+    tick(&mut world);
+    report(
+        &mut world,
+        1,
+        2,
+        Report::Cloned {
+            commit: commit(2).id.as_str().to_owned(),
+        },
+    );
+    assert_eq!(
+        deadline(&world),
+        Some(times.setup + times.margin - Duration::from_secs(1)),
+        "the clock is not set back"
+    );
+    report(&mut world, 1, 3, Report::RunningTests);
+    assert_eq!(deadline(&world), Some(times.test + times.margin));
+    report(&mut world, 1, 4, Report::Prepared { exclusive: false });
+    assert_eq!(deadline(&world), Some(times.prepared));
+    report(&mut world, 1, 5, Report::Starting);
+    assert_eq!(deadline(&world), Some(times.start + times.margin));
+    report(
+        &mut world,
+        1,
+        6,
+        Report::Running {
+            endpoints: vec![endpoint()],
+        },
+    );
+    assert_eq!(deadline(&world), Some(times.probe));
+    observed(&mut world, Observation::Healthy(Generation(1)));
+    assert_eq!(world.record.serving().unwrap().deadline, None);
+}
+
+#[test]
+fn people_see_each_phase_once_and_since_when() {
+    let mut world = queued(false);
+    let mut seen = Vec::new();
+    let events = [
+        Observation::Admitted(Generation(1)),
+        Observation::Launched(Generation(1)),
+        Observation::Reported {
+            generation: Generation(1),
+            boot: "b".into(),
+            seq: 1,
+            phase: Report::Deploying {
+                protocol: nestling_protocol::VERSION,
+            },
+        },
+        Observation::Reported {
+            generation: Generation(1),
+            boot: "b".into(),
+            seq: 2,
+            phase: Report::RunningTests,
+        },
+        Observation::Reported {
+            generation: Generation(1),
+            boot: "b".into(),
+            seq: 3,
+            phase: Report::Prepared { exclusive: false },
+        },
+        Observation::Reported {
+            generation: Generation(1),
+            boot: "b".into(),
+            seq: 4,
+            phase: Report::Starting,
+        },
+    ];
+    for event in events {
+        world.now = world.now.plus(Duration::from_secs(1));
+        let step = world.apply(&Event::Observed(event)).unwrap();
+        for what in step.happened {
+            if let Happened::Phase { phase, .. } = what {
+                assert_eq!(
+                    world.record.next().unwrap().since,
+                    world.now,
+                    "since when it is {phase:?}"
+                );
+                seen.push(phase);
+            }
+        }
+    }
+    assert_eq!(
+        seen,
+        [Shown::Deploying, Shown::RunningTests, Shown::Starting]
+    );
+}
+
+#[test]
+fn a_repair_supersedes_nobody_and_waits_its_time() {
+    let mut world = queued(false);
+    let retry = world.times.retry.clone();
+    for (generation, wait) in (1..).zip(retry) {
+        world.now = world.record.next().unwrap().not_before.unwrap_or(world.now);
+        observed(&mut world, Observation::Admitted(Generation(generation)));
+        let refused = Observation::NotLaunched {
+            generation: Generation(generation),
+            reason: "no capacity".into(),
+            retry: true,
+        };
+        let step = world.apply(&Event::Observed(refused)).unwrap();
+        assert!(
+            !step
+                .happened
+                .iter()
+                .any(|what| matches!(what, Happened::Superseded { .. })),
+            "{:?}",
+            step.happened
+        );
+        let next = world.record.next().unwrap();
+        assert_eq!(next.not_before, Some(world.now.plus(wait)));
+        let admits = |world: &World| {
+            world
+                .record
+                .owed(world.now)
+                .iter()
+                .any(|effect| matches!(effect, Effect::Admit(_)))
+        };
+        assert!(!admits(&world), "not before its time");
+        world.now = world.now.plus(wait);
+        assert!(admits(&world));
+    }
+}
+
+#[test]
+fn each_question_to_the_forge_has_its_own_number() {
+    let mut world = queued(false);
+    let first = world.record.looks;
+    world.apply(&Event::Hint {
+        commit: None,
+        trigger: Trigger::Refresh,
+    });
+    assert_eq!(world.record.look.as_ref().unwrap().number, first + 1);
+    world.apply(&Event::Hint {
+        commit: Some(commit(4).id),
+        trigger: Trigger::Push,
+    });
+    assert_eq!(world.record.look.as_ref().unwrap().number, first + 2);
+    found(&mut world, first + 1, 9);
+    assert_eq!(
+        world.record.next().unwrap().commit,
+        commit(2),
+        "a late answer to an earlier question is no answer"
+    );
 }

@@ -11,9 +11,23 @@ async fn only_the_dashboards_own_names_reach_the_dashboard() {
     let world = World::new();
     let app = world.app(1);
     world.shop(serving(&app, 1));
-    for host in ["nestling.localhost:4100", "NESTLING.localhost", "localhost:1", "127.0.0.1", "[::1]:4100"] {
-        let reply = world.client().await.ask(request("GET", "/", host, &[], "")).await;
-        assert_eq!((reply.status, reply.text().as_str()), (200, "the dashboard"), "{host}");
+    for host in [
+        "nestling.localhost:4100",
+        "NESTLING.localhost",
+        "localhost:1",
+        "127.0.0.1",
+        "[::1]:4100",
+    ] {
+        let reply = world
+            .client()
+            .await
+            .ask(request("GET", "/", host, &[], ""))
+            .await;
+        assert_eq!(
+            (reply.status, reply.text().as_str()),
+            (200, "the dashboard"),
+            "{host}"
+        );
     }
     for (host, status) in [
         ("nestling.localhost.evil", 421),
@@ -26,9 +40,17 @@ async fn only_the_dashboards_own_names_reach_the_dashboard() {
         ("nestling.localhost:port", 400),
         ("pr-12--shop.localhost@nestling.localhost", 400),
     ] {
-        let reply = world.client().await.ask(request("GET", "/", host, &[], "")).await;
+        let reply = world
+            .client()
+            .await
+            .ask(request("GET", "/", host, &[], ""))
+            .await;
         assert_eq!(reply.status, status, "{host}: {}", reply.text());
-        assert!(reply.text().len() > 20, "{host} is told why: {}", reply.text());
+        assert!(
+            reply.text().len() > 20,
+            "{host} is told why: {}",
+            reply.text()
+        );
     }
     assert_eq!(app.requests(), 0);
 }
@@ -39,7 +61,8 @@ async fn a_request_with_two_meanings_reaches_nobody() {
     let app = world.app(1);
     world.shop(serving(&app, 1));
     let smuggled = format!("GET /seen HTTP/1.1\r\nHost: {SHOP}\r\n\r\n");
-    let post = |fields: &str| format!("POST /echo HTTP/1.1\r\nHost: {SHOP}\r\n{fields}\r\n{smuggled}");
+    let post =
+        |fields: &str| format!("POST /echo HTTP/1.1\r\nHost: {SHOP}\r\n{fields}\r\n{smuggled}");
     let each = [
         post("Content-Length: 4\r\nContent-Length: 40\r\n"),
         post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"),
@@ -64,7 +87,13 @@ async fn a_request_with_two_meanings_reaches_nobody() {
     });
     futures::future::join_all(each).await;
     let mut client = world.client().await;
-    assert_eq!(client.ask(format!("CONNECT {SHOP} HTTP/1.1\r\nHost: {SHOP}\r\n\r\n")).await.status, 405);
+    assert_eq!(
+        client
+            .ask(format!("CONNECT {SHOP} HTTP/1.1\r\nHost: {SHOP}\r\n\r\n"))
+            .await
+            .status,
+        405
+    );
     assert_eq!(app.requests(), 0, "the app saw none of it");
 }
 
@@ -73,13 +102,24 @@ async fn a_broken_body_never_looks_whole_to_the_app() {
     let world = World::new();
     let app = world.app(1);
     world.shop(serving(&app, 1));
-    for body in ["5\r\nhelloworld\r\n0\r\n\r\n", "zz\r\nhello\r\n", "5\r\nhel"] {
+    for body in [
+        "5\r\nhelloworld\r\n0\r\n\r\n",
+        "zz\r\nhello\r\n",
+        "5\r\nhel",
+    ] {
         let mut client = world.client().await;
-        client.send(format!("POST /echo HTTP/1.1\r\nHost: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n{body}")).await;
+        client
+            .send(format!(
+                "POST /echo HTTP/1.1\r\nHost: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+            ))
+            .await;
         client.stream.get_mut().shutdown().await.unwrap();
         client.ends().await;
     }
-    super::until("the app's connections are gone", || app.seen.open.load(Ordering::SeqCst) == 0).await;
+    super::until("the app's connections are gone", || {
+        app.seen.open.load(Ordering::SeqCst) == 0
+    })
+    .await;
     assert_eq!(app.seen.whole.load(Ordering::SeqCst), 0);
 }
 
@@ -89,7 +129,10 @@ async fn a_head_that_is_too_long_is_refused_on_either_side() {
     let app = world.app(1);
     world.shop(serving(&app, 1));
     let long = "x".repeat(70_000);
-    assert_eq!(world.ask("GET", "/", &[("X-Long", &long)], "").await.status, 431);
+    assert_eq!(
+        world.ask("GET", "/", &[("X-Long", &long)], "").await.status,
+        431
+    );
     assert_eq!(app.requests(), 0);
     let reply = world.get("/fat").await;
     assert_eq!(reply.status, 502, "{}", reply.text());
@@ -110,6 +153,9 @@ async fn one_environment_takes_no_more_than_its_share() {
     let reply = world.get("/").await;
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("2")));
     waiting.pop();
-    super::until("a place is free again", || app.seen.open.load(Ordering::SeqCst) == 4).await;
+    super::until("a place is free again", || {
+        app.seen.open.load(Ordering::SeqCst) == 4
+    })
+    .await;
     assert_eq!(world.get("/").await.status, 200);
 }
