@@ -1,0 +1,133 @@
+//! The kinds of app: what each needs, how it is tested, how it starts.
+
+pub(crate) mod any;
+pub(crate) mod files;
+pub(crate) mod node;
+pub(crate) mod wing;
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nestling_protocol::bundle::Kind;
+use nestling_protocol::report::{Failure, Step as StepName};
+use tokio::time::Instant;
+
+use crate::config::{Config, Run};
+use crate::machine::Machine;
+use crate::sandbox::Step;
+use crate::tests::Report;
+use wing::Wing;
+
+/// How an app is tested.
+pub(crate) enum Test {
+    /// It has no tests.
+    None,
+    /// By a command.
+    Command {
+        step: Step,
+        /// The command, for people.
+        shown: String,
+        report: Report,
+    },
+    /// By the Wing simulator.
+    Wing(Wing),
+}
+
+/// How an app starts.
+pub(crate) enum Start {
+    /// By a command that listens on a port.
+    Process {
+        step: Step,
+        /// The command, for people.
+        shown: String,
+    },
+    /// In the Wing console.
+    Wing(Wing),
+    /// Not at all: the runner serves this folder.
+    Files(PathBuf),
+}
+
+/// What happens once an app is set up.
+pub(crate) struct Plan {
+    pub(crate) test: Test,
+    pub(crate) start: Start,
+    /// Whether two instances cannot share the state folder.
+    pub(crate) exclusive: bool,
+}
+
+/// Whether the checkout holds what its kind needs. Asked before anything is installed.
+pub(crate) fn check(machine: &Machine, config: &Config) -> Result<(), Failure> {
+    let missing = match machine.bundle.app.kind {
+        _ if config.start.is_some() => None,
+        Kind::Wing => wing::missing(machine),
+        Kind::Node => node::missing(machine),
+        Kind::Static => files::missing(machine),
+        Kind::Any => any::missing(machine),
+    };
+    missing.map_or(Ok(()), |reason| {
+        Err(machine.failure(StepName::Setup, reason, None))
+    })
+}
+
+/// How this app is tested and started. `nestling.toml` speaks before the kind.
+pub(crate) async fn plan(
+    machine: &Machine,
+    config: &Config,
+    deadline: Instant,
+) -> Result<Plan, Failure> {
+    let kind = machine.bundle.app.kind;
+    let needs_wing = kind == Kind::Wing && (config.start.is_none() || config.test.is_none());
+    let wing = if needs_wing {
+        Some(Wing::find(machine, deadline).await?)
+    } else {
+        None
+    };
+    let test = match (&config.test, kind, &wing) {
+        (Some(run), _, _) => named_test(machine, config, run),
+        (None, Kind::Wing, Some(wing)) => Test::Wing(wing.clone()),
+        (None, Kind::Node | Kind::Static, _) => node::test(machine, config),
+        (None, Kind::Wing | Kind::Any, _) => Test::None,
+    };
+    let start = match (&config.start, wing) {
+        (Some(run), _) => Start::Process {
+            step: machine.app_step(run.argv.clone()),
+            shown: run.shown.clone(),
+        },
+        (None, Some(wing)) => Start::Wing(wing),
+        (None, None) if kind == Kind::Static => Start::Files(files::folder(machine)?),
+        (None, None) => node::start(machine)?,
+    };
+    Ok(Plan {
+        test,
+        exclusive: matches!(start, Start::Wing(_)),
+        start,
+    })
+}
+
+fn named_test(machine: &Machine, config: &Config, run: &Run) -> Test {
+    let report = config.report.clone().map_or(Report::Output, Report::Named);
+    Test::Command {
+        step: machine.app_step(run.argv.clone()),
+        shown: run.shown.clone(),
+        report,
+    }
+}
+
+/// Reads a text file that the app's code may have put there: not through a link, and not without end.
+pub(crate) fn read_plain(path: &Path, limit: u64) -> Option<String> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags).ok()?)
+        .open(path)
+        .ok()?;
+    let data = file.metadata().ok()?;
+    if !data.is_file() || data.len() > limit {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,130 @@
+//! Node apps: a `package.json` with a `start` script.
+
+use nestling_protocol::report::{Failure, Step as StepName};
+
+use super::{Start, Test};
+use crate::config::{Config, Run};
+use crate::machine::Machine;
+use crate::setup::Package;
+use crate::tests::Report;
+
+/// The placeholder that `npm init` writes: not a test.
+const NO_TEST: &str = "Error: no test specified";
+
+/// What a Node app lacks.
+pub(crate) fn missing(machine: &Machine) -> Option<String> {
+    let app = &machine.bundle.app.name;
+    let place = if machine.bundle.app.root.is_empty() {
+        "the root"
+    } else {
+        &machine.bundle.app.root
+    };
+    match Package::read(&machine.app()) {
+        None => Some(format!(
+            "app {app} has no readable package.json in {place}: commit one, with a `start` script"
+        )),
+        Some(package) if package.script("start").is_none() => Some(format!(
+            "package.json of app {app} in {place} has no `start` script: add one that serves on PORT"
+        )),
+        Some(_) => None,
+    }
+}
+
+/// The `test` script, if any.
+pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
+    let Some(package) = Package::read(&machine.app()) else {
+        return Test::None;
+    };
+    let Some(script) = package
+        .script("test")
+        .filter(|script| !script.contains(NO_TEST))
+    else {
+        return Test::None;
+    };
+    let shown = script.to_owned();
+    let mut step = script_step(machine, &package, "test");
+    let report = match &config.report {
+        Some(path) => Report::Named(path.clone()),
+        None if runs_nodes_own(script) => {
+            // Node's runner is asked for a second report beside the one that people read.
+            let path = machine.control().join("node-tests.xml");
+            let reporters = format!(
+                "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination={}",
+                path.display()
+            );
+            let options = step.environment.entry("NODE_OPTIONS".into()).or_default();
+            *options = format!("{options} {reporters}").trim().to_owned();
+            Report::Asked(path)
+        }
+        None => Report::Output,
+    };
+    Test::Command {
+        step,
+        shown,
+        report,
+    }
+}
+
+/// The `start` script.
+pub(crate) fn start(machine: &Machine) -> Result<Start, Failure> {
+    let package = Package::read(&machine.app()).filter(|package| package.script("start").is_some());
+    let Some(package) = package else {
+        let reason = missing(machine)
+            .unwrap_or_else(|| format!("app {} cannot be started", machine.bundle.app.name));
+        return Err(machine.failure(StepName::Setup, reason, None));
+    };
+    let shown = package.script("start").unwrap_or_default().to_owned();
+    Ok(Start::Process {
+        step: script_step(machine, &package, "start"),
+        shown,
+    })
+}
+
+/// A script as npm would run it, but without npm between it and its signals.
+fn script_step(machine: &Machine, package: &Package, name: &str) -> crate::sandbox::Step {
+    let before = package.script(&format!("pre{name}"));
+    let script = package.script(name).unwrap_or_default();
+    let after = package.script(&format!("post{name}"));
+    let line = match (before, after) {
+        (None, None) => script.to_owned(),
+        (before, after) => {
+            let parts: Vec<&str> = [before, Some(script), after]
+                .into_iter()
+                .flatten()
+                .collect();
+            parts
+                .iter()
+                .map(|part| format!("{{ {part}\n}}"))
+                .collect::<Vec<_>>()
+                .join(" && ")
+        }
+    };
+    let mut step = machine.app_step(Run::in_shell(&line).argv);
+    step.environment.extend(package.script_environment(
+        name,
+        &step.environment,
+        &machine.checkout(),
+    ));
+    step
+}
+
+/// Whether a script is `node --test` without a reporter of its own choice.
+fn runs_nodes_own(script: &str) -> bool {
+    let words: Vec<&str> = script.split_whitespace().collect();
+    words.contains(&"node") && words.contains(&"--test") && !script.contains("--test-reporter")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_nodes_own_runner_is_asked_for_a_report() {
+        assert!(runs_nodes_own("node --test"));
+        assert!(runs_nodes_own(
+            "NODE_ENV=test node --enable-source-maps --test tests/"
+        ));
+        assert!(!runs_nodes_own("node --test --test-reporter=tap"));
+        assert!(!runs_nodes_own("jest --test"));
+    }
+}

@@ -1,0 +1,142 @@
+//! The sandbox of a step: what its processes may see and touch.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use crate::Isolation;
+
+/// One command of a step.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// The program and its arguments.
+    pub(crate) argv: Vec<String>,
+    /// Where it runs.
+    pub(crate) folder: PathBuf,
+    /// Its whole environment.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Whether it sees the app's persistent folder: only the started app does.
+    pub(crate) state: bool,
+}
+
+/// The folders of a machine, as steps see them.
+#[derive(Debug, Clone)]
+pub(crate) struct Sandbox {
+    pub(crate) isolation: Isolation,
+    /// Folders that every step may write.
+    pub(crate) writable: Vec<PathBuf>,
+    /// Stands as `/tmp`.
+    pub(crate) temporary: PathBuf,
+    /// The app's persistent folder.
+    pub(crate) state: PathBuf,
+    /// Tools and certificates that lie outside of the system's folders.
+    pub(crate) readable: Vec<PathBuf>,
+}
+
+/// The folders of a system that hold programs; all else stays hidden.
+const SYSTEM: [&str; 8] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt",
+];
+
+/// Variables that steer the dynamic linker: set inside the sandbox, they must not touch its own program.
+const LINKER: [&str; 4] = ["LD_", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH"];
+
+impl Sandbox {
+    /// The command that runs a step.
+    pub(crate) fn command(&self, step: &Step) -> Command {
+        let mut command = match self.isolation {
+            Isolation::Nested => self.nested(step),
+            Isolation::None => plain(step),
+        };
+        command.current_dir("/").stdin(std::process::Stdio::null());
+        if self.isolation == Isolation::None {
+            command
+                .current_dir(&step.folder)
+                .envs(&step.environment)
+                .process_group(0);
+        }
+        command
+    }
+
+    fn nested(&self, step: &Step) -> Command {
+        let mut command = Command::new("bwrap");
+        command.env_clear();
+        command.args([
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--disable-userns",
+        ]);
+        command.args(["--cap-drop", "ALL", "--new-session", "--die-with-parent"]);
+        for folder in SYSTEM {
+            match fs::read_link(folder) {
+                Ok(target) => command.arg("--symlink").arg(target).arg(folder),
+                Err(_) => command.arg("--ro-bind-try").arg(folder).arg(folder),
+            };
+        }
+        command.args(["--proc", "/proc", "--dev", "/dev"]);
+        command.arg("--bind").arg(&self.temporary).arg("/tmp");
+        for path in &self.readable {
+            command.arg("--ro-bind-try").arg(path).arg(path);
+        }
+        for path in &self.writable {
+            command.arg("--bind").arg(path).arg(path);
+        }
+        if step.state {
+            command.arg("--bind").arg(&self.state).arg(&self.state);
+        }
+        for (name, value) in &step.environment {
+            // Arguments are visible in this machine only to the runner, but secrets stay out of them: a
+            // linker variable is never one.
+            if LINKER.iter().any(|linker| name.starts_with(linker)) {
+                command.args(["--setenv", name, value]);
+            } else {
+                command.env(name, value);
+            }
+        }
+        command
+            .arg("--chdir")
+            .arg(&step.folder)
+            .arg("--")
+            .args(&step.argv);
+        command
+    }
+}
+
+fn plain(step: &Step) -> Command {
+    let (program, arguments) = step
+        .argv
+        .split_first()
+        .map_or(("true", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let mut command = Command::new(program);
+    command.env_clear().args(arguments);
+    command
+}
+
+/// What must be bound so that these programs run: their real prefix where it is not the system's (a version
+/// manager keeps them in a home), and where `/etc/resolv.conf` really lies.
+pub(crate) fn outside_of_system(programs: &[&str], path: &str, files: &[OsString]) -> Vec<PathBuf> {
+    let mut needed: Vec<PathBuf> = programs
+        .iter()
+        .filter_map(|program| {
+            std::env::split_paths(path)
+                .map(|folder| folder.join(program))
+                .find(|file| file.is_file())
+        })
+        .filter_map(|file| Some(file.parent()?.parent()?.to_owned()))
+        .collect();
+    needed.extend(files.iter().map(PathBuf::from));
+    needed.extend(fs::canonicalize("/etc/resolv.conf"));
+    needed.retain(|path| path.is_absolute() && path.parent().is_some() && !is_system(path));
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
+fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|folder| path.starts_with(folder))
+}

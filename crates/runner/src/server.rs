@@ -1,0 +1,240 @@
+//! The server, reached over HTTP on a unix socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+
+use crate::stop::Stop;
+
+/// A request that takes longer counts as lost and is sent again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A source download may take long in all, but not between two chunks.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first pause before a request is sent again: a restarted server is back within a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause: a server that was away for minutes is still noticed at once.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Answers are small JSON; a larger one is not ours. The bundle is the largest.
+const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Why one attempt brought no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Attempt {
+    /// No server there, or it went away before it answered.
+    #[error("the server does not answer: {0}")]
+    Away(String),
+    /// It answered something else than success.
+    #[error("the server answered {0}")]
+    Refused(StatusCode),
+    /// It said that this generation is stale.
+    #[error("the server says that this deployment is no longer wanted")]
+    Stale,
+    /// What was downloaded could not be kept.
+    #[error("could not write {0}")]
+    Disk(String),
+}
+
+/// The server no longer wants this deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stale;
+
+/// The server's address and our token. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Server {
+    socket: PathBuf,
+    token: Arc<Mutex<String>>,
+    stop: Stop,
+}
+
+impl Server {
+    pub(crate) fn new(socket: PathBuf, token: String, stop: Stop) -> Self {
+        Server {
+            socket,
+            token: Arc::new(Mutex::new(token)),
+            stop,
+        }
+    }
+
+    /// Replaces the token by a fresh one.
+    pub(crate) fn renew(&self, token: String) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// Asks until it is answered; gives up only when stale.
+    pub(crate) async fn insist_get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stale> {
+        self.insist(|| self.json(Method::GET, path, Bytes::new()))
+            .await
+    }
+
+    /// Says until it is answered; gives up only when stale.
+    pub(crate) async fn insist_post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Stale> {
+        let body = encode(body);
+        self.insist(|| self.json(Method::POST, path, body.clone()))
+            .await
+    }
+
+    /// Says once.
+    pub(crate) async fn post_once<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Attempt> {
+        self.json(Method::POST, path, encode(body)).await
+    }
+
+    /// Says once; the answer has no content.
+    pub(crate) async fn post_plain<B: Serialize>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<(), Attempt> {
+        self.bytes(Method::POST, path, "application/json", encode(body))
+            .await
+            .map(drop)
+    }
+
+    /// Puts bytes, once.
+    pub(crate) async fn put_once(&self, path: &str, body: Bytes) -> Result<(), Attempt> {
+        self.bytes(Method::PUT, path, "application/octet-stream", body)
+            .await
+            .map(drop)
+    }
+
+    /// Repeats an attempt with growing pauses until it succeeds or the deployment is stale. Being stale
+    /// also tells everyone to stop.
+    pub(crate) async fn insist<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Stale>
+    where
+        F: Future<Output = Result<T, Attempt>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(Attempt::Stale) => {
+                    self.stop.now();
+                    return Err(Stale);
+                }
+                // 401 included: a token is renewed by a later heartbeat, and only 409 means stale.
+                Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {
+                    sleep(pause).await
+                }
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Downloads the body at `path` into `file`, replacing what is there.
+    pub(crate) async fn download(&self, path: &str, file: &Path) -> Result<(), Attempt> {
+        let response = timeout(
+            REQUEST_TIMEOUT,
+            self.send(Method::GET, path, "", Bytes::new()),
+        )
+        .await
+        .map_err(late)??;
+        let disk = |error: std::io::Error| Attempt::Disk(format!("{}: {error}", file.display()));
+        let mut target = tokio::fs::File::create(file).await.map_err(disk)?;
+        let mut body = response.into_body();
+        while let Some(frame) = timeout(CHUNK_TIMEOUT, body.frame()).await.map_err(late)? {
+            let frame = frame.map_err(away)?;
+            if let Some(chunk) = frame.data_ref() {
+                target.write_all(chunk).await.map_err(disk)?;
+            }
+        }
+        target.flush().await.map_err(disk)
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, Attempt> {
+        let answer = self.bytes(method, path, "application/json", body).await?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| Attempt::Away(format!("answer to {path} not understood: {error}")))
+    }
+
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<Bytes, Attempt> {
+        let whole = async {
+            let response = self.send(method, path, kind, body).await?;
+            let body = http_body_util::Limited::new(response.into_body(), ANSWER_LIMIT);
+            body.collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .map_err(away)
+        };
+        timeout(REQUEST_TIMEOUT, whole).await.map_err(late)?
+    }
+
+    /// One request on a connection of its own: a restarted server never meets a connection of the old one.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Attempt> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(away)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(away)?;
+        tokio::spawn(connection);
+        let token = self
+            .token
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "nestling")
+            .header(AUTHORIZATION, format!("Bearer {token}"));
+        if !kind.is_empty() {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        let request = request.body(Full::new(body)).map_err(away)?;
+        let response = sender.send_request(request).await.map_err(away)?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            StatusCode::CONFLICT => Err(Attempt::Stale),
+            status => Err(Attempt::Refused(status)),
+        }
+    }
+}
+
+fn encode<B: Serialize>(body: &B) -> Bytes {
+    // Our own messages are plain data: they always become JSON.
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .unwrap_or_default()
+}
+
+fn away(error: impl std::fmt::Display) -> Attempt {
+    Attempt::Away(error.to_string())
+}
+
+fn late(_: tokio::time::error::Elapsed) -> Attempt {
+    Attempt::Away("no answer in time".into())
+}

@@ -1,0 +1,215 @@
+//! Packages of the app: what their `package.json` says, and which folders need an install.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// Folders with a package below the app's that are looked at; more is not an app but a collection.
+const PACKAGES: usize = 50;
+/// How deep below the app's folder a package may lie.
+const DEPTH: usize = 5;
+/// A larger `package.json` is not read.
+const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
+/// The fields of a `package.json` that decide what an install puts in place.
+const INSTALL_FIELDS: [&str; 13] = [
+    "dependencies",
+    "devDependencies",
+    "optionalDependencies",
+    "peerDependencies",
+    "peerDependenciesMeta",
+    "bundleDependencies",
+    "overrides",
+    "resolutions",
+    "workspaces",
+    "pnpm",
+    "packageManager",
+    "os",
+    "cpu",
+];
+/// Scripts that run while a package is installed.
+const INSTALL_SCRIPTS: [&str; 5] = [
+    "preinstall",
+    "install",
+    "postinstall",
+    "prepare",
+    "prepublish",
+];
+
+/// A folder with a `package.json`.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    pub(crate) folder: PathBuf,
+    json: Value,
+}
+
+impl Package {
+    /// Reads the package of a folder; none where there is no readable one.
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
+        let path = folder.join("package.json");
+        let data = fs::metadata(&path).ok()?;
+        if !data.is_file() || data.len() > SIZE_LIMIT {
+            return None;
+        }
+        let json = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        Some(Package {
+            folder: folder.to_owned(),
+            json,
+        })
+    }
+
+    /// A script by name, if it says anything.
+    pub(crate) fn script(&self, name: &str) -> Option<&str> {
+        self.json
+            .get("scripts")?
+            .get(name)?
+            .as_str()
+            .filter(|script| !script.trim().is_empty())
+    }
+
+    /// A script with what comes before and after it, as npm runs them.
+    pub(crate) fn lifecycle(&self, name: &str) -> Vec<String> {
+        [format!("pre{name}"), name.to_owned(), format!("post{name}")]
+            .iter()
+            .filter_map(|name| self.script(name).map(str::to_owned))
+            .collect()
+    }
+
+    /// A text field, by its path.
+    pub(crate) fn text(&self, path: &[&str]) -> Option<&str> {
+        path.iter()
+            .try_fold(&self.json, |value, key| value.get(key))?
+            .as_str()
+    }
+
+    /// Whether an install would put anything in place.
+    pub(super) fn needs_install(&self) -> bool {
+        let filled = |field: &str| {
+            self.json
+                .get(field)
+                .and_then(Value::as_object)
+                .is_some_and(|all| !all.is_empty())
+        };
+        ["dependencies", "devDependencies", "optionalDependencies"]
+            .iter()
+            .any(|field| filled(field))
+            || self.json.get("workspaces").is_some()
+            || INSTALL_SCRIPTS
+                .iter()
+                .any(|name| self.script(name).is_some())
+    }
+
+    /// Whether this package names workspaces, and so is installed for all of them at once.
+    pub(super) fn is_workspace_root(&self) -> bool {
+        self.json.get("workspaces").is_some() || self.folder.join("pnpm-workspace.yaml").is_file()
+    }
+
+    /// What of this package decides over an install, as text that changes whenever that does.
+    pub(super) fn install_relevant(&self) -> String {
+        let fields: Vec<String> = INSTALL_FIELDS
+            .iter()
+            .filter_map(|field| Some(format!("{field}={}", self.json.get(field)?)))
+            .chain(
+                INSTALL_SCRIPTS
+                    .iter()
+                    .filter_map(|name| Some(format!("script {name}={}", self.script(name)?))),
+            )
+            .collect();
+        fields.join("\n")
+    }
+
+    /// The scripts that run during an install.
+    pub(super) fn install_scripts(&self) -> impl Iterator<Item = &str> {
+        INSTALL_SCRIPTS.iter().filter_map(|name| self.script(name))
+    }
+
+    /// The environment in which npm would run a script: the packages' programs first in the path.
+    pub(crate) fn script_environment(
+        &self,
+        name: &str,
+        given: &BTreeMap<String, String>,
+        checkout: &Path,
+    ) -> BTreeMap<String, String> {
+        let mut path: Vec<PathBuf> = self
+            .folder
+            .ancestors()
+            .take_while(|folder| folder.starts_with(checkout))
+            .map(|folder| folder.join("node_modules/.bin"))
+            .collect();
+        path.extend(std::env::split_paths(
+            given.get("PATH").map_or("", String::as_str),
+        ));
+        let path = std::env::join_paths(path)
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let text = |field: &str| self.text(&[field]).unwrap_or_default().to_owned();
+        [
+            ("PATH", path),
+            ("INIT_CWD", self.folder.display().to_string()),
+            ("npm_lifecycle_event", name.to_owned()),
+            ("npm_package_name", text("name")),
+            ("npm_package_version", text("version")),
+            (
+                "npm_package_json",
+                self.folder.join("package.json").display().to_string(),
+            ),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// The packages that are installed each on its own: the workspace root that covers the app, else every
+/// package in the app's folder.
+pub(super) fn install_roots(app: &Path, checkout: &Path) -> Vec<Package> {
+    let above = app
+        .ancestors()
+        .take_while(|folder| folder.starts_with(checkout));
+    if let Some(root) = above
+        .filter_map(Package::read)
+        .find(Package::is_workspace_root)
+    {
+        return vec![root];
+    }
+    below(app)
+        .into_iter()
+        .filter(Package::needs_install)
+        .collect()
+}
+
+/// Every package in a folder and below, the folder's own first; `node_modules` and hidden folders are not
+/// looked into.
+pub(super) fn below(folder: &Path) -> Vec<Package> {
+    let mut found = Vec::new();
+    collect(folder, DEPTH, &mut found);
+    found
+}
+
+fn collect(folder: &Path, depth: usize, found: &mut Vec<Package>) {
+    if found.len() >= PACKAGES {
+        return;
+    }
+    found.extend(Package::read(folder));
+    if depth == 0 {
+        return;
+    }
+    let mut folders: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        // Not through links: they may lead anywhere.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name != "node_modules" && !name.starts_with('.'))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    for folder in folders {
+        collect(&folder, depth - 1, found);
+    }
+}

@@ -1,0 +1,219 @@
+//! Installed dependencies kept for the next deployment, as copies.
+//!
+//! All copying and removing is done by commands inside a sandbox: the cache is writable for the app's own
+//! code, which may have left links there that lead elsewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nestling_protocol::report::Exit;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::manager::Manager;
+use super::packages::{Package, below};
+use crate::machine::Machine;
+
+/// How many installs are kept: two branches, what they were before, and one to spare.
+const KEPT: usize = 5;
+/// The folder of the kept installs in the cache.
+const FOLDER: &str = "dependencies";
+/// Says that a copy is whole.
+const MARK: &str = "complete";
+
+/// A name for an install that changes whenever its result might.
+pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(manager.name.as_bytes());
+    add(manager.install.join(" ").as_bytes());
+    add(node.as_bytes());
+    for file in manager
+        .lockfile
+        .into_iter()
+        .chain([".npmrc", ".yarnrc.yml", "pnpm-workspace.yaml"])
+    {
+        add(&fs::read(package.folder.join(file)).unwrap_or_default());
+    }
+    let members = if package.is_workspace_root() {
+        below(&package.folder)
+    } else {
+        vec![package.clone()]
+    };
+    for member in &members {
+        add(relative(&member.folder, &package.folder).as_bytes());
+        add(member.install_relevant().as_bytes());
+        for file in script_files(member) {
+            add(&fs::read(file).unwrap_or_default());
+        }
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Puts a kept install in place; whether there was one.
+pub(super) async fn take(
+    machine: &Machine,
+    package: &Package,
+    key: &str,
+    deadline: Instant,
+) -> bool {
+    let kept = folder(machine).join(key);
+    if !kept.join(MARK).is_file() {
+        return false;
+    }
+    let from = kept.join("files/.").display().to_string();
+    let to = format!("{}/", package.folder.display());
+    let copied = run(
+        machine,
+        &["cp", "-a", "--reflink=auto", &from, &to],
+        deadline,
+    )
+    .await;
+    run(
+        machine,
+        &["touch", &kept.join(MARK).display().to_string()],
+        deadline,
+    )
+    .await;
+    copied
+}
+
+/// Keeps an install for later. That it cannot be kept is no failure: the next one installs again.
+pub(super) async fn keep(machine: &Machine, package: &Package, key: &str, deadline: Instant) {
+    let members = if package.is_workspace_root() {
+        below(&package.folder)
+    } else {
+        vec![package.clone()]
+    };
+    let installed: Vec<PathBuf> = members
+        .iter()
+        .map(|member| member.folder.join("node_modules"))
+        .filter(|path| path.is_dir())
+        .collect();
+    if installed.is_empty() {
+        return;
+    }
+    let folder = folder(machine);
+    let making = folder.join(format!("{key}.{}", machine.bundle.generation));
+    let shown = making.display().to_string();
+    let mut whole = run(machine, &["rm", "-rf", &shown], deadline).await;
+    for modules in installed {
+        let place = making.join("files").join(relative(
+            modules.parent().unwrap_or(&modules),
+            &package.folder,
+        ));
+        let place = place.display().to_string();
+        whole = whole
+            && run(machine, &["mkdir", "-p", &place], deadline).await
+            && run(
+                machine,
+                &[
+                    "cp",
+                    "-a",
+                    "--reflink=auto",
+                    &modules.display().to_string(),
+                    &place,
+                ],
+                deadline,
+            )
+            .await;
+    }
+    let finished = folder.join(key).display().to_string();
+    whole = whole
+        && run(
+            machine,
+            &["touch", &making.join(MARK).display().to_string()],
+            deadline,
+        )
+        .await;
+    whole = whole
+        && run(
+            machine,
+            &["mv", "-T", "--no-clobber", &shown, &finished],
+            deadline,
+        )
+        .await;
+    if !whole {
+        run(machine, &["rm", "-rf", &shown], deadline).await;
+        machine
+            .deployment
+            .say("the installed dependencies could not be kept for the next deployment");
+    }
+    prune(machine, &folder, deadline).await;
+}
+
+/// Removes the kept installs that were not used for the longest time.
+async fn prune(machine: &Machine, folder: &Path, deadline: Instant) {
+    let mut kept: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let used = entry
+                .path()
+                .join(MARK)
+                .metadata()
+                .and_then(|data| data.modified());
+            Some((
+                used.or_else(|_| entry.metadata()?.modified()).ok()?,
+                entry.path(),
+            ))
+        })
+        .collect();
+    kept.sort();
+    let surplus = kept.len().saturating_sub(KEPT);
+    for (_, path) in kept.into_iter().take(surplus) {
+        run(
+            machine,
+            &["rm", "-rf", &path.display().to_string()],
+            deadline,
+        )
+        .await;
+    }
+}
+
+async fn run(machine: &Machine, argv: &[&str], deadline: Instant) -> bool {
+    let step = machine.plain_step(argv, &machine.checkout());
+    matches!(machine.run(&step, deadline).await, Ok(Exit::Code(0)))
+}
+
+fn folder(machine: &Machine) -> PathBuf {
+    machine.options.cache_dir.join(FOLDER)
+}
+
+fn relative(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// Files that install scripts read: those that they name, and patches.
+fn script_files(package: &Package) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = package
+        .install_scripts()
+        .flat_map(|script| {
+            script.split(|letter: char| letter.is_whitespace() || "\"'&|;".contains(letter))
+        })
+        .filter(|word| !word.is_empty())
+        .map(|word| package.folder.join(word))
+        .filter(|path| path.is_file())
+        .collect();
+    files.extend(
+        fs::read_dir(package.folder.join("patches"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path()),
+    );
+    files.sort();
+    files
+}

@@ -1,0 +1,290 @@
+//! The source: exactly the commit, checked out, with nothing of the repository's code run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nestling_protocol::bundle::Source;
+use nestling_protocol::path;
+use nestling_protocol::report::{Exit, Failure, Step as StepName};
+use tokio::time::{Instant, sleep};
+
+use crate::machine::Machine;
+use crate::process::words;
+use crate::server::Attempt;
+
+/// How often a source download that broke off is tried again before the deployment fails.
+const DOWNLOADS: u32 = 30;
+/// The pause between them: a restarting server is back by then.
+const DOWNLOAD_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// The user name that goes with a forge's short-lived token.
+const CREDENTIAL_USER: &str = "x-access-token";
+
+/// Checks out the commit and gives its full id as git says it.
+pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<String, Failure> {
+    let git = Git {
+        machine,
+        deadline,
+        config: config(&machine.bundle.source),
+    };
+    git.run(&["init", "--quiet", "."]).await?;
+    match &machine.bundle.source {
+        Source::Bundle { .. } => from_bundle(&git).await?,
+        Source::Http {
+            url,
+            reference,
+            commit,
+            ..
+        } => from_http(&git, url, reference, commit).await?,
+    }
+    let commit = machine.bundle.source.commit();
+    git.run(&["checkout", "--quiet", "--detach", commit])
+        .await?;
+    submodules(&git).await?;
+    large_files(&git).await?;
+    let head = git.ask(&["rev-parse", "HEAD"]).await?.trim().to_owned();
+    if head != commit {
+        return Err(git.failure(
+            format!("commit {commit} was asked for, but {head} is what the repository gave"),
+            None,
+        ));
+    }
+    if !machine.app().is_dir() {
+        let root = &machine.bundle.app.root;
+        return Err(git.failure(
+            format!(
+                "folder {root} of app {} is not in commit {commit}",
+                machine.bundle.app.name
+            ),
+            None,
+        ));
+    }
+    Ok(head)
+}
+
+async fn from_bundle(git: &Git<'_>) -> Result<(), Failure> {
+    let machine = git.machine;
+    let file = machine.tools().join("source.bundle");
+    let mut tried = 0;
+    while let Err(error) = machine.server.download(path::SOURCE, &file).await {
+        tried += 1;
+        let hopeless = matches!(error, Attempt::Stale | Attempt::Disk(_));
+        if hopeless || tried >= DOWNLOADS || Instant::now() >= git.deadline {
+            return Err(git.failure(format!("the source could not be fetched: {error}"), None));
+        }
+        sleep(DOWNLOAD_PAUSE).await;
+    }
+    git.run(&["bundle", "unbundle", &file.display().to_string()])
+        .await?;
+    // Its objects are in the repository now; the copy would only take room.
+    let _ = tokio::fs::remove_file(&file).await;
+    Ok(())
+}
+
+async fn from_http(git: &Git<'_>, url: &str, reference: &str, commit: &str) -> Result<(), Failure> {
+    // Relative addresses of submodules start from here.
+    git.run(&["remote", "add", "origin", url]).await?;
+    if git
+        .try_run(&[
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--depth",
+            "1",
+            "origin",
+            commit,
+        ])
+        .await?
+        == Exit::Code(0)
+    {
+        return Ok(());
+    }
+    // Not every host gives a bare commit.
+    git.machine.deployment.say(format!(
+        "commit {commit} is not given alone; fetching {reference}"
+    ));
+    git.run(&["fetch", "--quiet", "--no-tags", "origin", reference])
+        .await
+}
+
+async fn submodules(git: &Git<'_>) -> Result<(), Failure> {
+    if !git.machine.checkout().join(".gitmodules").is_file() {
+        return Ok(());
+    }
+    git.machine.deployment.say("fetching submodules");
+    git.run(&[
+        "submodule",
+        "update",
+        "--quiet",
+        "--init",
+        "--recursive",
+        "--depth",
+        "1",
+    ])
+    .await
+}
+
+async fn large_files(git: &Git<'_>) -> Result<(), Failure> {
+    if !uses_lfs(&git.machine.checkout()) {
+        return Ok(());
+    }
+    if git.try_run(&["lfs", "version"]).await? != Exit::Code(0) {
+        let reason = "the repository keeps files in Git LFS, but git-lfs is not installed on the machine: install the package git-lfs";
+        return Err(git.failure(reason.into(), None));
+    }
+    git.machine.deployment.say("fetching Git LFS files");
+    git.run(&["lfs", "pull"]).await
+}
+
+/// Whether any `.gitattributes` near the root sends files through LFS.
+fn uses_lfs(checkout: &Path) -> bool {
+    let nested = std::fs::read_dir(checkout)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    std::iter::once(checkout.to_owned())
+        .chain(nested)
+        .filter_map(|folder| std::fs::read_to_string(folder.join(".gitattributes")).ok())
+        .any(|attributes| attributes.lines().any(|line| line.contains("filter=lfs")))
+}
+
+/// Git, made harmless: no hooks, no prompt, no local files, no configuration but ours.
+struct Git<'a> {
+    machine: &'a Machine,
+    deadline: Instant,
+    config: Vec<(String, String)>,
+}
+
+impl Git<'_> {
+    async fn run(&self, arguments: &[&str]) -> Result<(), Failure> {
+        match self.try_run(arguments).await? {
+            Exit::Code(0) => Ok(()),
+            exit => Err(self.explain(arguments, exit)),
+        }
+    }
+
+    async fn try_run(&self, arguments: &[&str]) -> Result<Exit, Failure> {
+        let step = self.step(arguments);
+        self.machine
+            .run(&step, self.deadline)
+            .await
+            .map_err(|error| self.failure(error.to_string(), None))
+    }
+
+    async fn ask(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let step = self.step(arguments);
+        match self.machine.ask(&step, self.deadline).await {
+            Ok((Exit::Code(0), text)) => Ok(text),
+            Ok((exit, _)) => Err(self.explain(arguments, exit)),
+            Err(error) => Err(self.failure(error.to_string(), None)),
+        }
+    }
+
+    fn step(&self, arguments: &[&str]) -> crate::sandbox::Step {
+        let argv: Vec<&str> = std::iter::once("git")
+            .chain(arguments.iter().copied())
+            .collect();
+        let mut step = self.machine.plain_step(&argv, &self.machine.checkout());
+        step.environment.extend(environment(&self.config));
+        step
+    }
+
+    fn explain(&self, arguments: &[&str], exit: Exit) -> Failure {
+        let what = format!("git {}", arguments.first().unwrap_or(&""));
+        let app = &self.machine.bundle.app.name;
+        let reason = match exit {
+            Exit::Timeout => format!(
+                "fetching the source of app {app} took longer than the setup may take (limits.setup), in `{what}`"
+            ),
+            exit => format!("fetching the source of app {app}: `{what}` {}", words(exit)),
+        };
+        self.failure(reason, Some(exit))
+    }
+
+    fn failure(&self, reason: String, exit: Option<Exit>) -> Failure {
+        self.machine.failure(StepName::Clone, reason, exit)
+    }
+}
+
+/// The configuration that git gets, through its environment: a credential never enters an argument.
+fn config(source: &Source) -> Vec<(String, String)> {
+    let mut config: Vec<(String, String)> = [
+        ("core.hooksPath", "/dev/null"),
+        ("advice.detachedHead", "false"),
+        ("init.defaultBranch", "main"),
+        ("protocol.allow", "never"),
+        ("protocol.http.allow", "always"),
+        ("protocol.https.allow", "always"),
+        // `lfs pull` does the work; a checkout must not run a filter.
+        ("filter.lfs.required", "false"),
+        ("gc.auto", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    if let Source::Http {
+        url,
+        credential: Some(credential),
+        ..
+    } = source
+        && let Some(origin) = origin(url)
+    {
+        let pair = STANDARD.encode(format!("{CREDENTIAL_USER}:{credential}"));
+        config.push((
+            format!("http.{origin}/.extraHeader"),
+            format!("Authorization: Basic {pair}"),
+        ));
+    }
+    config
+}
+
+fn environment(config: &[(String, String)]) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<String, String> = [
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_LFS_SKIP_SMUDGE", "1"),
+        ("GIT_ASKPASS", "/bin/false"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    environment.insert("GIT_CONFIG_COUNT".into(), config.len().to_string());
+    for (n, (name, value)) in config.iter().enumerate() {
+        environment.insert(format!("GIT_CONFIG_KEY_{n}"), name.clone());
+        environment.insert(format!("GIT_CONFIG_VALUE_{n}"), value.clone());
+    }
+    environment
+}
+
+/// Scheme and host of an address: a credential goes to this host alone, not to a submodule's.
+fn origin(url: &str) -> Option<&str> {
+    let after_scheme = url.find("://")? + 3;
+    let end = url[after_scheme..]
+        .find('/')
+        .map_or(url.len(), |slash| after_scheme + slash);
+    Some(&url[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_goes_to_its_own_host_and_only_through_the_environment() {
+        let source = Source::Http {
+            url: "https://git.example.com/acme/shop.git".into(),
+            reference: "refs/pull/1/head".into(),
+            commit: "c".repeat(40),
+            credential: Some("token".into()),
+        };
+        let config = config(&source);
+        let (name, value) = config.last().unwrap();
+        assert_eq!(name, "http.https://git.example.com/.extraHeader");
+        assert_eq!(value, "Authorization: Basic eC1hY2Nlc3MtdG9rZW46dG9rZW4=");
+        assert_eq!(
+            environment(&config)["GIT_CONFIG_COUNT"],
+            config.len().to_string()
+        );
+    }
+}

@@ -1,0 +1,359 @@
+//! Serving a folder of files: content types, an index, a fallback for single-page apps, and never a file
+//! outside of the folder.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION,
+};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
+
+/// Connections at once; the gateway holds fewer.
+const CONNECTIONS: usize = 1024;
+/// A client that sends no whole request in this time is let go.
+const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+/// Files are read in pieces of this size.
+const PIECE: usize = 64 * 1024;
+/// What a folder answers with.
+const INDEX: &str = "index.html";
+/// What a site shows for a page that it does not have.
+const NOT_FOUND: &str = "404.html";
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+/// Serves `folder` on `listener`, for as long as the runner lives.
+pub(crate) fn serve(listener: UnixListener, folder: PathBuf) {
+    let site = Arc::new(Site { folder });
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    tokio::spawn(async move {
+        while let Ok(place) = Arc::clone(&room).acquire_owned().await {
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            let site = Arc::clone(&site);
+            tokio::spawn(async move {
+                let _place = place;
+                let service = service_fn(|request| {
+                    let site = Arc::clone(&site);
+                    async move { Ok::<_, Infallible>(site.answer(&request).await) }
+                });
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+}
+
+struct Site {
+    folder: PathBuf,
+}
+
+/// What an address leads to.
+enum Found {
+    File(PathBuf, StatusCode),
+    /// A folder asked for without its closing slash: its relative links would break.
+    Folder,
+    Nothing,
+}
+
+impl Site {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are served here\n",
+            );
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        let wants_page = request
+            .headers()
+            .get("accept")
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+        match self.find(request.uri().path(), wants_page) {
+            Found::File(path, status) => file(request, &path, status)
+                .await
+                .unwrap_or_else(|_| gone()),
+            Found::Folder => {
+                let mut response = plain(StatusCode::MOVED_PERMANENTLY, "");
+                if let Ok(place) = HeaderValue::from_str(&format!(
+                    "{}/",
+                    request.uri().path().trim_start_matches("//")
+                )) {
+                    response.headers_mut().insert(LOCATION, place);
+                }
+                response
+            }
+            Found::Nothing => gone(),
+        }
+    }
+
+    /// The file for an address. A page that is not there falls back to the site's index, so that a
+    /// single-page app answers under every address; a missing image stays missing.
+    fn find(&self, path: &str, wants_page: bool) -> Found {
+        let Some(relative) = relative(path) else {
+            return Found::Nothing;
+        };
+        if let Some(found) = self.inside(&relative) {
+            if found.is_file() {
+                return Found::File(found, StatusCode::OK);
+            }
+            if let Some(index) = self
+                .inside(&relative.join(INDEX))
+                .filter(|index| index.is_file())
+            {
+                return if path.ends_with('/') {
+                    Found::File(index, StatusCode::OK)
+                } else {
+                    Found::Folder
+                };
+            }
+        }
+        if let Some(page) = self
+            .inside(&relative.with_extension("html"))
+            .filter(|page| page.is_file() && relative.extension().is_none())
+        {
+            return Found::File(page, StatusCode::OK);
+        }
+        if let Some(page) = self
+            .inside(Path::new(NOT_FOUND))
+            .filter(|page| page.is_file())
+        {
+            return Found::File(page, StatusCode::NOT_FOUND);
+        }
+        let fallback = wants_page && relative.extension().is_none();
+        self.inside(Path::new(INDEX))
+            .filter(|index| fallback && index.is_file())
+            .map_or(Found::Nothing, |index| Found::File(index, StatusCode::OK))
+    }
+
+    /// What lies there, links followed, if it is still inside the folder.
+    fn inside(&self, relative: &Path) -> Option<PathBuf> {
+        let root = self.folder.canonicalize().ok()?;
+        let full = root.join(relative).canonicalize().ok()?;
+        full.starts_with(&root).then_some(full)
+    }
+}
+
+/// The path of an address below the folder; nothing for one that climbs or names hidden files.
+fn relative(path: &str) -> Option<PathBuf> {
+    let decoded = decode(path)?;
+    let mut relative = PathBuf::new();
+    for part in decoded.split('/') {
+        match part {
+            "" | "." => {}
+            ".well-known" => relative.push(part),
+            part if part.starts_with('.')
+                || part.contains(['\\', '\0'])
+                || part == "node_modules" =>
+            {
+                return None;
+            }
+            part => relative.push(part),
+        }
+    }
+    Some(relative)
+}
+
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+async fn file(
+    request: &Request<Incoming>,
+    path: &Path,
+    status: StatusCode,
+) -> std::io::Result<Response<Body>> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let data = file.metadata().await?;
+    let changed = data
+        .modified()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let tag = format!("\"{:x}-{:x}\"", data.len(), changed.as_nanos());
+    let known = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let head = request.method() == Method::HEAD;
+    let body = if known || head {
+        empty()
+    } else {
+        let (sender, receiver) = tokio::sync::mpsc::channel(2);
+        tokio::spawn(async move {
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = file.read(&mut piece).await;
+                let sent = match read {
+                    Ok(0) => return,
+                    Ok(length) => {
+                        piece.truncate(length);
+                        sender.send(Ok(Frame::data(Bytes::from(piece)))).await
+                    }
+                    Err(error) => sender.send(Err(error)).await,
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+        });
+        BodyExt::boxed(StreamBody::new(Pieces(receiver)))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = if known {
+        StatusCode::NOT_MODIFIED
+    } else {
+        status
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    if !known {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(data.len()));
+    }
+    Ok(response)
+}
+
+/// The pieces of a file on their way.
+struct Pieces(tokio::sync::mpsc::Receiver<std::io::Result<Frame<Bytes>>>);
+
+impl futures_core::Stream for Pieces {
+    type Item = std::io::Result<Frame<Bytes>>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+fn gone() -> Response<Body> {
+    plain(StatusCode::NOT_FOUND, "there is no such file here\n")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(
+        Full::new(Bytes::from_static(text.as_bytes()))
+            .map_err(|never| match never {})
+            .boxed(),
+    );
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn empty() -> Body {
+    Full::new(Bytes::new())
+        .map_err(|never| match never {})
+        .boxed()
+}
+
+fn content_type(path: &Path) -> &'static str {
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match extension.as_str() {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        "xml" => "application/xml",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "ico" => "image/x-icon",
+        "woff" => "font/woff",
+        "woff2" => "font/woff2",
+        "ttf" => "font/ttf",
+        "wasm" => "application/wasm",
+        "pdf" => "application/pdf",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "mp3" => "audio/mpeg",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_climbs_out_or_names_hidden_files() {
+        for bad in [
+            "/../etc/passwd",
+            "/%2e%2e/x",
+            "/a/../../b",
+            "/.env",
+            "/.git/config",
+            "/a%00b",
+            "/a\\..\\b",
+            "/%2",
+            "/%ff",
+        ] {
+            assert_eq!(relative(bad), None, "{bad}");
+        }
+        assert_eq!(relative("/a//b/./c%20d"), Some("a/b/c d".into()));
+    }
+
+    #[test]
+    fn a_link_out_of_the_folder_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("p")).unwrap();
+        std::fs::write(folder.path().join("index.html"), "hi").unwrap();
+        let site = Site {
+            folder: folder.path().into(),
+        };
+        assert!(matches!(site.find("/p", false), Found::Nothing));
+        assert!(
+            matches!(site.find("/any/page", true), Found::File(_, StatusCode::OK)),
+            "single-page fallback"
+        );
+        assert!(matches!(site.find("/missing.png", true), Found::Nothing));
+    }
+}

@@ -1,0 +1,535 @@
+//! What people see when the runner runs their app.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use nestling_protocol::bundle::Kind;
+use nestling_protocol::log::Log;
+use nestling_protocol::report::{Exit, Phase, Step};
+use nestling_protocol::test::{Counts, Outcome};
+use support::{NODE_SERVER, World};
+
+const PACKAGE: &str = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js","test":"node --test"}}"#;
+const TESTS: &str = r#"
+const { test } = require("node:test");
+const assert = require("node:assert");
+test("adds", () => assert.equal(1 + 1, 2));
+test("fails on purpose", () => assert.equal(1, 2));
+test.skip("later", () => {});
+"#;
+
+fn only_start(start: &str) -> String {
+    serde_json::json!({"name": "shop", "scripts": {"start": start}}).to_string()
+}
+
+#[tokio::test]
+async fn a_node_app_comes_alive_step_by_step_although_a_test_fails() {
+    let files = [
+        ("package.json", PACKAGE),
+        ("server.js", NODE_SERVER),
+        ("shop.test.js", TESTS),
+    ];
+    let mut world = World::new(Kind::Node, &files).await.with(|bundle| {
+        bundle.variables.insert("COLOUR".into(), "green".into());
+        bundle
+            .secrets
+            .insert("API_KEY".into(), "k3y-of-the-shop".into());
+    });
+    world.model.change(|state| state.waits = 2);
+    world.run().until_running().await;
+
+    let order = [
+        "deploying",
+        "cloned",
+        "set-up",
+        "running-tests",
+        "tested",
+        "prepared",
+        "starting",
+        "running",
+    ];
+    assert_eq!(world.model.state(support::model::State::phases), order);
+    let results = world.model.state(support::model::State::results);
+    assert_eq!(
+        results.counts(),
+        Counts {
+            passed: 1,
+            failed: 1,
+            skipped: 1
+        }
+    );
+    let failed = results
+        .tests
+        .iter()
+        .find(|test| test.outcome == Outcome::Failed)
+        .unwrap();
+    assert_eq!(failed.name, "fails on purpose");
+    assert!(failed.error.as_ref().unwrap().starts_with("1 == 2"));
+
+    assert_eq!(
+        world.get("app", "/").await,
+        (200, "hello from the shop".into())
+    );
+    let (_, environment) = world.get("app", "/env").await;
+    let environment: serde_json::Value = serde_json::from_str(&environment).unwrap();
+    let expected = [
+        ("NESTLING", "1"),
+        ("NESTLING_ENVIRONMENT", "preview"),
+        ("NESTLING_APP", "shop"),
+        ("NESTLING_BRANCH", "feat/x"),
+        ("NESTLING_PULL_REQUEST", "12"),
+        ("NESTLING_URL", "http://pr-12--shop.localhost:4100"),
+        ("COLOUR", "green"),
+        ("API_KEY", "k3y-of-the-shop"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(environment[name], value, "{name}");
+    }
+    assert!(
+        environment.get("CARGO").is_none(),
+        "the runner's own environment stays outside"
+    );
+
+    world
+        .model
+        .until("live", |state| {
+            state
+                .live
+                .iter()
+                .any(|(_, line)| line.text == "the shop is open")
+        })
+        .await;
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Runtime));
+    assert!(
+        log.contains(&"the shop closes".to_owned()),
+        "the app was asked to end: {log:?}"
+    );
+    assert_eq!(
+        world.model.state(|state| state.wrong.clone()),
+        Vec::<String>::new()
+    );
+    assert!(
+        !world.options.run_dir.join("token").exists(),
+        "the token is gone once read"
+    );
+}
+
+#[tokio::test]
+async fn secrets_are_masked_although_split_across_writes_and_encoded() {
+    let server = r#"
+        const secret = process.env.API_KEY;
+        process.stdout.write("half " + secret.slice(0, 8));
+        setTimeout(() => {
+            process.stdout.write(secret.slice(8) + " end\n");
+            console.error("b64 " + Buffer.from("user:" + secret).toString("base64"));
+            console.log("url " + encodeURIComponent(secret));
+            process.exit(4);
+        }, 100);
+    "#;
+    let secret = "s3cr3t/of the+shop=";
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", server),
+        ],
+    )
+    .await
+    .with(|bundle| drop(bundle.secrets.insert("API_KEY".into(), secret.into())));
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(
+        (failure.step, failure.exit),
+        (Step::Start, Some(Exit::Code(4)))
+    );
+    assert!(
+        failure.tail.contains(&"half *** end".to_owned()),
+        "{:?}",
+        failure.tail
+    );
+    assert!(
+        failure.tail.contains(&"url ***".to_owned()),
+        "{:?}",
+        failure.tail
+    );
+    let everything = world.model.state(support::model::State::all_text);
+    for leak in [
+        secret,
+        "s3cr3t%2Fof",
+        "czNjcjN0L29m",
+        "NjcjN0L29mIHRoZStzaG",
+        "token-of-this",
+    ] {
+        assert!(!everything.contains(leak), "{leak} in {everything}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_never_listens_says_what_to_do() {
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", &only_start("echo waiting && sleep 1000"))],
+    )
+    .await
+    .with(|bundle| bundle.limits.start = 1);
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(
+        (failure.step, failure.exit),
+        (Step::Start, Some(Exit::Timeout))
+    );
+    assert_eq!(
+        failure.reason,
+        "app shop: `echo waiting && sleep 1000` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit"
+    );
+    assert_eq!(failure.tail, ["waiting"]);
+}
+
+#[tokio::test]
+async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"echo begun && sleep 1000"}}"#;
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", package), ("server.js", NODE_SERVER)],
+    )
+    .await
+    .with(|bundle| bundle.limits.test = 1);
+    world.run().until_running().await;
+    let broken = world.model.state(|state| {
+        state.reports.iter().find_map(|report| match &report.phase {
+            Phase::TestsBroken { reason } => Some(reason.clone()),
+            _ => None,
+        })
+    });
+    assert_eq!(
+        broken.unwrap(),
+        "tests of app shop took longer than 1 s (limits.test) in `echo begun && sleep 1000` and were killed: make them quicker, or raise the limit"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_that_ignores_port_is_found_where_it_listens() {
+    let server =
+        r#"require("node:http").createServer((_, r) => r.end("elsewhere")).listen(0, "::1");"#;
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", server),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    assert_eq!(world.get("app", "/").await, (200, "elsewhere".into()));
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Runtime));
+    assert!(
+        log.iter()
+            .any(|line| line.contains("does not listen on PORT")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_app_that_crashes_is_started_again_three_times_and_then_failed() {
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", NODE_SERVER),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    for times in 1..=3 {
+        world.get("app", "/crash").await;
+        let restarted = |phase: &Phase| {
+            *phase
+                == Phase::Restarted {
+                    exit: Exit::Code(9),
+                    times,
+                }
+        };
+        world
+            .model
+            .until("restarted", |state| state.said(restarted))
+            .await;
+        let opened = times as usize + 1;
+        let open = |state: &support::model::State| {
+            state
+                .live
+                .iter()
+                .filter(|(_, line)| line.text == "the shop is open")
+                .count()
+                == opened
+        };
+        world.model.until("open again", open).await;
+        while world.get_or_nothing("/").await != Some(200) {
+            tokio::task::yield_now().await;
+        }
+    }
+    world.get("app", "/crash").await;
+    let failure = world.until_failed().await;
+    world.end().await;
+    assert_eq!(
+        (failure.step, failure.exit),
+        (Step::Run, Some(Exit::Code(9)))
+    );
+    assert_eq!(
+        failure.reason,
+        "app shop ended with code 9, after 3 restarts in 5 minutes: its last output says why"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_misses_no_report_and_no_line() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"node tests.js"}}"#;
+    let tests =
+        r#"for (let n = 0; n < 3000; n++) console.log("line " + n + " " + "x".repeat(50));"#;
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", package),
+            ("server.js", NODE_SERVER),
+            ("tests.js", tests),
+        ],
+    )
+    .await;
+    world.run();
+    world
+        .model
+        .until("cloned", |state| {
+            state.said(|phase| matches!(phase, Phase::Cloned { .. }))
+        })
+        .await;
+    world.model.kill();
+    // The app comes up without a server; only `prepared` waits for its answer.
+    let buffered = world.options.run_dir.join("logs/deployment");
+    support::until("the tests are over", || {
+        let text: String = std::fs::read_dir(&buffered)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
+            .collect();
+        text.contains("line 2999")
+    })
+    .await;
+    world.model.start();
+    world
+        .model
+        .change(|state| state.mood = Some(hyper::StatusCode::INTERNAL_SERVER_ERROR));
+    world
+        .model
+        .change(|state| state.mood = Some(hyper::StatusCode::UNAUTHORIZED));
+    world.model.change(|state| state.mood = None);
+    world.until_running().await;
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    let lines = log.iter().filter(|line| line.starts_with("line ")).count();
+    assert_eq!(lines, 3000);
+    let order = [
+        "deploying",
+        "cloned",
+        "set-up",
+        "running-tests",
+        "tested",
+        "prepared",
+        "starting",
+        "running",
+    ];
+    assert_eq!(world.model.state(support::model::State::phases), order);
+    assert_eq!(
+        world.model.state(|state| state.wrong.clone()),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn a_stale_runner_stops_itself_and_leaves_no_process() {
+    let server = format!("{NODE_SERVER}\nrequire('fs').writeFileSync('pid', String(process.pid));");
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", &server),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    let pid = std::fs::read_to_string(world.options.work_dir.join("app/pid")).unwrap();
+    world
+        .model
+        .change(|state| state.mood = Some(hyper::StatusCode::CONFLICT));
+    world.end().await;
+    assert!(!std::path::Path::new("/proc").join(pid).exists());
+}
+
+#[tokio::test]
+async fn a_second_runner_of_the_same_deployment_does_not_begin() {
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", NODE_SERVER),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    let second = nestling_runner::run(world.options.clone()).await;
+    assert_eq!(
+        format!("{second:?}"),
+        format!("{:?}", std::process::ExitCode::from(2))
+    );
+    assert_eq!(world.get("app", "/").await.0, 200, "the first one goes on");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_key_in_nestling_toml_names_the_line_and_the_right_one() {
+    let config = "[start]\nrun = \"./serve\"\n\n[tests]\nrun = \"./t\"\n";
+    let mut world = World::new(Kind::Any, &[("nestling.toml", config)]).await;
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(failure.step, Step::Setup);
+    assert_eq!(
+        failure.reason,
+        "nestling.toml line 4: unknown key `tests`, did you mean `test`?"
+    );
+}
+
+#[tokio::test]
+async fn an_app_of_its_own_kind_is_set_up_tested_and_started_as_it_says() {
+    let config = r#"
+        [setup]
+        run = "echo made > made.txt"
+        [test]
+        run = ["sh", "./test.sh"]
+        report = "out/report.tap"
+        [start]
+        run = "python3 serve.py"
+        [[endpoint]]
+        name = "admin"
+        port = ADMIN
+    "#;
+    let admin = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+        .to_string();
+    let serve = r#"
+import http.server, os, threading
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        self.wfile.write(("%s %s" % (self.server.server_port == ADMIN, open("made.txt").read().strip())).encode())
+    def log_message(self, *a): pass
+for port in (int(os.environ["PORT"]), ADMIN):
+    threading.Thread(target=http.server.HTTPServer(("127.0.0.1", port), Page).serve_forever).start()
+"#;
+    let files = [
+        ("nestling.toml", config.replace("ADMIN", &admin)),
+        ("test.sh", "mkdir -p out; printf 'TAP version 14\\n1..2\\nok 1 - one\\nnot ok 2 - two\\n' > out/report.tap; exit 1".into()),
+        ("serve.py", serve.replace("ADMIN", &admin)),
+    ];
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, content)| (*name, content.as_str()))
+        .collect();
+    let mut world = World::new(Kind::Any, &files).await;
+    world.run().until_running().await;
+    assert_eq!(
+        world.model.state(|state| state.results().counts()),
+        Counts {
+            passed: 1,
+            failed: 1,
+            skipped: 0
+        }
+    );
+    assert_eq!(world.get("app", "/").await, (200, "False made".into()));
+    assert_eq!(world.get("admin", "/").await, (200, "True made".into()));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_entrypoint_is_said_before_anything_is_installed() {
+    let cases = [
+        (
+            Kind::Wing,
+            "app shop has no main.w in the root: commit it, or change the app's folder",
+        ),
+        (
+            Kind::Node,
+            "app shop has no readable package.json in the root: commit one, with a `start` script",
+        ),
+        (
+            Kind::Static,
+            "app shop has no index.html and no package.json with a `build` script: commit one of them",
+        ),
+        (
+            Kind::Any,
+            "app shop does not say how it starts: write `[start]` with `run = \"…\"` into nestling.toml",
+        ),
+    ];
+    for (kind, reason) in cases {
+        let mut world = World::new(kind, &[("README.md", "nothing here")]).await;
+        let failure = world.run().until_failed().await;
+        world.end().await;
+        assert_eq!(
+            (failure.step, failure.reason.as_str()),
+            (Step::Setup, reason)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wish_for_another_node_is_refused_with_the_reason() {
+    let package =
+        r#"{"engines":{"node":">=99"},"scripts":{"start":"node server.js"},"dependencies":{}}"#;
+    let mut world = World::new(Kind::Node, &[("package.json", package)]).await;
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(failure.step, Step::Setup);
+    assert!(
+        failure.reason.starts_with(
+            "app shop wishes Node >=99 (engines.node in package.json), but this machine has v"
+        ),
+        "{}",
+        failure.reason
+    );
+}
+
+#[tokio::test]
+async fn a_static_site_is_served_with_its_fallback_and_nothing_else() {
+    let package = r#"{"scripts":{"build":"mkdir -p dist/deep && echo '<h1>built</h1>' > dist/index.html && echo 'x{}' > dist/deep/a.css && ln -s /etc/passwd dist/passwd"}}"#;
+    let mut world = World::new(Kind::Static, &[("package.json", package)]).await;
+    world.run().until_running().await;
+    assert_eq!(
+        world.get("app", "/").await,
+        (200, "<h1>built</h1>\n".into())
+    );
+    assert_eq!(world.get("app", "/deep/a.css").await, (200, "x{}\n".into()));
+    assert_eq!(
+        world.get_as("app", "/some/page", "text/html").await,
+        (200, "<h1>built</h1>\n".into())
+    );
+    for hidden in [
+        "/missing.png",
+        "/passwd",
+        "/../package.json",
+        "/%2e%2e/package.json",
+        "/..%2fpackage.json",
+    ] {
+        assert_eq!(world.get("app", hidden).await.0, 404, "{hidden}");
+    }
+    world.stop().await;
+}

@@ -1,0 +1,316 @@
+//! A world for a runner: folders of a machine, a repository, and a model of the server.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking"
+)]
+
+pub mod model;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use nestling_protocol::bundle::{App, Bundle, Environment, Kind, Limits, Source};
+use nestling_protocol::report::{Failure, Phase};
+use nestling_runner::{Isolation, Options};
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+pub use model::Model;
+
+/// Nothing in a test takes longer, on the busiest machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The generation of every test's deployment.
+pub const GENERATION: u32 = 7;
+
+pub struct World {
+    pub folder: TempDir,
+    pub model: Model,
+    pub options: Options,
+    repository: PathBuf,
+    runner: Option<std::thread::JoinHandle<ExitCode>>,
+}
+
+impl World {
+    /// A repository with these files, and a server that wants it deployed.
+    pub async fn new(kind: Kind, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("nestling-runner-")
+            .tempdir()
+            .unwrap();
+        let place = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let options = Options {
+            run_dir: place("run"),
+            server_dir: place("server"),
+            state_dir: place("state"),
+            work_dir: place("work"),
+            cache_dir: place("cache"),
+            lock: Some(folder.path().join("lock")),
+            isolation: Isolation::None,
+        };
+        let repository = place("repository");
+        git(&repository, &["init", "--quiet", "-b", "main"]);
+        let (commit, source) = commit(&repository, files);
+        let model = Model::new(
+            options.server_dir.join("server.sock"),
+            bundle(kind, commit),
+            source,
+        );
+        model.start();
+        World {
+            folder,
+            model,
+            options,
+            repository,
+            runner: None,
+        }
+    }
+
+    /// Commits these files on top; the next run deploys that commit.
+    pub fn commit(&self, files: &[(&str, &str)]) {
+        let (commit, source) = commit(&self.repository, files);
+        self.model.change(|state| {
+            state.bundle.source = Source::Bundle { commit };
+            state.source = source;
+        });
+    }
+
+    /// Changes what the server hands out.
+    pub fn with(self, change: impl FnOnce(&mut Bundle)) -> Self {
+        self.model.change(|state| change(&mut state.bundle));
+        self
+    }
+
+    /// Starts the runner, in a thread of its own as in a machine of its own.
+    pub fn run(&mut self) -> &mut Self {
+        std::fs::write(self.options.run_dir.join("token"), model::TOKEN).unwrap();
+        let options = self.options.clone();
+        self.runner = Some(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(nestling_runner::run(options))
+        }));
+        self
+    }
+
+    /// Makes the machine fresh for a second deployment; cache and state stay.
+    pub fn next_machine(&self) {
+        for folder in [&self.options.work_dir, &self.options.run_dir] {
+            std::fs::remove_dir_all(folder).unwrap();
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        self.model.forget();
+    }
+
+    pub async fn until_running(&self) {
+        self.model
+            .until("running", |state| {
+                state.said(|phase| matches!(phase, Phase::Running { .. }))
+                    || state.failure().is_some()
+            })
+            .await;
+        if let Some(failure) = self.model.state(model::State::failure) {
+            panic!(
+                "failed instead of running: {failure:#?}\n{}",
+                self.model.state(model::State::all_text)
+            );
+        }
+    }
+
+    pub async fn until_failed(&self) -> Failure {
+        self.model
+            .until("failed", |state| state.failure().is_some())
+            .await;
+        self.model.state(model::State::failure).unwrap()
+    }
+
+    /// Tells the runner to stop and waits for its end.
+    pub async fn stop(&mut self) -> ExitCode {
+        self.model.change(|state| state.stopping = true);
+        // Its next word is answered `stop`; a signal of its machine would do the same at once.
+        self.end().await
+    }
+
+    /// Waits for the runner's end.
+    pub async fn end(&mut self) -> ExitCode {
+        let runner = self.runner.take().expect("the runner runs");
+        timeout(
+            PATIENCE,
+            tokio::task::spawn_blocking(move || runner.join().unwrap()),
+        )
+        .await
+        .expect("the runner ends")
+        .unwrap()
+    }
+
+    /// Asks an endpoint as the gateway does.
+    pub async fn get(&self, endpoint: &str, path: &str) -> (u16, String) {
+        self.get_as(endpoint, path, "*/*").await
+    }
+
+    pub async fn get_as(&self, endpoint: &str, path: &str, accept: &str) -> (u16, String) {
+        let whole = get(
+            self.options.run_dir.join(format!("{endpoint}.sock")),
+            path.to_owned(),
+            accept.to_owned(),
+        );
+        timeout(PATIENCE, whole)
+            .await
+            .expect("an answer")
+            .expect("an answer")
+    }
+}
+
+async fn get(
+    socket: PathBuf,
+    path: String,
+    accept: String,
+) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = hyper::Request::get(path)
+        .header("host", "shop.localhost")
+        .header("accept", accept)
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn bundle(kind: Kind, commit: String) -> Bundle {
+    Bundle {
+        protocol: nestling_protocol::VERSION,
+        generation: GENERATION,
+        app: App {
+            name: "shop".into(),
+            kind,
+            root: String::new(),
+            base_config: None,
+        },
+        environment: Environment {
+            kind: "preview".into(),
+            branch: "feat/x".into(),
+            pull_request: Some(12),
+            url: "http://pr-12--shop.localhost:4100".into(),
+            endpoint_url: "http://{endpoint}--pr-12--shop.localhost:4100".into(),
+        },
+        source: Source::Bundle { commit },
+        variables: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        limits: Limits {
+            setup: 300,
+            test: 60,
+            start: 60,
+        },
+    }
+}
+
+fn commit(repository: &Path, files: &[(&str, &str)]) -> (String, Vec<u8>) {
+    for (name, content) in files {
+        let path = repository.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    git(repository, &["add", "-A"]);
+    git(
+        repository,
+        &[
+            "-c",
+            "user.name=Ada",
+            "-c",
+            "user.email=ada@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "Change",
+        ],
+    );
+    let file = repository.join(".git/source.bundle");
+    git(
+        repository,
+        &[
+            "bundle",
+            "create",
+            "--quiet",
+            file.to_str().unwrap(),
+            "HEAD",
+        ],
+    );
+    (
+        git(repository, &["rev-parse", "HEAD"]).trim().to_owned(),
+        std::fs::read(file).unwrap(),
+    )
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A Node server in one line, without dependencies.
+pub const NODE_SERVER: &str = r#"
+const http = require("node:http");
+http.createServer((request, response) => {
+  if (request.url === "/env") return response.end(JSON.stringify(process.env));
+  if (request.url === "/crash") { response.end("bye"); setTimeout(() => process.exit(9), 10); return; }
+  response.end("hello from the shop");
+}).listen(process.env.PORT, () => console.log("the shop is open"));
+process.on("SIGTERM", () => { console.log("the shop closes"); process.exit(0); });
+"#;
+
+/// Waits until something outside of the model is true.
+pub async fn until(what: &str, is: impl Fn() -> bool) {
+    let whole = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, whole)
+        .await
+        .unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+impl World {
+    /// The status of the app, if it answers.
+    pub async fn get_or_nothing(&self, path: &str) -> Option<u16> {
+        get(
+            self.options.run_dir.join("app.sock"),
+            path.to_owned(),
+            "*/*".into(),
+        )
+        .await
+        .ok()
+        .map(|(status, _)| status)
+    }
+}
