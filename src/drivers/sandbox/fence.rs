@@ -1,0 +1,112 @@
+//! Which generation may start: never one below the highest that was asked for, and none twice.
+
+use std::path::Path;
+
+use nestling_domain::ids::Generation;
+use serde::{Deserialize, Serialize};
+
+use super::layout::{read_json, write_durably};
+
+/// What is known of an environment's generations, kept in `fence.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Fence {
+    /// The highest generation that was ever asked for.
+    pub(super) highest: Generation,
+    /// Every generation up to here was removed.
+    pub(super) removed: Generation,
+}
+
+/// What asking for a generation means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nothing newer was asked for: it may start, once the fence says so durably.
+    Fresh(Fence),
+    /// It was asked for before; whether it began is to be seen in its folder.
+    Again,
+    /// It must not start.
+    Refused(String),
+}
+
+impl Fence {
+    pub(super) fn load(path: &Path) -> std::io::Result<Self> {
+        if !path.exists() {
+            return Ok(Fence::default());
+        }
+        read_json(path).ok_or_else(|| {
+            let text = format!("{} is damaged: write the environment's newest generation into it as {{\"highest\":N,\"removed\":N}}", path.display());
+            std::io::Error::other(text)
+        })
+    }
+
+    pub(super) fn save(self, path: &Path) -> std::io::Result<()> {
+        write_durably(
+            path,
+            &serde_json::to_vec(&self).map_err(std::io::Error::other)?,
+        )
+    }
+
+    /// Decides about `generation`.
+    pub(super) fn ask(self, generation: Generation) -> Asked {
+        if generation > self.highest {
+            return Asked::Fresh(Fence {
+                highest: generation,
+                ..self
+            });
+        }
+        if generation < self.highest {
+            return Asked::Refused(format!(
+                "generation {generation} is stale: generation {} was asked for since",
+                self.highest
+            ));
+        }
+        if generation <= self.removed {
+            return Asked::Refused(format!(
+                "generation {generation} was removed and does not start again: deploy once more"
+            ));
+        }
+        Asked::Again
+    }
+
+    /// The fence once every generation but those of `keep` is gone.
+    pub(super) fn without(self, keep: &[Generation]) -> Fence {
+        if keep.contains(&self.highest) {
+            return self;
+        }
+        Fence {
+            removed: self.highest,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fence(highest: u32, removed: u32) -> Fence {
+        Fence {
+            highest: Generation(highest),
+            removed: Generation(removed),
+        }
+    }
+
+    #[test]
+    fn an_older_generation_is_refused_and_the_same_may_be_asked_again() {
+        assert_eq!(fence(0, 0).ask(Generation(1)), Asked::Fresh(fence(1, 0)));
+        assert_eq!(fence(4, 0).ask(Generation(4)), Asked::Again);
+        assert!(matches!(fence(4, 0).ask(Generation(3)), Asked::Refused(_)));
+    }
+
+    #[test]
+    fn a_removed_generation_never_starts_again() {
+        let fence = fence(4, 0).without(&[Generation(3)]);
+        assert!(matches!(fence.ask(Generation(4)), Asked::Refused(_)));
+        assert!(matches!(fence.ask(Generation(5)), Asked::Fresh(_)));
+        let kept = Fence {
+            highest: Generation(4),
+            removed: Generation(0),
+        }
+        .without(&[Generation(4)]);
+        assert_eq!(kept.ask(Generation(4)), Asked::Again);
+    }
+}

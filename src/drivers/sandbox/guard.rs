@@ -1,0 +1,275 @@
+//! Watches one machine: its end, and the limits that the kernel does not keep for us.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use super::{
+    cgroup::Group,
+    identity::{self, Init},
+    inside::Exit,
+    layout::{MachineDir, read_json, write_durably},
+    processes,
+    usage::{self, Usage},
+};
+use crate::messages::machines::Size;
+
+/// How often the cheap checks run.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the machine's processes are added up where no control group does it.
+const SCAN: Duration = Duration::from_secs(1);
+/// How often its folders are walked at most …
+const WALK: Duration = Duration::from_secs(2);
+/// … and the share of the time that walking may take: a big `node_modules` must not cost a core.
+const WALK_SHARE: u32 = 20;
+/// A drop of free space within a tick that makes the next walk due at once.
+const SUDDEN: u64 = 256 << 20;
+/// Files that a machine may have per MiB of its disk: twice what a large `node_modules` has.
+const FILES_PER_MIB: u64 = 256;
+/// And as many at least.
+const FILES_AT_LEAST: u64 = 200_000;
+/// How much of its last words stands in the reason.
+const LAST_WORDS: u64 = 600;
+/// How long the lock may outlive pid 1: the sandbox's outer process has to notice.
+const RELEASE: Duration = Duration::from_secs(5);
+const RELEASE_POLL: Duration = Duration::from_millis(5);
+
+/// What is needed to watch one machine.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    pub(super) machine: MachineDir,
+    pub(super) state: PathBuf,
+    pub(super) cache: PathBuf,
+    pub(super) cache_mib: u64,
+    /// Whose files in the cache count; everybody's when `None`.
+    pub(super) uid: Option<u32>,
+    pub(super) size: Size,
+    pub(super) group: Group,
+    pub(super) watch_memory: bool,
+    pub(super) watch_processes: bool,
+}
+
+impl Guard {
+    /// Stays until the machine has ended, and says why it has. The reason is then also in its folder.
+    pub(super) async fn keep(self) -> String {
+        if let Some(init) = identity::init(&self.machine).await {
+            if let Err(error) = identity::remember(&self.machine, init.pid) {
+                tracing::warn!(%error, "could not record pid 1 in {}: {error}", self.machine.path.display());
+            }
+            self.attend(init).await;
+        }
+        // Pid 1 was never named, or its outer process is still on its way out.
+        while identity::lives(&self.machine) {
+            tokio::time::sleep(RELEASE_POLL).await;
+        }
+        let guard = self.clone();
+        let verdict = tokio::task::spawn_blocking(move || guard.verdict())
+            .await
+            .unwrap_or_else(|error| error.to_string());
+        if let Err(error) = self.group.remove().await {
+            tracing::warn!(%error, "could not remove the control group of {}: {error}", self.machine.path.display());
+        }
+        verdict
+    }
+
+    async fn attend(&self, init: Init) {
+        let pid = init.pid;
+        let (mut scanned, mut walked, mut pause) = (Instant::now(), Instant::now(), WALK);
+        let mut free = usage::free(&self.machine.path);
+        let mut held = false;
+        loop {
+            if tokio::time::timeout(TICK, init.ended()).await.is_ok() {
+                return;
+            }
+            let mut reason = self
+                .group
+                .ran_out_of_memory()
+                .then(|| self.too_much_memory());
+            if !held && self.group.refused_processes() > 0 {
+                held = true;
+                tracing::warn!(
+                    "{} wants more than its {} processes and is held at them",
+                    self.machine.path.display(),
+                    self.size.processes
+                );
+            }
+            let now_free = usage::free(&self.machine.path);
+            let sudden = free.saturating_sub(now_free) > SUDDEN;
+            free = now_free;
+            if reason.is_none()
+                && (self.watch_memory || self.watch_processes)
+                && scanned.elapsed() >= SCAN
+            {
+                reason = self.blocking(move |guard| guard.scan(pid)).await;
+                scanned = Instant::now();
+            }
+            if reason.is_none() && (sudden || walked.elapsed() >= pause) {
+                let begun = Instant::now();
+                reason = self.blocking(move |guard| guard.walk(pid)).await;
+                pause = WALK.max(begun.elapsed() * WALK_SHARE);
+                walked = Instant::now();
+            }
+            if let Some(reason) = reason {
+                self.condemn(&reason);
+                // It may have ended by itself meanwhile.
+                init.signal(Signal::KILL);
+            }
+        }
+    }
+
+    async fn blocking(
+        &self,
+        check: impl FnOnce(&Guard) -> Option<String> + Send + 'static,
+    ) -> Option<String> {
+        let guard = self.clone();
+        tokio::task::spawn_blocking(move || check(&guard))
+            .await
+            .ok()
+            .flatten()
+    }
+
+    /// Writes down why the machine is about to end; the first reason stays.
+    pub(super) fn condemn(&self, reason: &str) {
+        condemn(&self.machine, reason);
+    }
+
+    fn scan(&self, pid: i32) -> Option<String> {
+        let tree = processes::tree(&processes::all(), pid);
+        let threads: u64 = tree.iter().map(|process| process.threads).sum();
+        if self.watch_processes && threads > self.size.processes {
+            let most = self.size.processes;
+            return Some(format!(
+                "had {threads} processes and threads at once, more than its {most}: raise machines.local.processes or start fewer"
+            ));
+        }
+        let bytes: u64 = if self.watch_memory {
+            tree.iter()
+                .map(|process| processes::memory(process.pid))
+                .sum()
+        } else {
+            0
+        };
+        (bytes > self.size.memory_mib << 20).then(|| self.too_much_memory())
+    }
+
+    fn walk(&self, pid: i32) -> Option<String> {
+        let most_files = (self.size.disk_mib * FILES_PER_MIB).max(FILES_AT_LEAST);
+        let mut usage = Usage::default();
+        for folder in [&self.machine.work(), &self.machine.run(), &self.state] {
+            usage::measure(folder, None, most_files, &mut usage);
+        }
+        let pids: Vec<i32> = processes::tree(&processes::all(), pid)
+            .iter()
+            .map(|process| process.pid)
+            .collect();
+        usage::measure_nameless(pids, &mut usage);
+        if usage.too_deep {
+            return Some("nests folders deeper than any program needs: look for what makes folders in a loop".to_owned());
+        }
+        if usage.files > most_files {
+            return Some(format!(
+                "has more than {most_files} files: remove what it does not need, or raise machines.local.disk_mib"
+            ));
+        }
+        if usage.bytes > self.size.disk_mib << 20 {
+            let most = self.size.disk_mib;
+            return Some(format!(
+                "used more than its {most} MiB of disk: raise machines.local.disk_mib, or write less"
+            ));
+        }
+        let mut cached = Usage::default();
+        let most_cached = (self.cache_mib * FILES_PER_MIB).max(FILES_AT_LEAST);
+        usage::measure(&self.cache, self.uid, most_cached, &mut cached);
+        let full =
+            cached.too_deep || cached.files > most_cached || cached.bytes > self.cache_mib << 20;
+        full.then(|| format!("used more than {} MiB of its dependency cache: raise machines.local.cache_mib, or cache less", self.cache_mib))
+    }
+
+    fn too_much_memory(&self) -> String {
+        let most = self.size.memory_mib;
+        format!(
+            "used more than its {most} MiB of memory: raise machines.local.memory_mib, or let the app use less"
+        )
+    }
+
+    /// Why it ended, as far as anybody can tell; written down, so that it is said again after a restart.
+    pub(super) fn verdict(&self) -> String {
+        if self.group.ran_out_of_memory() {
+            self.condemn(&self.too_much_memory());
+        }
+        if let Ok(text) = fs::read_to_string(self.machine.verdict()) {
+            return text;
+        }
+        let exit: Option<Exit> = read_json(&self.machine.exit());
+        let what = match exit {
+            Some(Exit {
+                code: Some(code), ..
+            }) => format!("its runner ended with exit code {code}"),
+            Some(Exit {
+                signal: Some(signal),
+                ..
+            }) => format!("its runner was killed by signal {signal}"),
+            _ if read_json::<identity::Record>(&self.machine.record())
+                .is_some_and(|record| record.boot != identity::boot()) =>
+            {
+                "the box was restarted".to_owned()
+            }
+            _ if self.machine.record().exists() => "it was killed from outside".to_owned(),
+            _ => "its sandbox did not start".to_owned(),
+        };
+        let words = last_words(&self.machine);
+        self.condemn(&if words.is_empty() {
+            what
+        } else {
+            format!("{what}: {words}")
+        });
+        fs::read_to_string(self.machine.verdict()).unwrap_or_default()
+    }
+}
+
+/// Writes down why a machine is about to end; the first reason stays.
+pub(super) fn condemn(machine: &MachineDir, reason: &str) {
+    if machine.verdict().exists() {
+        return;
+    }
+    if let Err(error) = write_durably(&machine.verdict(), reason.as_bytes()) {
+        tracing::warn!(%error, "could not write down why {} ended ({reason}): {error}", machine.path.display());
+    }
+}
+
+/// Waits until nothing of the machine lives; whether that came true.
+pub(super) async fn released(machine: &MachineDir) -> bool {
+    let deadline = tokio::time::Instant::now() + RELEASE;
+    while identity::lives(machine) {
+        if tokio::time::Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(RELEASE_POLL).await;
+    }
+    true
+}
+
+/// The end of what runner and sandbox said, as one line without control characters.
+pub(super) fn last_words(machine: &MachineDir) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        use std::io::Seek as _;
+        let mut file = fs::File::open(machine.output())?;
+        let length = file.metadata()?.len();
+        file.seek(std::io::SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+        let mut bytes = Vec::new();
+        file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.split(|c: char| c.is_control())
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
+}
