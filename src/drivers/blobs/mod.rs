@@ -1,5 +1,12 @@
 //! Blobs: logs, artifacts and large bodies, by key.
 
+pub mod directory;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use nestling_domain::ids::Timestamp;
 
