@@ -29,7 +29,8 @@ pub async fn repository(folder: &Path) -> anyhow::Result<PathBuf> {
     if path.join(".git").exists() {
         return Ok(path);
     }
-    std::fs::create_dir_all(&path).with_context(|| format!("could not make the folder {}", path.display()))?;
+    std::fs::create_dir_all(&path)
+        .with_context(|| format!("could not make the folder {}", path.display()))?;
     git(&path, &["init", "--quiet", "--initial-branch=main"]).await?;
     write(&path, BASE)?;
     commit(&path, "Open the shop and its notes").await?;
@@ -44,16 +45,22 @@ fn write(root: &Path, files: &[File]) -> anyhow::Result<()> {
     for (name, content) in files {
         let path = root.join(name);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("could not make the folder {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("could not make the folder {}", folder.display()))?;
         }
-        std::fs::write(&path, content).with_context(|| format!("could not write {}", path.display()))?;
+        std::fs::write(&path, content)
+            .with_context(|| format!("could not write {}", path.display()))?;
     }
     Ok(())
 }
 
 async fn commit(path: &Path, message: &str) -> anyhow::Result<()> {
     git(path, &["add", "--all"]).await?;
-    git(path, &["commit", "--quiet", "--no-gpg-sign", "--message", message]).await
+    git(
+        path,
+        &["commit", "--quiet", "--no-gpg-sign", "--message", message],
+    )
+    .await
 }
 
 async fn git(path: &Path, arguments: &[&str]) -> anyhow::Result<()> {

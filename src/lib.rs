@@ -3,9 +3,11 @@
 pub mod actors;
 pub mod client;
 pub mod config;
+pub mod demo;
 pub mod drivers;
 pub mod http;
 pub mod messages;
+pub mod server;
 pub mod telemetry;
 
 pub use nestling_domain as domain;

@@ -5,4 +5,5 @@ pub mod clock;
 pub mod data_dir;
 pub mod git;
 pub mod keys;
+pub mod sandbox;
 pub mod store;

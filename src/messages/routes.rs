@@ -143,6 +143,13 @@ pub(crate) enum Entrance {
 }
 
 impl Routes {
+    /// Sets the route of an environment that has none yet.
+    pub fn set_if_absent(&self, route: Route) {
+        if self.of(&route.environment).is_none() {
+            self.set(route);
+        }
+    }
+
     /// Replaces the route of an environment. Every lookup that begins after this returns sees it, and every
     /// request that used the route before it is counted in flight on the deployment that it went to.
     pub fn set(&self, route: Route) {

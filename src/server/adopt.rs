@@ -24,7 +24,13 @@ use crate::{
 const PAGE: usize = 500;
 
 /// Adopts what runs; answers how many environments have a machine.
-pub(super) async fn adopt(store: &Arc<dyn Store>, routes: &Routes, sockets: &Sockets, admission: &Addr<Admission>, environments: &Handle) -> Result<usize, StoreError> {
+pub(super) async fn adopt(
+    store: &Arc<dyn Store>,
+    routes: &Routes,
+    sockets: &Sockets,
+    admission: &Addr<Admission>,
+    environments: &Handle,
+) -> Result<usize, StoreError> {
     let mut after = None;
     let mut builds = Vec::new();
     let mut found = Vec::new();
@@ -40,7 +46,11 @@ pub(super) async fn adopt(store: &Arc<dyn Store>, routes: &Routes, sockets: &Soc
             break;
         }
     }
-    info!("adopts {} environments with machines, {} of them building", found.len(), builds.len());
+    info!(
+        "adopts {} environments with machines, {} of them building",
+        found.len(),
+        builds.len()
+    );
     admission.do_send(Adopt(builds));
     let count = found.len();
     for id in found {
@@ -60,7 +70,11 @@ pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, sockets: 
                 return;
             }
         };
-        for environment in page.items.iter().filter(|environment| environment.lifecycle.world.machines.is_empty()) {
+        for environment in page
+            .items
+            .iter()
+            .filter(|environment| environment.lifecycle.world.machines.is_empty())
+        {
             routes.set_if_absent(route(environment, &sockets));
         }
         after = page.next;
@@ -71,6 +85,13 @@ pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, sockets: 
 }
 
 fn build(environment: &Environment) -> Option<Build> {
-    let next = environment.lifecycle.next().filter(|next| next.phase.builds())?;
-    Some(Build { environment: environment.id.clone(), generation: next.generation, repository: environment.repository })
+    let next = environment
+        .lifecycle
+        .next()
+        .filter(|next| next.phase.builds())?;
+    Some(Build {
+        environment: environment.id.clone(),
+        generation: next.generation,
+        repository: environment.repository,
+    })
 }

@@ -38,7 +38,8 @@ use crate::{
         store::{Store, sqlite::Sqlite},
     },
     http::{
-        Addresses, Services, api, auth::{self, Auth},
+        Addresses, Services, api,
+        auth::{self, Auth},
         gateway::{Doors, Gateway, GatewayConfig, Grants},
         health, live as watching, pages,
         runner::{self, RunnerTokens, Runners},
@@ -99,7 +100,10 @@ impl House {
         let admission = Admission::new(slots(&config), live.clone().recipient()).start();
         let secrets = Secrets::new(store.clone(), keys).start();
         let logging_thread = Arbiter::new();
-        let logging = { let blobs = blobs.clone(); Logging::start_in_arbiter(&logging_thread.handle(), move |_| Logging::new(blobs)) };
+        let logging = {
+            let blobs = blobs.clone();
+            Logging::start_in_arbiter(&logging_thread.handle(), move |_| Logging::new(blobs))
+        };
         let machines = LocalMachines::new(sandbox.clone()).start();
         let machines = LocalMachines::handle(&machines);
         let grants = Arc::new(Grants::default());
@@ -107,17 +111,31 @@ impl House {
 
         // Intake needs environments, and the forge needs intake: a relay is told the address once there is one.
         let arrived = Relay::default().start();
-        let forge_actor = LocalForge::new(store.clone(), folder.clone(), arrived.clone().recipient())
-            .with_context(|| format!("could not prepare {} for mirrors", folder.display()))?
-            .start();
-        let forge = LocalForge::handle(&forge_actor);
+        let forge_actor =
+            LocalForge::new(store.clone(), folder.clone(), arrived.clone().recipient())
+                .with_context(|| format!("could not prepare {} for mirrors", folder.display()))?
+                .start();
+        let forge = forge_handle(&forge_actor);
 
         let waker: Arc<std::sync::OnceLock<crate::messages::environments::Handle>> = Arc::default();
-        let hooks = Doors { grants: grants.clone(), wake: { let waker = waker.clone(); move |id: &EnvironmentId| visit(&waker, id) } };
-        let gateway = Gateway::new(routes.clone(), GatewayConfig::new(addresses.clone()), Arc::new(hooks));
+        let hooks = Doors {
+            grants: grants.clone(),
+            wake: {
+                let waker = waker.clone();
+                move |id: &EnvironmentId| visit(&waker, id)
+            },
+        };
+        let gateway = Gateway::new(
+            routes.clone(),
+            GatewayConfig::new(addresses.clone()),
+            Arc::new(hooks),
+        );
         let traffic: Arc<dyn Traffic> = Arc::new(gateway.clone());
 
-        let sockets = { let sandbox = sandbox.clone(); move |id: &EnvironmentId, generation: Generation| sandbox.run_dir(id, generation) };
+        let sockets = {
+            let sandbox = sandbox.clone();
+            move |id: &EnvironmentId, generation: Generation| sandbox.run_dir(id, generation)
+        };
         let neighbours = Neighbours {
             store: store.clone(),
             machines,
@@ -128,7 +146,10 @@ impl House {
             traffic,
             times: times.clone(),
             size: size(&config),
-            token: { let signing = signing.clone(); Box::new(move |id, generation| signing.sign(id, generation, clock::now())) },
+            token: {
+                let signing = signing.clone();
+                Box::new(move |id, generation| signing.sign(id, generation, clock::now()))
+            },
             sockets: Box::new(sockets.clone()),
         };
         let environments = Environments::new(neighbours).start();
@@ -136,7 +157,11 @@ impl House {
         // Set once, here.
         let _ = waker.set(handle.clone());
         adopt::adopt(&store, &routes, &sockets, &admission, &handle).await?;
-        actix::spawn(adopt::load_routes(store.clone(), routes.clone(), Box::new(sockets)));
+        actix::spawn(adopt::load_routes(
+            store.clone(),
+            routes.clone(),
+            Box::new(sockets),
+        ));
         let intake = Intake::new(store.clone(), handle.clone(), live.clone().recipient()).start();
         arrived.do_send(To(intake.recipient()));
         let bounds = Bounds {
@@ -145,7 +170,14 @@ impl House {
             free_bytes: config.builds.min_free_mib << 20,
         };
         let admission = Admission::handle(&admission);
-        Upkeep::new(store.clone(), blobs.clone(), admission.pause.clone(), folder.clone(), bounds).start();
+        Upkeep::new(
+            store.clone(),
+            blobs.clone(),
+            admission.pause.clone(),
+            folder.clone(),
+            bounds,
+        )
+        .start();
 
         let services = Services {
             environments: handle,
@@ -160,20 +192,43 @@ impl House {
             addresses: addresses.clone(),
         };
         let link = Auth::link(&addresses, token.as_str());
-        let metrics = health::Metrics::default();
-        let runners = web::Data::new(Runners::new(services.clone(), signing, times).with_metrics(metrics.clone()));
+        let metrics = health::Metrics::new();
+        let runners = web::Data::new(
+            Runners::new(services.clone(), signing, times).counting(metrics.clone()),
+        );
         let listening = vec![
             listen_for_machines(runners, &machine_socket)?,
-            listen_for_people(services.clone(), &gateway, Auth::new(token.as_str(), addresses), grants, metrics, listener)?,
+            listen_for_people(
+                services.clone(),
+                &gateway,
+                Auth::new(token.as_str(), addresses),
+                grants,
+                metrics,
+                listener,
+            )?,
         ];
         let address = folder.join("address");
-        std::fs::write(&address, format!("http://{listen}\n")).with_context(|| format!("could not write {}", address.display()))?;
-        Ok(House { services, link, forge: forge_actor, environments, sandbox, listening, gateway, _data: data })
+        std::fs::write(&address, format!("http://{listen}\n"))
+            .with_context(|| format!("could not write {}", address.display()))?;
+        Ok(House {
+            services,
+            link,
+            forge: forge_actor,
+            environments,
+            sandbox,
+            listening,
+            gateway,
+            _data: data,
+        })
     }
 
     /// Watches a local repository from now on.
     pub async fn watch(&self, path: PathBuf) -> anyhow::Result<()> {
-        match self.forge.send(forge::WatchRepository { path: path.clone() }).await? {
+        match self
+            .forge
+            .send(forge::WatchRepository { path: path.clone() })
+            .await?
+        {
             Ok(_) => Ok(()),
             Err(error) => bail!("{}: {error}", path.display()),
         }
@@ -189,12 +244,18 @@ impl House {
             return;
         }
         // Environments first, or they would start again what is stopped here.
-        let stopped = self.environments.send(crate::messages::environments::StopAll).await;
+        let stopped = self
+            .environments
+            .send(crate::messages::environments::StopAll)
+            .await;
         if let Err(error) = stopped {
             warn!("could not stop the environments' actors: {error}");
         }
         info!("stops what runs; its state and its records stay");
-        if tokio::time::timeout(LAST_MACHINES, stop_all(&self.sandbox)).await.is_err() {
+        if tokio::time::timeout(LAST_MACHINES, stop_all(&self.sandbox))
+            .await
+            .is_err()
+        {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
     }
@@ -219,9 +280,20 @@ fn listen_for_machines(runners: web::Data<Runners>, socket: &Path) -> anyhow::Re
     Ok(handle)
 }
 
-fn listen_for_people(services: Services, gateway: &Gateway, auth: Auth, grants: Arc<Grants>, metrics: health::Metrics, listener: std::net::TcpListener) -> anyhow::Result<ServerHandle> {
+fn listen_for_people(
+    services: Services,
+    gateway: &Gateway,
+    auth: Auth,
+    grants: Arc<Grants>,
+    metrics: health::Metrics,
+    listener: std::net::TcpListener,
+) -> anyhow::Result<ServerHandle> {
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
-    let (gateway, services, grants) = (gateway.clone(), web::Data::new(services), web::Data::from(grants));
+    let (gateway, services, grants) = (
+        gateway.clone(),
+        web::Data::new(services),
+        web::Data::from(grants),
+    );
     let metrics = web::Data::new(metrics);
     let server = HttpServer::new(move || {
         App::new()
@@ -260,33 +332,65 @@ fn addresses(config: &Config, port: u16) -> Addresses {
 
 fn times(config: &Config) -> Times {
     let limits = &config.limits;
-    Times { setup: limits.setup, test: limits.test, start: limits.start, probe: limits.healthy, ..Times::default() }
+    Times {
+        setup: limits.setup,
+        test: limits.test,
+        start: limits.start,
+        probe: limits.healthy,
+        ..Times::default()
+    }
 }
 
 fn size(config: &Config) -> machines::Size {
     let local = &config.machines.local;
-    machines::Size { memory_mib: local.memory_mib, processes: local.processes, files: local.files, disk_mib: local.disk_mib }
+    machines::Size {
+        memory_mib: local.memory_mib,
+        processes: local.processes,
+        files: local.files,
+        disk_mib: local.disk_mib,
+    }
 }
 
 /// One build per core, at most four: an install is bound by the disk, and tests by the processor.
 fn slots(config: &Config) -> usize {
     match config.builds.at_once {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(4),
+        0 => std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(4),
         chosen => chosen,
     }
 }
 
 /// A visit wakes an environment that sleeps; what becomes of it is shown on the page that the visitor sees.
-fn visit(environments: &std::sync::OnceLock<crate::messages::environments::Handle>, id: &EnvironmentId) {
-    let Some(environments) = environments.get() else { return };
-    let event = Event::Hint { commit: None, trigger: Trigger::Visit };
-    let apply = Apply { event, by: "visit".to_owned(), input: None, birth: None };
-    environments.route.do_send(crate::messages::environments::Route { id: id.clone(), apply });
+fn visit(
+    environments: &std::sync::OnceLock<crate::messages::environments::Handle>,
+    id: &EnvironmentId,
+) {
+    let Some(environments) = environments.get() else {
+        return;
+    };
+    let event = Event::Hint {
+        commit: None,
+        trigger: Trigger::Visit,
+    };
+    let apply = Apply {
+        event,
+        by: "visit".to_owned(),
+        input: None,
+        birth: None,
+    };
+    environments
+        .route
+        .do_send(crate::messages::environments::Route {
+            id: id.clone(),
+            apply,
+        });
 }
 
 fn random() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
     // JSON readers that know only floating point lose the upper bits.
     Ok(u64::from_le_bytes(bytes) >> 11)
 }
@@ -308,14 +412,17 @@ async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::
     })?;
     match local.isolation {
         Isolation::Auto => info!("{holds}"),
-        Isolation::None => warn!("isolation none: what runs here can read and change whatever you can. {holds}"),
+        Isolation::None => {
+            warn!("isolation none: what runs here can read and change whatever you can. {holds}")
+        }
     }
     Ok(Sandbox::open(order)?)
 }
 
 /// Stops everything that runs; state folders stay.
 async fn stop_all(sandbox: &Sandbox) {
-    let environments: std::collections::BTreeSet<EnvironmentId> = sandbox.list().into_iter().map(|(id, _)| id).collect();
+    let environments: std::collections::BTreeSet<EnvironmentId> =
+        sandbox.list().into_iter().map(|(id, _)| id).collect();
     let stopping = environments.into_iter().map(|id| {
         let sandbox = sandbox.clone();
         async move {
@@ -329,7 +436,8 @@ async fn stop_all(sandbox: &Sandbox) {
 
 fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(|| format!("could not open {} to machines", path.display()))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .with_context(|| format!("could not open {} to machines", path.display()))
 }
 
 /// Passes on that something arrived, once it is known to whom.
@@ -363,5 +471,14 @@ impl Handler<forge::Arrived> for Relay {
         if let Some(to) = &self.to {
             to.do_send(arrived);
         }
+    }
+}
+
+fn forge_handle(forge: &Addr<LocalForge>) -> forge::Handle {
+    forge::Handle {
+        head: forge.clone().recipient(),
+        pack: forge.clone().recipient(),
+        announce: forge.clone().recipient(),
+        start_waiting: forge.clone().recipient(),
     }
 }

@@ -28,7 +28,11 @@ pub enum Ending {
 
 /// Runs a server until it is told to stop. `then` goes on beside it, once it listens; when it ends, the
 /// server ends too, with its result.
-pub async fn run<F, R>(config: Config, repositories: Vec<PathBuf>, then: F) -> anyhow::Result<anyhow::Result<Ending>>
+pub async fn run<F, R>(
+    config: Config,
+    repositories: Vec<PathBuf>,
+    then: F,
+) -> anyhow::Result<anyhow::Result<Ending>>
 where
     F: FnOnce(&House) -> R,
     R: Future<Output = anyhow::Result<Ending>>,

@@ -38,7 +38,11 @@ pub struct Progress {
 impl Progress {
     /// A watcher that has shown nothing yet.
     pub fn new(store: Arc<dyn Store>, addresses: Addresses) -> Self {
-        Progress { store, addresses, shown: BTreeMap::new() }
+        Progress {
+            store,
+            addresses,
+            shown: BTreeMap::new(),
+        }
     }
 
     /// Prints changes until this many environments run, or one of them cannot.
@@ -46,7 +50,10 @@ impl Progress {
         loop {
             let environments = self.look().await?;
             let failed: Vec<_> = environments.iter().filter_map(failure).collect();
-            let running = environments.iter().filter(|e| e.lifecycle.shown() == Shown::Running).count();
+            let running = environments
+                .iter()
+                .filter(|e| e.lifecycle.shown() == Shown::Running)
+                .count();
             if running >= expected {
                 return Ok(Outcome::Running);
             }
@@ -79,7 +86,10 @@ impl Progress {
 }
 
 /// One line to the terminal; who closed it does not want it.
-#[allow(clippy::explicit_write, reason = "println! panics when the terminal is gone")]
+#[allow(
+    clippy::explicit_write,
+    reason = "println! panics when the terminal is gone"
+)]
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -89,20 +99,45 @@ fn line(environment: &Environment, addresses: &Addresses) -> String {
     let life = &environment.lifecycle;
     let commit = life.newest_commit().map_or("", |commit| commit.id.short());
     let rest = match (&life.state, life.shown()) {
-        (State::Running { failed: Some(failed), .. }, _) => {
-            format!("{} (deployment {} failed: {})", addresses.of(environment.label().as_str()), failed.generation, failed.reason)
+        (
+            State::Running {
+                failed: Some(failed),
+                ..
+            },
+            _,
+        ) => {
+            format!(
+                "{} (deployment {} failed: {})",
+                addresses.of(environment.label().as_str()),
+                failed.generation,
+                failed.reason
+            )
         }
         (_, Shown::Running) => addresses.of(environment.label().as_str()),
-        (State::Stopped { why: Why::Failed(failed), .. }, _) => failed.reason.clone(),
+        (
+            State::Stopped {
+                why: Why::Failed(failed),
+                ..
+            },
+            _,
+        ) => failed.reason.clone(),
         (State::Stopped { why, .. }, _) => why.name().to_owned(),
         _ => String::new(),
     };
-    format!("  {name:<32} {:<14} {commit:<8} {rest}", life.shown().name()).trim_end().to_owned()
+    format!(
+        "  {name:<32} {:<14} {commit:<8} {rest}",
+        life.shown().name()
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn failure(environment: &Environment) -> Option<(String, String)> {
     match &environment.lifecycle.state {
-        State::Stopped { why: Why::Failed(failed), .. } => {
+        State::Stopped {
+            why: Why::Failed(failed),
+            ..
+        } => {
             let mut reason = failed.reason.clone();
             for line in &failed.tail {
                 reason.push_str("\n      ");
