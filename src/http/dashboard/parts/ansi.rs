@@ -193,7 +193,7 @@ mod tests {
                 "\u{1b}[38;5;196mr\u{1b}[38;2;0;0;255mb",
                 r#"<span class="ink-1">r</span><span class="ink-4">b</span>"#,
             ),
-            ("\u{1b}[31\"><script>m<b>", "ipt&gt;m&lt;b&gt;"),
+            ("\u{1b}[31\"><script>m<b>", "cript&gt;m&lt;b&gt;"),
             (
                 "\u{1b}]8;;javascript:alert(1)\u{7}link\u{1b}]8;;\u{7}",
                 "link",

@@ -109,6 +109,13 @@ mod tests {
     fn only_our_own_folds_and_http_links_become_elements() {
         let text = "<!-- nestling:7:12 -->\n**Nest** <b onclick=x>b</b> [ok](http://a/) [no](javascript:alert(1)) ![i](http://a/i.png)\n\n\
                     <details open onclick=x>\n<summary>no</summary>\n\n<details>\n<summary>a &lt;b&gt;</summary>\n\n<script>alert(1)</script>\n\n| a |\n|---|\n| b<br>c |\n";
-        insta::assert_snapshot!(render(text).into_string(), @"");
+        insta::assert_snapshot!(render(text).into_string(), @r#"
+        <div class="prose"><p><strong>Nest</strong> &lt;b onclick=x&gt;b&lt;/b&gt; <a href="http://a/">ok</a> no i</p>
+        &lt;details open onclick=x&gt;<details><summary>a &lt;b&gt;</summary>&lt;script&gt;alert(1)&lt;/script&gt;<table><thead><tr><th>a</th></tr></thead><tbody>
+        <tr><td>b<br />
+        c</td></tr>
+        </tbody></table>
+        </details></div>
+        "#);
     }
 }

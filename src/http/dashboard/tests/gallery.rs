@@ -1,0 +1,408 @@
+//! Every page with sample data. Written to `target/gallery/` to be looked at in a browser:
+//! `cargo test -p nestling gallery`, then open `target/gallery/index.html`.
+
+use std::{fs, path::Path};
+
+use nestling_domain::{
+    deployment::{Phase, Shown, Tests},
+    environment::Environment,
+    ids::Kind,
+    lifecycle::{State, Why},
+};
+use nestling_protocol::{bundle, log::Log};
+
+use super::sample::{self, Words, addresses, listed, visit};
+use crate::http::dashboard::{
+    Visit,
+    app::{self, AppView},
+    app_settings::{self, AppSettingsView},
+    apps::{self, AppsView, RepositoryFacts},
+    assets,
+    environment::{
+        self, EnvironmentView, Tab,
+        deployments::{DeploymentView, HistoryView},
+        head::{Facts, Head},
+        logs::LogsView,
+        overview::Overview,
+        settings::Values,
+        tests::TestsView,
+    },
+    error::{self, ErrorView},
+    sign_in,
+};
+
+/// Every page, by name, with these words from outside.
+pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
+    let mut pages = vec![
+        (
+            "apps".to_owned(),
+            apps::page(&all_apps(words, "")).into_string(),
+        ),
+        (
+            "apps-no-match".to_owned(),
+            apps::page(&all_apps(words, "zebra <b>")).into_string(),
+        ),
+        (
+            "apps-empty".to_owned(),
+            apps::page(&AppsView::of(&[], "", &addresses(), visit())).into_string(),
+        ),
+        (
+            "app".to_owned(),
+            app::page(&one_app(words, &environments(words))).into_string(),
+        ),
+        (
+            "app-empty".to_owned(),
+            app::page(&one_app(words, &[])).into_string(),
+        ),
+        (
+            "app-settings".to_owned(),
+            app_settings::page(&AppSettingsView::of(&words.shop(), &listed(), &[], visit()))
+                .into_string(),
+        ),
+        ("sign-in".to_owned(), sign_in::page(None).into_string()),
+        (
+            "sign-in-refused".to_owned(),
+            sign_in::page(Some(&words.reason)).into_string(),
+        ),
+    ];
+    for (name, view) in tabs(words) {
+        pages.push((name, environment::page(&view).into_string()));
+    }
+    for view in [
+        ErrorView::SignedOut,
+        ErrorView::Forbidden(words.reason.clone()),
+        ErrorView::NotFound(words.reason.clone()),
+        ErrorView::Broken(words.reason.clone()),
+    ] {
+        pages.push((
+            format!("error-{}", view.status()),
+            error::page(&view).into_string(),
+        ));
+    }
+    pages
+}
+
+/// Every fragment, by name, beside the page that it belongs to.
+pub(super) fn fragments(words: &Words) -> Vec<(String, String, String)> {
+    let view = all_apps(words, "");
+    let mut all = vec![(
+        "apps".to_owned(),
+        apps::page(&view).into_string(),
+        apps::fragment(&view).into_string(),
+    )];
+    let view = one_app(words, &environments(words));
+    all.push((
+        "app".to_owned(),
+        app::page(&view).into_string(),
+        app::fragment(&view).into_string(),
+    ));
+    for (name, view) in tabs(words) {
+        all.push((
+            name,
+            environment::page(&view).into_string(),
+            environment::fragment(&view).into_string(),
+        ));
+    }
+    all
+}
+
+fn all_apps(words: &Words, query: &str) -> AppsView {
+    let storefront = words.repository();
+    let broken = nestling_domain::app::Repository {
+        name: "ledger".to_owned(),
+        trouble: Some(format!(
+            "/home/ada/ledger is gone: {}; put it back, or end `nestling up` without it",
+            words.reason
+        )),
+        ..storefront.clone()
+    };
+    let bare = nestling_domain::app::Repository {
+        name: "dotfiles".to_owned(),
+        ..storefront.clone()
+    };
+    let shop = words.shop();
+    let docs = words.app("docs", "docs", bundle::Kind::Static);
+    let mail = words.app("mailer", "services/mailer", bundle::Kind::Node);
+    let jobs = words.app("jobs", "jobs", bundle::Kind::Any);
+    let of_shop = environments(words);
+    let production = |app, state| words.environment(app, Kind::Production, state);
+    let of_docs = [production(&docs, words.restarting(Phase::SettingUp))];
+    let of_mail = [production(
+        &mail,
+        words.stopped(Why::Failed(words.failed(2))),
+    )];
+    let pull_requests = words.pull_requests();
+    let facts = |repository, apps, nothing_found| RepositoryFacts {
+        repository,
+        apps,
+        pull_requests: Vec::new(),
+        nothing_found,
+    };
+    let apps = vec![
+        (&shop, of_shop.iter().collect()),
+        (&docs, of_docs.iter().collect()),
+        (&mail, of_mail.iter().collect()),
+        (&jobs, Vec::new()),
+    ];
+    let repositories = [
+        RepositoryFacts {
+            pull_requests: pull_requests.iter().collect(),
+            ..facts(&storefront, apps, None)
+        },
+        facts(&broken, Vec::new(), None),
+        facts(
+            &bare,
+            Vec::new(),
+            Some(
+                "no folder of its default branch holds a main.w, a package.json with a start script, an index.html or a nestling.toml",
+            ),
+        ),
+    ];
+    AppsView::of(&repositories, query, &addresses(), visit())
+}
+
+fn one_app(words: &Words, environments: &[Environment]) -> AppView {
+    AppView::of(
+        &words.shop(),
+        &words.repository(),
+        environments,
+        |_| Some(1),
+        &addresses(),
+        visit(),
+    )
+}
+
+/// One environment in each state that people meet.
+fn environments(words: &Words) -> Vec<Environment> {
+    let shop = words.shop();
+    let states = [
+        words.running(),
+        words.troubled(),
+        words.restarting(Phase::Testing),
+        State::Creating {
+            next: Some(words.deployment(1, Phase::Queued)),
+        },
+        State::Creating { next: None },
+        words.stopped(Why::Failed(words.failed(3))),
+        words.stopped(Why::Idle),
+        words.stopped(Why::Policy(words.reason.clone())),
+        words.stopped(Why::Person),
+        words.stopped(Why::Closed),
+    ];
+    let mut all = vec![words.environment(&shop, Kind::Production, words.running())];
+    all.extend(
+        states
+            .into_iter()
+            .zip(12..)
+            .map(|(state, number)| words.environment(&shop, Kind::Preview(number), state)),
+    );
+    all
+}
+
+fn tabs(words: &Words) -> Vec<(String, EnvironmentView)> {
+    let shop = words.shop();
+    let at = |state| words.environment(&shop, Kind::Preview(12), state);
+    let running = at(words.running());
+    let mut all = vec![
+        overview(words, "running", &running, Shown::Running),
+        overview(
+            words,
+            "deploying",
+            &at(words.restarting(Phase::Testing)),
+            Shown::RunningTests,
+        ),
+        overview(
+            words,
+            "probing",
+            &at(words.restarting(Phase::Probing)),
+            Shown::Starting,
+        ),
+        overview(words, "troubled", &at(words.troubled()), Shown::Failed),
+        overview(
+            words,
+            "failed",
+            &at(words.stopped(Why::Failed(words.failed(7)))),
+            Shown::Failed,
+        ),
+        overview(
+            words,
+            "queued",
+            &at(State::Creating {
+                next: Some(words.deployment(7, Phase::Queued)),
+            }),
+            Shown::Queued,
+        ),
+        overview(
+            words,
+            "asleep",
+            &at(words.stopped(Why::Idle)),
+            Shown::Running,
+        ),
+        overview(
+            words,
+            "closed",
+            &at(words.stopped(Why::Closed)),
+            Shown::Running,
+        ),
+        overview(
+            words,
+            "new",
+            &at(State::Creating { next: None }),
+            Shown::Queued,
+        ),
+        overview(
+            words,
+            "production",
+            &words.environment(&shop, Kind::Production, words.running()),
+            Shown::Running,
+        ),
+    ];
+    let history = words.history(&running, Shown::Running);
+    let results = sample::results(words);
+    let ran = Tests::Ran(results.counts());
+    let generation = Some(history[0].generation);
+    let back = "/local/shop/pr-12/settings";
+    let log = |log, lines: &[_]| {
+        Tab::Logs(Box::new(LogsView::of(
+            &running,
+            &history,
+            history.first(),
+            log,
+            lines,
+        )))
+    };
+    let older = HistoryView {
+        deployments: history.clone(),
+        older: Some("/local/shop/pr-12/deployments?below=1".to_owned()),
+    };
+    for (name, tab) in [
+        ("deployments", Tab::Deployments(older)),
+        (
+            "deployments-none",
+            Tab::Deployments(HistoryView {
+                deployments: Vec::new(),
+                older: None,
+            }),
+        ),
+        (
+            "deployment",
+            Tab::Deployment(Box::new(DeploymentView::of(&history[0]))),
+        ),
+        (
+            "deployment-failed",
+            Tab::Deployment(Box::new(DeploymentView::of(&history[4]))),
+        ),
+        ("logs", log(Log::Deployment, &words.lines())),
+        ("logs-empty", log(Log::Runtime, &[])),
+        (
+            "logs-none",
+            Tab::Logs(Box::new(LogsView::of(
+                &running,
+                &[],
+                None,
+                Log::Deployment,
+                &[],
+            ))),
+        ),
+        (
+            "tests",
+            Tab::Tests(Box::new(TestsView::of(generation, &ran, Some(&results)))),
+        ),
+        (
+            "tests-broken",
+            Tab::Tests(Box::new(TestsView::of(
+                generation,
+                &Tests::Broken(words.reason.clone()),
+                None,
+            ))),
+        ),
+        (
+            "tests-pending",
+            Tab::Tests(Box::new(TestsView::of(None, &Tests::Pending, None))),
+        ),
+        (
+            "settings",
+            Tab::Settings(Box::new(Values::of(
+                &shop,
+                running.kind.class(),
+                &listed(),
+                back,
+            ))),
+        ),
+    ] {
+        all.push((name.to_owned(), view(words, &running, tab, visit())));
+    }
+    all
+}
+
+fn overview(
+    words: &Words,
+    name: &str,
+    environment: &Environment,
+    newest: Shown,
+) -> (String, EnvironmentView) {
+    let history = if name == "new" {
+        Vec::new()
+    } else {
+        words.history(environment, newest)
+    };
+    let events = words.events(environment);
+    let events = if name == "new" { &[][..] } else { &events[..] };
+    let results = sample::results(words);
+    let text = words.announcement(environment);
+    let text = (environment.kind != Kind::Production).then_some(text.as_str());
+    let tab = Overview::of(
+        environment,
+        &history,
+        Some(&results),
+        events,
+        text,
+        &addresses(),
+    );
+    let visit = if name == "queued" {
+        sample::visit_after(&words.reason)
+    } else {
+        visit()
+    };
+    (
+        format!("environment-{name}"),
+        view(words, environment, Tab::Overview(Box::new(tab)), visit),
+    )
+}
+
+fn view(words: &Words, environment: &Environment, tab: Tab, visit: Visit) -> EnvironmentView {
+    let app = words.shop();
+    let bad_day = environment.lifecycle.state_name() == "creating";
+    let facts = Facts {
+        app: &app,
+        environment,
+        ahead: bad_day.then_some(2),
+        paused: bad_day.then_some(words.reason.as_str()),
+        quarantined: None,
+    };
+    EnvironmentView {
+        visit,
+        head: Head::of(&facts, &addresses()),
+        tab,
+    }
+}
+
+#[test]
+fn the_gallery_shows_every_page() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery");
+    let assets = folder.join("assets");
+    fs::create_dir_all(&assets).unwrap();
+    for asset in [assets::style(), assets::script(), assets::icon()] {
+        fs::write(assets.join(&asset.name), asset.content).unwrap();
+    }
+    let pages = pages(&Words::ours());
+    assert!(pages.len() > 30);
+    let mut index = String::from("<!doctype html><meta charset=utf-8><title>Gallery</title><ul>");
+    for (name, page) in &pages {
+        // Opened as files, pages find their assets beside them.
+        let page = page.replace("\"/assets/", "\"assets/");
+        fs::write(folder.join(format!("{name}.html")), page).unwrap();
+        index.push_str(&format!("<li><a href=\"{name}.html\">{name}</a>"));
+    }
+    fs::write(folder.join("index.html"), index).unwrap();
+}
