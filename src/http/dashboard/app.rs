@@ -190,13 +190,11 @@ fn production(row: &Row, now: Timestamp) -> Markup {
     html! {
         div class=(format!("card wide tone-{}", pill::tone(row.status.mark))) {
             div.card-head {
-                div {
-                    h3 { a.stretch href=(row.path) { (icon(Icon::Branch)) (row.branch) } }
-                    (commit(row))
-                }
+                h3 { a.stretch href=(row.path) { (icon(Icon::Branch)) (row.branch) } }
                 (pill(row.status.mark, row.status.word))
+                (commit(row))
             }
-            @if let Some(detail) = &row.status.detail { p { (detail) } }
+            @if let Some(detail) = &row.status.detail { p.detail { (detail) } }
             div.card-foot {
                 @if let Some(address) = &row.address { a.above href=(address) rel="noreferrer" { (icon(Icon::Open)) (address) } }
                 (pill::tests(&row.tests))
@@ -220,7 +218,7 @@ fn previews(view: &AppView) -> Markup {
                         }
                         td data-label="State" {
                             (pill(row.status.mark, row.status.word))
-                            @if let Some(detail) = &row.status.detail { div.muted.clamp { (detail) } }
+                            @if let Some(detail) = &row.status.detail { div.muted.clamp.detail { (detail) } }
                         }
                         td data-label="Tests" { (pill::tests(&row.tests)) }
                         td data-label="Address" {

@@ -101,6 +101,8 @@ pub struct Trouble {
     pub place: String,
     /// Why, for people.
     pub reason: String,
+    /// Whether it cannot be read; else it only holds no app.
+    pub unreadable: bool,
 }
 
 impl AppsView {
@@ -127,14 +129,12 @@ impl AppsView {
                 title: one.title.clone(),
                 branch: one.branch.clone(),
             }));
-            let trouble = facts
-                .repository
-                .trouble
-                .as_deref()
-                .or(facts.nothing_found.filter(|_| facts.apps.is_empty()));
-            troubles.extend(trouble.map(|reason| Trouble {
+            let unreadable = facts.repository.trouble.as_deref();
+            let nothing = facts.nothing_found.filter(|_| facts.apps.is_empty());
+            troubles.extend(unreadable.or(nothing).map(|reason| Trouble {
                 place,
                 reason: reason.to_owned(),
+                unreadable: unreadable.is_some(),
             }));
         }
         let any = !cards.is_empty();
@@ -249,14 +249,12 @@ fn show(card: &Card, now: Timestamp) -> Markup {
         li.card id=(format!("app-{}", card.name)) data-search=(card.searched()) {
             div.card-head {
                 span.kind title=(words::kind(card.kind)) { (icon(Icon::of(card.kind))) span.unseen { (words::kind(card.kind)) " app" } }
-                div {
-                    h2 { a.stretch href=(card.path) { (card.name) } }
-                    p.muted.cut { (card.place) }
-                }
+                h2 { a.stretch href=(card.path) { (card.name) } }
                 @match &card.production {
                     Some(status) => (pill(status.mark, status.word)),
                     None => span.muted { "Not deployed" },
                 }
+                p.muted.cut { (card.place) }
             }
             @if !card.description.is_empty() { p.cut { (card.description) } }
             p.commit {
@@ -302,7 +300,7 @@ fn waiting(view: &AppsView) -> Markup {
 
 fn show_trouble(trouble: &Trouble) -> Markup {
     html! {
-        div.notice.bad {
+        div class=(if trouble.unreadable { "notice bad" } else { "notice" }) {
             (icon(Icon::Warning))
             div { p { strong { (trouble.place) } } p { (trouble.reason) } }
         }

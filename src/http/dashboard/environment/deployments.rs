@@ -86,11 +86,9 @@ pub fn brief(deployments: &[DeploymentRecord], head: &Head, now: Timestamp) -> M
         ol.brief {
             @for record in deployments {
                 li {
+                    a href=(paths::deployment(&head.path, record.generation)) { "Deployment " (record.generation) }
                     (pill::deployment(record.shown))
-                    div.grow {
-                        a href=(paths::deployment(&head.path, record.generation)) { "Deployment " (record.generation) }
-                        p.muted.cut { code { (record.commit.id.short()) } " " (record.commit.message) }
-                    }
+                    p.muted.cut { code { (record.commit.id.short()) } " " (record.commit.message) }
                     span.muted.small { (time::ago(record.created_at, now)) }
                 }
             }

@@ -79,6 +79,10 @@ impl Overview {
         addresses: &Addresses,
     ) -> Self {
         let life = &environment.lifecycle;
+        // When nothing serves and nothing is on its way, the newest that tried.
+        let tests = tested(life)
+            .map(|one| &one.tests)
+            .or(deployments.first().map(|one| &one.tests));
         let red = results.map(|results| {
             results
                 .tests
@@ -90,9 +94,7 @@ impl Overview {
                 .first()
                 .map(|record| (record.clone(), Timeline::of(record))),
             failed: life.failure().cloned(),
-            tests: tested(life)
-                .map(|deployment| deployment.tests.clone())
-                .unwrap_or_default(),
+            tests: tests.cloned().unwrap_or_default(),
             red: red
                 .map(|red| red.take(RED_SHOWN).cloned().collect())
                 .unwrap_or_default(),
@@ -140,7 +142,7 @@ pub fn endpoints(
 /// The tab.
 pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
     html! {
-        div.columns id="overview" data-live {
+        div id="overview" data-live { div.columns {
             div.main-column {
                 @if let Some((record, timeline)) = &view.newest {
                     section.block aria-labelledby="newest" {
@@ -155,7 +157,6 @@ pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
                 }
                 @if let Some(failed) = &view.failed { (failure::show(failed, &head.path, now)) }
                 (show_tests(view, head))
-                @if let Some(markdown) = &view.announcement { (announcement(markdown)) }
             }
             div.side-column {
                 (show_endpoints(&view.endpoints))
@@ -167,6 +168,7 @@ pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
                 (activity::show(&view.events, now))
             }
         }
+        @if let Some(markdown) = &view.announcement { (announcement(markdown)) } }
     }
 }
 

@@ -4,6 +4,7 @@
 //! shown as text, except for the two elements that the announcement writes itself ([`Fold`]), which are
 //! written anew here; links lead to http addresses or nowhere; images are their description.
 
+use super::icons::{Icon, icon};
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
@@ -54,6 +55,7 @@ impl Safe {
                     Vec::new()
                 }
             }
+            Event::Text(text) => signs(&text),
             Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => Vec::new(),
             event => vec![event],
         }
@@ -81,6 +83,39 @@ impl Safe {
         Some(Event::Html(CowStr::from(ours)))
     }
 }
+
+/// The announcement's signs as icons of ours, as not every machine has a font with such signs.
+fn signs<'a>(text: &str) -> Vec<Event<'a>> {
+    let mut events = Vec::new();
+    let mut rest = text;
+    while let Some((at, sign, shows, tone)) = SIGNS
+        .iter()
+        .filter_map(|(sign, shows, tone)| Some((rest.find(sign)?, sign, shows, tone)))
+        .min_by_key(|(at, ..)| *at)
+    {
+        events.push(Event::Text(CowStr::from(rest[..at].to_owned())));
+        let drawn = html! { span class=(tone) { (icon(*shows)) } };
+        events.push(Event::InlineHtml(CowStr::from(drawn.into_string())));
+        rest = rest[at + sign.len()..].trim_start_matches('\u{fe0f}');
+    }
+    events.push(Event::Text(CowStr::from(rest.to_owned())));
+    events
+}
+
+/// Each sign with the icon and the tone that stand for it.
+const SIGNS: [(&str, Icon, &str); 11] = [
+    ("⏳", Icon::Clock, "waiting"),
+    ("🔨", Icon::Gear, "working"),
+    ("✅", Icon::Check, "good"),
+    ("⚠", Icon::Warning, "troubled"),
+    ("❌", Icon::Cross, "bad"),
+    ("⏸", Icon::Pause, "resting"),
+    ("🗑", Icon::Gone, "gone"),
+    ("⏭", Icon::Skip, "resting"),
+    ("🛠", Icon::Console, "gone"),
+    ("🌐", Icon::Globe, "gone"),
+    ("🔗", Icon::Link, "gone"),
+];
 
 fn fold(line: &str) -> Option<Fold<'_>> {
     match line.trim() {

@@ -139,7 +139,11 @@ impl Words {
             repository: RepositoryId(7),
             root: root.to_owned(),
             kind,
-            description: self.description.clone(),
+            description: if slug == "shop" {
+                self.description.clone()
+            } else {
+                String::new()
+            },
             health: None,
             created_at: before(900_000),
         }
