@@ -224,7 +224,7 @@ fn previews(view: &AppView) -> Markup {
                         td data-label="Address" {
                             @match &row.address {
                                 Some(address) => a href=(address) rel="noreferrer" { (icon(Icon::Open)) "Open" span.unseen { " preview " (row.title) } },
-                                None => span.muted { "–" },
+                                None => span.muted.dash { "–" },
                             }
                         }
                         td data-label="Changed" { span.muted { (time::ago(row.updated_at, view.visit.now)) } }

@@ -75,12 +75,17 @@ pub fn fragment(visit: &Visit, live: &Markup) -> Markup {
 /// A form with one button, that works without a script.
 pub fn order(visit: &Visit, path: &str, key: Option<&str>, class: &str, label: &Markup) -> Markup {
     html! {
-        form.order method="post" action=(path) {
+        form.order id=(form_id(path)) method="post" action=(path) {
             (token(visit))
             @if let Some(key) = key { input type="hidden" name="key" value=(key); }
             button class=(class) type="submit" { (label) }
         }
     }
+}
+
+/// Tells a form from its neighbours, so that an update never turns one into another under somebody's finger.
+fn form_id(path: &str) -> String {
+    format!("order{}", path.replace('/', "-"))
 }
 
 /// What every form carries to prove that it came from a page of ours.

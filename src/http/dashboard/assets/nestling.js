@@ -4,7 +4,7 @@
   const DEBOUNCE = 50; // ms: events come in bursts, one look answers them all
   const RETRY = [500, 1000, 2000, 5000, 10000, 30000]; // ms between attempts to connect
   const RING = 10000; // log lines kept in the page
-  const PER_FRAME = 400; // log lines put into the page per frame, so that typing and scrolling stay smooth
+  const PER_FRAME = 250; // log lines put into the page per frame, so that typing and scrolling stay smooth
   const body = document.body;
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -41,15 +41,21 @@
 
   // --- morph: makes `old` like `fresh` and leaves alone what is alike, so that focus, scroll, selection
   // and open folds stay. Elements with an id are found again by it.
-  const KEPT = { DETAILS: ["open"], INPUT: ["value", "checked"], TEXTAREA: ["value"] };
-  const morph = (old, fresh) => {
+  const kept = (one) => {
+    if (one.tagName === "DETAILS") return ["open"];
     // Whether "Copy" shows is ours to say: hiding it for a moment would take the focus from it.
-    const kept = old.dataset && "copy" in old.dataset ? ["hidden"] : KEPT[old.tagName] || [];
+    if (one.dataset && "copy" in one.dataset) return ["hidden"];
+    // What a person typed stays. A hidden field is ours, and must follow the form it is in.
+    if (one.tagName === "INPUT" && one.type !== "hidden") return ["value", "checked"];
+    return [];
+  };
+  const morph = (old, fresh) => {
+    const keep = kept(old);
     for (const { name, value } of [...fresh.attributes]) {
-      if (!kept.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+      if (!keep.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
     for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
+      if (!fresh.hasAttribute(name) && !keep.includes(name)) old.removeAttribute(name);
     }
     let at = old.firstChild;
     for (const wanted of [...fresh.childNodes]) {

@@ -5,7 +5,7 @@ use nestling_domain::{
     announcement::tested,
     deployment::{Deployment, Failed, Tests},
     environment::Environment,
-    ids::Timestamp,
+    ids::{Generation, Timestamp},
     record::{DeploymentRecord, EventRecord},
 };
 use nestling_protocol::{
@@ -42,6 +42,8 @@ pub struct Overview {
     pub failed: Option<Failed>,
     /// How the tests of the newest tested deployment went.
     pub tests: Tests,
+    /// Of which deployment these are.
+    pub tests_of: Option<Generation>,
     /// The tests that failed, the first of them.
     pub red: Vec<TestRecord>,
     /// What serves, and where.
@@ -81,8 +83,8 @@ impl Overview {
         let life = &environment.lifecycle;
         // When nothing serves and nothing is on its way, the newest that tried.
         let tests = tested(life)
-            .map(|one| &one.tests)
-            .or(deployments.first().map(|one| &one.tests));
+            .map(|one| (&one.tests, one.generation))
+            .or(deployments.first().map(|one| (&one.tests, one.generation)));
         let red = results.map(|results| {
             results
                 .tests
@@ -94,7 +96,8 @@ impl Overview {
                 .first()
                 .map(|record| (record.clone(), Timeline::of(record))),
             failed: life.failure().cloned(),
-            tests: tests.cloned().unwrap_or_default(),
+            tests: tests.map(|(tests, _)| tests.clone()).unwrap_or_default(),
+            tests_of: tests.map(|(_, generation)| generation),
             red: red
                 .map(|red| red.take(RED_SHOWN).cloned().collect())
                 .unwrap_or_default(),
@@ -175,7 +178,10 @@ pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
 fn show_tests(view: &Overview, head: &Head) -> Markup {
     html! {
         section.block aria-labelledby="tests" {
-            h2 id="tests" { "Tests" (pill::tests(&view.tests)) }
+            h2 id="tests" {
+                "Tests" (pill::tests(&view.tests))
+                @if let Some(generation) = view.tests_of { span.muted.small { "of deployment " (generation) } }
+            }
             @match &view.tests {
                 Tests::Pending => p.empty { "No test has ended yet." },
                 Tests::Broken(reason) => p { "The tests could not run: " (reason) },

@@ -164,10 +164,7 @@ fn bar(timeline: &Timeline, now: Timestamp) -> Markup {
                 Is::Now(since) => now.since(since),
                 Is::Ahead | Is::Left => Duration::ZERO,
             };
-            (
-                step.phase.name(),
-                u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
-            )
+            (step, u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
         });
     let spans: Vec<_> = spans.filter(|(_, length)| *length > 0).collect();
     let whole = spans
@@ -178,12 +175,14 @@ fn bar(timeline: &Timeline, now: Timestamp) -> Markup {
     html! {
         @if !spans.is_empty() {
             svg.bar width="100%" height="6" aria-hidden="true" focusable="false" {
-                @for (name, length) in spans {
+                @for (step, length) in spans {
                     // In hundredths of a percent, so that whole numbers suffice.
                     @let begin = at;
                     @let width = length.saturating_mul(10_000) / whole;
                     @let () = at += width;
-                    rect class=(name) x=(percent(begin)) width=(percent(width)) y="0" height="6" {}
+                    rect class=(step.phase.name()) x=(percent(begin)) width=(percent(width)) y="0" height="6" {
+                        title { (step.name) ": " (time::span(Duration::from_millis(length))) }
+                    }
                 }
             }
         }
