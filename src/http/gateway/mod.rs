@@ -38,7 +38,7 @@ use actix_web::{
     Error, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::{StatusCode, header},
+    http::{ConnectionType, StatusCode, header},
 };
 use futures::future::LocalBoxFuture;
 
@@ -188,7 +188,12 @@ where
 /// What is answered to a host that is nobody's.
 fn refuse(whose: &Whose, dashboard: &str) -> HttpResponse {
     match whose {
-        Whose::Malformed(reason) => pages::text(StatusCode::BAD_REQUEST, &format!("{reason}\n")),
+        Whose::Malformed(reason) => {
+            let mut answer = pages::text(StatusCode::BAD_REQUEST, &format!("{reason}\n"));
+            // Who sends one such request may send what follows with it.
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+            answer
+        }
         Whose::Stranger(host) => pages::text(
             StatusCode::MISDIRECTED_REQUEST,
             &format!("{host} is not served here; the dashboard is at {dashboard}\n"),

@@ -49,16 +49,19 @@ async fn twenty_redeploys_fail_no_request_and_streams_connect_again() {
             .await;
         assert_eq!(socket.frame().await, Some((1, b"still there".to_vec())));
         world.shop(To::Serving(serving));
-        world
-            .gateway
-            .drain(&World::shop_id(), Generation(generation - 1))
-            .await;
-        assert_eq!(
-            socket.frame().await,
-            Some((8, vec![0x03, 0xf4])),
-            "1012: service restart"
+        let again = async {
+            assert_eq!(
+                socket.frame().await,
+                Some((8, vec![0x03, 0xf4])),
+                "1012: service restart"
+            );
+            world.websocket(SHOP, "/ws", &[]).await.0
+        };
+        let shop = World::shop_id();
+        ((), socket) = tokio::join!(
+            world.gateway.drain(&shop, Generation(generation - 1)),
+            again
         );
-        socket = world.websocket(SHOP, "/ws", &[]).await.0;
         app = next;
     }
     over.store(true, Ordering::SeqCst);
