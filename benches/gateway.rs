@@ -53,8 +53,7 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("app.sock");
     let body: usize = std::env::args()
-        .filter_map(|arg| arg.parse().ok())
-        .next()
+        .find_map(|arg| arg.parse().ok())
         .unwrap_or(1024);
     start_app(&socket, body);
     let ours = start_gateway(&socket);

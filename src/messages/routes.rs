@@ -4,6 +4,8 @@
 //! every worker from its next request on.
 
 mod flights;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

@@ -77,10 +77,10 @@ impl Default for Bounds {
             // A socket on this box accepts in microseconds; a full backlog drains within a second or the app hangs.
             connect: Duration::from_secs(5),
             // Slow reports exist; past this a person has gone.
-            first_byte: Duration::from_secs(120),
+            first_byte: Duration::from_mins(2),
             // Event streams without a heartbeat are ended here and reconnect.
-            pause: Duration::from_secs(600),
-            silence: Duration::from_secs(3600),
+            pause: Duration::from_mins(10),
+            silence: Duration::from_hours(1),
             // Below the 5 s after which Node closes an unused connection by itself: closing first avoids the race.
             idle: Duration::from_secs(4),
             // An effect of an environment may take 10 s in all; half a second is for the goodbye.

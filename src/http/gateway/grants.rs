@@ -15,7 +15,7 @@ use nestling_domain::ids::Timestamp;
 /// How long a grant lives: long enough for one redirect.
 pub const GRANT_LIFE: Duration = Duration::from_secs(30);
 /// How long a login to a console lasts: a working day.
-pub const CONSOLE_SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+pub const CONSOLE_SESSION_LIFE: Duration = Duration::from_hours(12);
 /// Grants and sessions kept, each; the eldest makes room. A person has a handful.
 const MOST: usize = 10_000;
 /// Random bytes in a token: 256 bits cannot be guessed.

@@ -33,7 +33,7 @@ pub(super) async fn connect(upstream: &Upstream, most: Duration) -> io::Result<T
             Upstream::Unix(path) => loop {
                 match UnixStream::connect(path).await {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        tokio::time::sleep(BACKLOG_FULL).await
+                        tokio::time::sleep(BACKLOG_FULL).await;
                     }
                     connected => return connected.map(Link::Unix),
                 }

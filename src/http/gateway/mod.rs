@@ -17,6 +17,7 @@ mod grants;
 mod heads;
 mod hooks;
 mod host;
+mod instead;
 mod link;
 mod pages;
 mod pool;
@@ -175,8 +176,8 @@ where
                     Ok(ServiceResponse::new(request, answer).map_into_right_body())
                 })
             }
-            nobodys => {
-                let answer = refuse(&nobodys, &self.worker.dashboard());
+            whose @ (Whose::NoLabel(_) | Whose::Stranger(_) | Whose::Malformed(_)) => {
+                let answer = refuse(&whose, &self.worker.dashboard());
                 Box::pin(ready(Ok(request
                     .into_response(answer)
                     .map_into_right_body())))

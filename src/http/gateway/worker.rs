@@ -22,10 +22,10 @@ use super::{
     Shared,
     body::Answer,
     config::WAKE_PAUSE,
-    console::Caller,
     exchange::{Asked, Failure, Sent},
     heads::{self, Origin, Refused, Upgrade},
-    pages::{self, Notice},
+    instead::{full, refusal},
+    pages,
     pool::{Goal, Pool},
     relay::Relay,
     visit::Visit,
@@ -135,7 +135,7 @@ impl Worker {
     /// An ordinary answer: head rewritten, body streamed.
     fn carry_back(&self, visit: &Visit, goal: &Goal, flight: Flight, asked: Asked) -> HttpResponse {
         let Asked { response, lease } = asked;
-        let mut answer = self.head(&response, goal);
+        let mut answer = head(&response, goal);
         let (parts, incoming) = response.into_parts();
         let size = body_size(&parts, &incoming, visit);
         if size == BodySize::Stream && visit.ends_with_connection() {
@@ -159,7 +159,7 @@ impl Worker {
         flight: Flight,
         asked: Asked,
     ) -> Result<HttpResponse, Failure> {
-        let mut answer = self.head(&asked.response, goal);
+        let mut answer = head(&asked.response, goal);
         // An app that switches protocols unasked would leave the two sides reading different things.
         let client = visit
             .take_payload()
@@ -176,24 +176,6 @@ impl Worker {
         );
         let relay = Relay::new(client, upgraded, flight, self.shared.config.bounds.silence);
         Ok(answer.set_body(relay).map_into_boxed_body())
-    }
-
-    fn head(&self, response: &Response<Incoming>, goal: &Goal) -> HttpResponse {
-        let status =
-            StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut answer = HttpResponse::new(status);
-        if let (Some(serving), Some(target)) = (goal.serving(), goal.target()) {
-            *answer.headers_mut() =
-                heads::for_client(response.headers(), goal.route.kind, &serving.commit);
-            if target.console {
-                // A console in a frame could be clicked by somebody who does not see it.
-                answer.headers_mut().append(
-                    actix_web::http::header::CONTENT_SECURITY_POLICY,
-                    actix_web::http::header::HeaderValue::from_static("frame-ancestors 'none'"),
-                );
-            }
-        }
-        answer
     }
 
     /// Waits for the next change of a route where nothing serves. `Err` is what is answered instead: at once
@@ -245,54 +227,6 @@ impl Worker {
         }
     }
 
-    fn guard_console(&self, visit: &Visit, goal: &Goal) -> Option<HttpResponse> {
-        let console = goal.target().is_none_or(|target| target.console);
-        let hooks = &*self.shared.hooks;
-        console
-            .then(|| {
-                self.caller(visit, &self.dashboard())
-                    .refusal(hooks, hooks.now())
-            })
-            .flatten()
-    }
-
-    /// `/.nestling/…` on an environment's own host is ours.
-    fn own_page(&self, visit: &Visit) -> HttpResponse {
-        let path = visit.request.path();
-        let route = self.shared.routes.get(&visit.label);
-        match route {
-            Some(route) if path == pages::STATUS => pages::status(&route),
-            Some(route) if path == "/.nestling/login" && serves_console(&route, visit) => {
-                let hooks = &*self.shared.hooks;
-                self.caller(visit, &self.dashboard()).login(
-                    visit.request.query_string(),
-                    hooks,
-                    hooks.now(),
-                )
-            }
-            _ => pages::text(
-                StatusCode::NOT_FOUND,
-                "nothing is here: paths under /.nestling/ are Nestling's own\n",
-            ),
-        }
-    }
-
-    fn caller<'a>(&'a self, visit: &'a Visit, dashboard: &'a str) -> Caller<'a> {
-        Caller {
-            method: visit.request.method(),
-            path: visit
-                .request
-                .uri()
-                .path_and_query()
-                .map_or("/", |path| path.as_str()),
-            headers: visit.request.headers(),
-            upgrade: visit.upgrade,
-            scheme: &self.shared.config.addresses.scheme,
-            host: visit.host(),
-            dashboard,
-        }
-    }
-
     pub(super) fn dashboard(&self) -> String {
         self.shared.config.addresses.dashboard()
     }
@@ -300,97 +234,25 @@ impl Worker {
     fn trusts(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| self.shared.config.trusted_proxies.contains(&peer))
     }
+}
 
-    fn nobody(&self, visit: &Visit) -> HttpResponse {
-        let text = format!(
-            "No environment lives at {}. It may have been closed with its pull request, or never existed.",
-            visit.host()
-        );
-        self.notice(
-            visit,
-            StatusCode::NOT_FOUND,
-            "Nothing lives here",
-            text,
-            String::new(),
-        )
-    }
-
-    fn no_endpoint(&self, visit: &Visit, route: &Route) -> HttpResponse {
-        let text = format!(
-            "{} runs, but has no endpoint at {}.",
-            route.name,
-            visit.host()
-        );
-        self.notice(
-            visit,
-            StatusCode::NOT_FOUND,
-            "No such endpoint",
-            text,
-            route.name.clone(),
-        )
-    }
-
-    fn notice(
-        &self,
-        visit: &Visit,
-        status: StatusCode,
-        title: &str,
-        text: String,
-        detail: String,
-    ) -> HttpResponse {
-        let link = Some((self.dashboard(), "Go to the dashboard"));
-        let title = title.to_owned();
-        Notice {
-            status,
-            title,
-            text,
-            detail,
-            link,
-            waits: false,
+/// The head of an app's answer, as the client receives it.
+fn head(response: &Response<Incoming>, goal: &Goal) -> HttpResponse {
+    let status =
+        StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut answer = HttpResponse::new(status);
+    if let (Some(serving), Some(target)) = (goal.serving(), goal.target()) {
+        *answer.headers_mut() =
+            heads::for_client(response.headers(), goal.route.kind, &serving.commit);
+        if target.console {
+            // A console in a frame could be clicked by somebody who does not see it.
+            answer.headers_mut().append(
+                actix_web::http::header::CONTENT_SECURITY_POLICY,
+                actix_web::http::header::HeaderValue::from_static("frame-ancestors 'none'"),
+            );
         }
-        .answer(visit.wants_page())
     }
-
-    /// The app gave no answer, and there is no other to ask.
-    fn no_answer(&self, visit: &Visit, goal: &Goal, failure: &Failure) -> HttpResponse {
-        let status = match failure.sent {
-            Sent::TooLarge => {
-                return pages::text(
-                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    "the request's header fields are too large\n",
-                );
-            }
-            Sent::Unreadable => {
-                return pages::text(
-                    StatusCode::BAD_REQUEST,
-                    "the request cannot be sent on as it is\n",
-                );
-            }
-            Sent::Late => StatusCode::GATEWAY_TIMEOUT,
-            Sent::Nothing | Sent::All => StatusCode::BAD_GATEWAY,
-        };
-        let commit = goal
-            .serving()
-            .map(|serving| serving.commit.short())
-            .unwrap_or_default();
-        let reason = &failure.reason;
-        tracing::debug!(environment.id = %goal.route.environment, "{} at {commit} gave no answer: {reason}", goal.route.name);
-        let notice = Notice {
-            status,
-            title: "The app does not answer".to_owned(),
-            text: format!(
-                "{} at commit {commit} gave no answer: {reason}.",
-                goal.route.name
-            ),
-            detail: commit.to_owned(),
-            link: Some((
-                format!("{}/{}#logs", self.dashboard(), goal.route.name),
-                "See its logs",
-            )),
-            waits: false,
-        };
-        notice.answer(visit.wants_page())
-    }
+    answer
 }
 
 /// A place among the held requests of all environments.
@@ -424,48 +286,6 @@ fn may_retry(visit: &Visit, failure: &Failure, fate: &mut Fate) -> bool {
         Sent::Nothing => visit.is_whole(),
         Sent::All => visit.may_go_again(),
         Sent::Late | Sent::TooLarge | Sent::Unreadable => false,
-    }
-}
-
-/// What no app may receive.
-fn refusal(visit: &Visit) -> Option<HttpResponse> {
-    let method = visit.request.method();
-    if method == actix_web::http::Method::CONNECT {
-        return Some(pages::text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "CONNECT is not offered here\n",
-        ));
-    }
-    (visit.upgrade == Upgrade::Broken).then(|| {
-        let text = "a WebSocket begins with GET over HTTP/1.1, Connection: Upgrade, and no body\n";
-        let mut answer = pages::text(StatusCode::BAD_REQUEST, text);
-        answer.head_mut().set_connection_type(ConnectionType::Close);
-        answer
-    })
-}
-
-fn full(visit: &Visit, route: &Route) -> HttpResponse {
-    let notice = Notice {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        title: "Too many requests at once".to_owned(),
-        text: format!(
-            "{} has as many requests under way as one environment may have.",
-            route.name
-        ),
-        detail: route.name.clone(),
-        link: None,
-        waits: false,
-    };
-    notice.answer(visit.wants_page())
-}
-
-fn serves_console(route: &Route, visit: &Visit) -> bool {
-    match &route.to {
-        To::Serving(serving) => serving.endpoints.iter().any(|target| {
-            target.console
-                && (target.label == visit.label || (target.primary && route.label == visit.label))
-        }),
-        To::Switching | To::Coming { .. } | To::Stopped { .. } => false,
     }
 }
 

@@ -70,7 +70,7 @@ impl World {
         let doors = Doors {
             grants: grants.clone(),
             wake: move |environment: &EnvironmentId| {
-                asleep.lock().unwrap().push(environment.clone())
+                asleep.lock().unwrap().push(environment.clone());
             },
         };
         let gateway = Gateway::new(routes.clone(), config, Arc::new(doors));

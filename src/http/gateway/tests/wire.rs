@@ -229,11 +229,11 @@ pub(super) fn frame(kind: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> 
     match payload.len() {
         short @ 0..=125 => bytes.push(masked | u8::try_from(short).unwrap()),
         middle @ 126..=65_535 => {
-            bytes.push(masked | 126);
+            bytes.push(masked | 0x7e);
             bytes.extend(u16::try_from(middle).unwrap().to_be_bytes());
         }
         long => {
-            bytes.push(masked | 127);
+            bytes.push(masked | 0x7f);
             bytes.extend((long as u64).to_be_bytes());
         }
     }
