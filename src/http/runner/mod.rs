@@ -10,7 +10,7 @@ mod identity;
 mod logs;
 mod rate;
 mod report;
-mod tokens;
+mod signed;
 mod upload;
 
 use std::sync::Arc;
