@@ -1,22 +1,27 @@
-import { EventEmitter } from "node:events";
+const fs = require("node:fs");
 
-const LONGEST = 280;
+const LONGEST = 200;
 
-/** Notes on a wall, newest first. */
-export class Notes extends EventEmitter {
-  #notes = [];
+// Notes in memory, and in a file if one is given.
+class Notes {
+  constructor(file) {
+    this.file = file;
+    this.list = file && fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : [];
+  }
 
   all() {
-    return this.#notes;
+    return this.list;
   }
 
   add(text) {
-    const trimmed = text.trim();
-    if (!trimmed) throw new Error("a note needs words");
+    const trimmed = String(text ?? "").trim();
+    if (!trimmed) throw new Error("a note needs a text");
     if (trimmed.length > LONGEST) throw new Error(`a note has at most ${LONGEST} characters`);
-    const note = { text: trimmed, at: new Date().toISOString() };
-    this.#notes = [note, ...this.#notes].slice(0, 50);
-    this.emit("added", note);
+    const note = { id: this.list.length + 1, text: trimmed };
+    this.list.push(note);
+    if (this.file) fs.writeFileSync(this.file, JSON.stringify(this.list));
     return note;
   }
 }
+
+module.exports = { Notes };

@@ -1,60 +1,74 @@
-import { createServer } from "node:http";
-import { readFile } from "node:fs/promises";
-import { WebSocketServer } from "ws";
-import { Notes } from "./notes.js";
+// Notes on a page. Serves on PORT and keeps its notes in NESTLING_STATE, if there is one.
+const http = require("node:http");
+const path = require("node:path");
+const fs = require("node:fs");
+const { Notes } = require("./notes.js");
+const { upgrade } = require("./echo.js");
 
-const notes = new Notes();
-const types = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript" };
-const files = new Map([["/", "/index.html"], ["/style.css", "/style.css"], ["/wall.js", "/wall.js"]]);
+const notes = new Notes(process.env.NESTLING_STATE && path.join(process.env.NESTLING_STATE, "notes.json"));
+const page = fs.readFileSync(path.join(__dirname, "page.html"), "utf8");
+const big = Buffer.alloc(1_000_000, "0123456789abcdef");
+const listeners = new Set();
 
-const body = async (request) => {
-  let text = "";
-  for await (const chunk of request) text += chunk;
-  return text;
-};
+function json(response, status, value) {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+}
 
-const routes = {
-  "GET /api/notes": (_, response) => json(response, 200, notes.all()),
-  "POST /api/notes": async (request, response) => {
+function events(response) {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+  const say = () => response.write(`data: ${JSON.stringify({ notes: notes.all().length, at: new Date().toISOString() })}\n\n`);
+  say();
+  const timer = setInterval(say, 1000);
+  listeners.add(say);
+  response.on("close", () => {
+    clearInterval(timer);
+    listeners.delete(say);
+  });
+}
+
+function add(request, response) {
+  let body = "";
+  request.setEncoding("utf8");
+  request.on("data", (chunk) => {
+    body += chunk;
+    if (body.length > 10_000) request.destroy();
+  });
+  request.on("end", () => {
     try {
-      json(response, 201, notes.add(await body(request)));
+      const note = notes.add(JSON.parse(body).text);
+      console.log(`note ${note.id} was added`);
+      for (const say of listeners) say();
+      json(response, 201, note);
     } catch (error) {
       json(response, 400, { error: error.message });
     }
-  },
-  "GET /api/about": (_, response) =>
-    json(response, 200, {
-      environment: process.env.NESTLING_ENVIRONMENT ?? "your machine",
-      branch: process.env.NESTLING_BRANCH ?? "",
-      commit: process.env.NESTLING_COMMIT ?? "",
-    }),
-  // One megabyte, to see that large answers stream.
-  "GET /big": (_, response) => response.writeHead(200, { "content-type": "application/octet-stream" }).end(Buffer.alloc(1_000_000, "n")),
-  "GET /events": (request, response) => {
-    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-    const tell = (note) => response.write(`data: ${JSON.stringify(note)}\n\n`);
-    const beat = setInterval(() => response.write(": still here\n\n"), 1000);
-    notes.on("added", tell);
-    request.on("close", () => (clearInterval(beat), notes.off("added", tell)));
-    response.write(": hello\n\n");
-  },
-};
+  });
+}
 
-const json = (response, status, value) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
-
-const server = createServer(async (request, response) => {
-  const path = request.url.split("?")[0];
-  const route = routes[`${request.method} ${path}`];
-  if (route) return route(request, response);
-  const file = request.method === "GET" && files.get(path);
-  if (!file) return json(response, 404, { error: `there is nothing at ${path}` });
-  const content = await readFile(new URL(`./public${file}`, import.meta.url));
-  response.writeHead(200, { "content-type": types[file.slice(file.lastIndexOf("."))] }).end(content);
+const server = http.createServer((request, response) => {
+  const { pathname } = new URL(request.url, "http://localhost");
+  if (pathname === "/") {
+    const about = [process.env.NESTLING_ENVIRONMENT ?? "local", process.env.NESTLING_BRANCH, process.env.NESTLING_COMMIT?.slice(0, 7)];
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+    const text = about.filter(Boolean).join(" · ");
+    return response.end(page.replace("{{about}}", () => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)));
+  }
+  if (pathname === "/api" && request.method === "POST") return add(request, response);
+  if (pathname === "/api") return json(response, 200, notes.all());
+  if (pathname === "/health") return json(response, 200, { ok: true });
+  if (pathname === "/events") return events(response);
+  if (pathname === "/big") {
+    response.writeHead(200, { "content-type": "text/plain", "content-length": big.length });
+    return response.end(big);
+  }
+  return json(response, 404, { error: `there is no ${pathname}` });
 });
 
-new WebSocketServer({ server, path: "/echo" }).on("connection", (socket) => {
-  socket.on("message", (data, binary) => socket.send(data, { binary }));
+server.on("upgrade", upgrade);
+server.listen(process.env.PORT ?? 3000, () => console.log(`notes are served on port ${server.address().port}`));
+process.on("SIGTERM", () => {
+  console.log("closing");
+  server.close(() => process.exit(0));
+  server.closeAllConnections();
 });
-
-server.listen(process.env.PORT ?? 3000, "127.0.0.1", () => console.log(`notes listen on ${server.address().port}`));
-process.on("SIGTERM", () => server.close(() => process.exit(0)));

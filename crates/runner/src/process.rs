@@ -145,11 +145,13 @@ impl Running {
         if self.ended.is_some() {
             return;
         }
-        for pid in self.asked(whom) {
-            signal(pid, Signal::TERM);
+        let asked = self.asked(whom);
+        for pid in &asked {
+            signal(*pid, Signal::TERM);
         }
+        // All of them may finish, not only the first: a shell is gone at once.
         let gone = async {
-            while self.child.try_wait().ok().flatten().is_none() {
+            while asked.iter().any(|pid| tree::is_alive(*pid)) {
                 sleep(LOOK_EVERY).await;
             }
         };

@@ -19,11 +19,6 @@ impl Stop {
         self.0.send_replace(true);
     }
 
-    /// Whether it was said.
-    pub(crate) fn is_said(&self) -> bool {
-        *self.0.borrow()
-    }
-
     /// Waits until it is said.
     pub(crate) async fn said(&self) {
         let mut watch = self.0.subscribe();

@@ -32,6 +32,12 @@ pub(crate) fn first_child(of: Pid) -> Option<Pid> {
         .min()
 }
 
+/// Whether a process still runs; one that only waits to be forgotten does not.
+pub(crate) fn is_alive(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    parent(&stat).is_some()
+}
+
 /// Whether a process is the first of a pid namespace below ours: a sandbox's own reaper.
 pub(crate) fn is_reaper(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

@@ -137,7 +137,8 @@ fn test(line: &str) -> Option<TestRecord> {
     }
     let rest = rest.trim_start();
     let number = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = rest[number..].trim_start().trim_start_matches("- ").trim();
+    let (number, rest) = rest.split_at(number);
+    let rest = rest.trim_start().trim_start_matches("- ").trim();
     let (name, directive) = rest
         .rsplit_once(" # ")
         .or(rest.strip_prefix("# ").map(|directive| ("", directive)))
@@ -147,7 +148,7 @@ fn test(line: &str) -> Option<TestRecord> {
     let name = if skipped { name } else { rest };
     let name = name.trim().trim_end_matches(" {").replace("\\#", "#");
     let name = if name.is_empty() {
-        format!("test {}", &line[..line.len().min(12)])
+        format!("test {number}")
     } else {
         name
     };
@@ -204,7 +205,7 @@ mod tests {
             (
                 "ok 1 # skip later\nnot ok 2 - known # TODO fix\nok - C# works\n1..3\n",
                 vec![
-                    "test ok 1 # skip l Skipped 0 None",
+                    "test 1 Skipped 0 None",
                     "known Skipped 0 None",
                     "C# works Passed 0 None",
                 ],

@@ -12,8 +12,9 @@
 pub mod model;
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +40,9 @@ pub struct World {
     pub model: Model,
     pub options: Options,
     repository: PathBuf,
-    runner: Option<std::thread::JoinHandle<ExitCode>>,
+    runner: Option<Child>,
+    uid: Option<u32>,
+    wrapper: Vec<String>,
 }
 
 impl World {
@@ -54,15 +57,10 @@ impl World {
             std::fs::create_dir_all(&path).unwrap();
             path
         };
-        let options = Options {
-            run_dir: place("run"),
-            server_dir: place("server"),
-            state_dir: place("state"),
-            work_dir: place("work"),
-            cache_dir: place("cache"),
-            lock: Some(folder.path().join("lock")),
-            isolation: Isolation::None,
-        };
+        for name in ["run", "server", "state", "work", "cache"] {
+            place(name);
+        }
+        let options = options(folder.path());
         let repository = place("repository");
         git(&repository, &["init", "--quiet", "-b", "main"]);
         let (commit, source) = commit(&repository, files);
@@ -78,6 +76,8 @@ impl World {
             options,
             repository,
             runner: None,
+            uid: None,
+            wrapper: vec![],
         }
     }
 
@@ -96,17 +96,44 @@ impl World {
         self
     }
 
-    /// Starts the runner, in a thread of its own as in a machine of its own.
+    /// Lets the runner be this user, who then owns the machine's folders.
+    pub fn as_user(mut self, uid: u32) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// Lets the runner be started by this command.
+    pub fn inside(mut self, wrapper: Vec<String>) -> Self {
+        self.wrapper = wrapper;
+        self
+    }
+
+    /// Starts the runner, as a process of its own as in a machine of its own.
     pub fn run(&mut self) -> &mut Self {
         std::fs::write(self.options.run_dir.join("token"), model::TOKEN).unwrap();
-        let options = self.options.clone();
-        self.runner = Some(std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(nestling_runner::run(options))
-        }));
+        let program = std::env::current_exe().unwrap().display().to_string();
+        let arguments = [
+            &program,
+            "--exact",
+            "support::runner_process",
+            "--ignored",
+            "--nocapture",
+        ]
+        .map(str::to_owned);
+        let all: Vec<String> = self.wrapper.iter().cloned().chain(arguments).collect();
+        let mut command = Command::new(&all[0]);
+        command
+            .args(&all[1..])
+            .env("NESTLING_TEST_MACHINE", self.folder.path())
+            .stdout(Stdio::null());
+        if self.options.isolation == Isolation::Nested {
+            command.env("NESTLING_TEST_NESTED", "1");
+        }
+        if let Some(uid) = self.uid {
+            own(self.folder.path(), uid);
+            command.uid(uid).gid(uid).env("HOME", self.folder.path());
+        }
+        self.runner = Some(command.spawn().unwrap());
         self
     }
 
@@ -141,23 +168,34 @@ impl World {
         self.model.state(model::State::failure).unwrap()
     }
 
-    /// Tells the runner to stop and waits for its end.
-    pub async fn stop(&mut self) -> ExitCode {
-        self.model.change(|state| state.stopping = true);
-        // Its next word is answered `stop`; a signal of its machine would do the same at once.
+    /// Stops the runner as its machine does, and waits for its end.
+    pub async fn stop(&mut self) -> i32 {
+        let pid = self.runner.as_ref().expect("the runner runs").id();
+        // Through a wrapper the signal goes to the runner itself.
+        let runner = if self.wrapper.is_empty() {
+            pid
+        } else {
+            innermost(pid)
+        };
+        assert!(
+            Command::new("kill")
+                .arg(runner.to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
         self.end().await
     }
 
-    /// Waits for the runner's end.
-    pub async fn end(&mut self) -> ExitCode {
-        let runner = self.runner.take().expect("the runner runs");
-        timeout(
-            PATIENCE,
-            tokio::task::spawn_blocking(move || runner.join().unwrap()),
-        )
-        .await
-        .expect("the runner ends")
-        .unwrap()
+    /// Waits for the runner's end and gives its exit code.
+    pub async fn end(&mut self) -> i32 {
+        let mut runner = self.runner.take().expect("the runner runs");
+        let ended =
+            tokio::task::spawn_blocking(move || runner.wait().unwrap().code().unwrap_or(-1));
+        timeout(PATIENCE, ended)
+            .await
+            .expect("the runner ends")
+            .unwrap()
     }
 
     /// Asks an endpoint as the gateway does.
@@ -166,19 +204,33 @@ impl World {
     }
 
     pub async fn get_as(&self, endpoint: &str, path: &str, accept: &str) -> (u16, String) {
-        let whole = get(
-            self.options.run_dir.join(format!("{endpoint}.sock")),
-            path.to_owned(),
-            accept.to_owned(),
-        );
-        timeout(PATIENCE, whole)
-            .await
-            .expect("an answer")
-            .expect("an answer")
+        self.ask(hyper::Method::GET, endpoint, path, accept).await
+    }
+
+    pub async fn post(&self, endpoint: &str, path: &str) -> (u16, String) {
+        self.ask(hyper::Method::POST, endpoint, path, "*/*").await
+    }
+
+    async fn ask(
+        &self,
+        method: hyper::Method,
+        endpoint: &str,
+        path: &str,
+        accept: &str,
+    ) -> (u16, String) {
+        let socket = self.options.run_dir.join(format!("{endpoint}.sock"));
+        timeout(
+            PATIENCE,
+            ask(method, socket, path.to_owned(), accept.to_owned()),
+        )
+        .await
+        .expect("an answer")
+        .expect("an answer")
     }
 }
 
-async fn get(
+async fn ask(
+    method: hyper::Method,
     socket: PathBuf,
     path: String,
     accept: String,
@@ -187,7 +239,9 @@ async fn get(
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = hyper::Request::get(path)
+    let request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
         .header("host", "shop.localhost")
         .header("accept", accept)
         .body(Empty::<Bytes>::new())?;
@@ -304,7 +358,8 @@ pub async fn until(what: &str, is: impl Fn() -> bool) {
 impl World {
     /// The status of the app, if it answers.
     pub async fn get_or_nothing(&self, path: &str) -> Option<u16> {
-        get(
+        ask(
+            hyper::Method::GET,
             self.options.run_dir.join("app.sock"),
             path.to_owned(),
             "*/*".into(),
@@ -313,4 +368,85 @@ impl World {
         .ok()
         .map(|(status, _)| status)
     }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(runner) = &mut self.runner {
+            let _ = runner.kill();
+            let _ = runner.wait();
+        }
+    }
+}
+
+/// The runner itself, when the environment says where its machine is: started by [`World::run`].
+#[test]
+#[ignore = "started by the stories"]
+fn runner_process() {
+    let Some(folder) = std::env::var_os("NESTLING_TEST_MACHINE").map(PathBuf::from) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let code = runtime.block_on(nestling_runner::run(options(&folder)));
+    std::process::exit(if code == ExitCode::SUCCESS {
+        0
+    } else if code == ExitCode::FAILURE {
+        1
+    } else {
+        2
+    });
+}
+
+/// The folders of a test's machine.
+pub fn options(folder: &Path) -> Options {
+    let nested = std::env::var_os("NESTLING_TEST_NESTED").is_some();
+    Options {
+        run_dir: folder.join("run"),
+        server_dir: folder.join("server"),
+        state_dir: folder.join("state"),
+        work_dir: folder.join("work"),
+        cache_dir: folder.join("cache"),
+        lock: Some(folder.join("lock")),
+        isolation: if nested {
+            Isolation::Nested
+        } else {
+            Isolation::None
+        },
+    }
+}
+
+fn own(folder: &Path, uid: u32) {
+    let status = Command::new("chown")
+        .arg("-R")
+        .arg(format!("{uid}:{uid}"))
+        .arg(folder)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// The last in a chain of single children.
+fn innermost(pid: u32) -> u32 {
+    let children =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children
+        .split_whitespace()
+        .next()
+        .and_then(|child| child.parse().ok())
+        .map_or(pid, |child| {
+            if is_runner(child) {
+                child
+            } else {
+                innermost(child)
+            }
+        })
+}
+
+fn is_runner(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+        .unwrap_or_default()
+        .starts_with(&std::env::current_exe().unwrap().display().to_string())
 }

@@ -1,0 +1,175 @@
+//! Installing dependencies, and reusing them. Packages come from folders, so no registry is needed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use nestling_protocol::bundle::Kind;
+use nestling_protocol::log::Log;
+use nestling_protocol::report::{Phase, Step};
+use support::World;
+
+const SERVER: &str = r#"
+const words = require("words");
+require("node:http").createServer((_, response) => response.end(words)).listen(process.env.PORT);
+"#;
+
+fn package(dependencies: &str) -> String {
+    format!(
+        r#"{{"name":"shop","version":"1.0.0","scripts":{{"start":"node server.js"}},"dependencies":{dependencies}}}"#
+    )
+}
+
+fn lockfile(dependencies: &str) -> String {
+    format!(
+        r#"{{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{{"":{{"name":"shop","version":"1.0.0","dependencies":{dependencies}}},"node_modules/words":{{"resolved":"words","link":true}},"words":{{"version":"1.0.0"}}}}}}"#
+    )
+}
+
+const WORDS: &str = r#"{"words":"file:./words"}"#;
+const WORDS_PACKAGE: (&str, &str) = (
+    "words/package.json",
+    r#"{"name":"words","version":"1.0.0","main":"index.js"}"#,
+);
+const WORDS_CODE: (&str, &str) = (
+    "words/index.js",
+    r#"module.exports = "words from a dependency";"#,
+);
+
+fn reused(world: &World) -> bool {
+    world
+        .model
+        .state(|state| state.said(|phase| *phase == Phase::SetUp { reused: true }))
+}
+
+#[tokio::test]
+async fn dependencies_are_reused_while_the_lockfile_stays_and_installed_when_it_changes() {
+    let (package, lockfile) = (package(WORDS), lockfile(WORDS));
+    let files = [
+        ("package.json", package.as_str()),
+        ("package-lock.json", &lockfile),
+        ("server.js", SERVER),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    assert!(!reused(&world));
+    assert_eq!(
+        world.get("app", "/").await,
+        (200, "words from a dependency".into())
+    );
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    assert!(
+        log.iter()
+            .any(|line| line == "installing dependencies of the root with npm ci"),
+        "{log:?}"
+    );
+
+    world.next_machine();
+    world.commit(&[("README.md", "only words")]);
+    world.run().until_running().await;
+    assert!(
+        reused(&world),
+        "{}",
+        world.model.state(support::model::State::all_text)
+    );
+    assert_eq!(
+        world.get("app", "/").await,
+        (200, "words from a dependency".into())
+    );
+    world.stop().await;
+
+    world.next_machine();
+    world.commit(&[("package-lock.json", &format!("{lockfile}\n"))]);
+    world.run().until_running().await;
+    assert!(!reused(&world));
+    world.stop().await;
+    let kept = std::fs::read_dir(world.options.cache_dir.join("dependencies"))
+        .unwrap()
+        .count();
+    assert_eq!(kept, 2);
+}
+
+#[tokio::test]
+async fn a_lockfile_out_of_date_falls_back_to_npm_install_and_says_so() {
+    let (package, lockfile) = (package(WORDS), lockfile("{}"));
+    let stale = lockfile.replace(
+        r#","node_modules/words":{"resolved":"words","link":true},"words":{"version":"1.0.0"}"#,
+        "",
+    );
+    let files = [
+        ("package.json", package.as_str()),
+        ("package-lock.json", &stale),
+        ("server.js", SERVER),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    assert!(
+        log.iter().any(|line| line
+            .starts_with("npm ci does not accept package-lock.json: it does not fit package.json")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_install_says_which_command_and_shows_its_end() {
+    let package = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js","preinstall":"echo no luck today; exit 7"}}"#;
+    let mut world = World::new(Kind::Node, &[("package.json", package)]).await;
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(failure.step, Step::Setup);
+    assert_eq!(
+        failure.reason,
+        "setup of app shop: `npm install` ended with code 7; its output is in the deployment log"
+    );
+    assert!(
+        failure
+            .tail
+            .iter()
+            .any(|line| line.contains("no luck today")),
+        "{:?}",
+        failure.tail
+    );
+}
+
+#[tokio::test]
+async fn workspaces_are_installed_once_at_their_root() {
+    let root = r#"{"name":"root","version":"1.0.0","private":true,"workspaces":["packages/*"]}"#;
+    let app = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js"},"dependencies":{"words":"1.0.0"}}"#;
+    let words = r#"{"name":"words","version":"1.0.0","main":"index.js"}"#;
+    let files = [
+        ("package.json", root),
+        ("packages/shop/package.json", app),
+        ("packages/shop/server.js", SERVER),
+        ("packages/words/package.json", words),
+        ("packages/words/index.js", WORDS_CODE.1),
+    ];
+    let mut world = World::new(Kind::Node, &files)
+        .await
+        .with(|bundle| bundle.app.root = "packages/shop".into());
+    world.run().until_running().await;
+    assert_eq!(
+        world.get("app", "/").await,
+        (200, "words from a dependency".into())
+    );
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    assert_eq!(
+        log.iter()
+            .filter(|line| line.contains("npm install picks the versions"))
+            .count(),
+        1,
+        "{log:?}"
+    );
+}
