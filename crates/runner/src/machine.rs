@@ -182,7 +182,7 @@ impl Machine {
 
     /// Runs a command and gives its standard output too.
     pub(crate) async fn ask(&self, step: &Step, deadline: Instant) -> io::Result<(Exit, String)> {
-        let capture = Capture::default();
+        let capture = Capture::of_output();
         let exit = self
             .start(step, &self.deployment, Some(capture.clone()))?
             .ended_by(deadline)

@@ -1,5 +1,6 @@
 //! A running step: its output into a log, its end, and the end of everything that it started.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -27,18 +28,38 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The most that is kept of an output that is to be read as a test report.
 const CAPTURE_LIMIT: usize = 5 * 1024 * 1024;
 
-/// The first part of a step's output, kept to be read as a report. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Capture(Arc<Mutex<Vec<u8>>>);
+/// The first part of one of a step's two outputs, kept to be read. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Capture {
+    of: Source,
+    kept: Arc<Mutex<Vec<u8>>>,
+}
 
 impl Capture {
+    /// Keeps what is said on standard output.
+    pub(crate) fn of_output() -> Self {
+        Capture {
+            of: Source::Out,
+            kept: Arc::default(),
+        }
+    }
+
+    /// Keeps what is said on standard error.
+    pub(crate) fn of_errors() -> Self {
+        Capture {
+            of: Source::Err,
+            kept: Arc::default(),
+        }
+    }
+
     /// What was kept, secrets masked.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_owned()
     }
 
     fn keep(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let room = CAPTURE_LIMIT.saturating_sub(kept.len()).min(bytes.len());
         kept.extend_from_slice(&bytes[..room]);
     }
@@ -84,10 +105,10 @@ impl Running {
             .unwrap_or(0);
         let mut readers = JoinSet::new();
         if let Some(out) = child.stdout.take() {
-            readers.spawn(read(out, Source::Out, log.clone(), capture));
+            readers.spawn(read(out, Source::Out, log.clone(), capture.clone()));
         }
         if let Some(err) = child.stderr.take() {
-            readers.spawn(read(err, Source::Err, log.clone(), None));
+            readers.spawn(read(err, Source::Err, log.clone(), capture));
         }
         let memory_kills = memory::kills();
         Ok(Running {
@@ -145,13 +166,18 @@ impl Running {
         if self.ended.is_some() {
             return;
         }
-        let asked = self.asked(whom);
-        for pid in &asked {
-            signal(*pid, Signal::TERM);
-        }
-        // All of them may finish, not only the first: a shell is gone at once.
         let gone = async {
-            while asked.iter().any(|pid| tree::is_alive(*pid)) {
+            let mut asked: BTreeSet<Pid> = BTreeSet::new();
+            loop {
+                // What a script starts next is asked too.
+                for pid in self.asked(whom) {
+                    if asked.insert(pid) {
+                        signal(pid, Signal::TERM);
+                    }
+                }
+                if !asked.iter().any(|pid| tree::is_alive(*pid)) {
+                    return;
+                }
                 sleep(LOOK_EVERY).await;
             }
         };
@@ -159,21 +185,20 @@ impl Running {
         self.kill().await;
     }
 
-    /// Who is asked to end. The sandbox's own processes are not: they would take the rest with them at once.
+    /// Who is asked to end. Not the sandbox's own processes, and no shell that waits for a command: with
+    /// them the rest would end at once.
     fn asked(&self, whom: Whom) -> Vec<Pid> {
-        let reaper = tree::descendants(self.pid)
-            .into_iter()
-            .find(|pid| tree::is_reaper(*pid));
+        let below = self.processes();
+        let reaper = below.iter().copied().find(|pid| tree::is_reaper(*pid));
         let top = match self.isolation {
             Isolation::None => Some(self.pid),
             Isolation::Nested => reaper.and_then(tree::first_child),
         };
         match whom {
             Whom::First => top.into_iter().collect(),
-            Whom::All => self
-                .processes()
+            Whom::All => below
                 .into_iter()
-                .filter(|pid| Some(*pid) != reaper)
+                .filter(|pid| Some(*pid) != reaper && !tree::is_waiting_shell(*pid))
                 .collect(),
         }
     }
@@ -239,7 +264,7 @@ async fn read(
             Ok(0) | Err(_) => (masked.end(), true),
             Ok(length) => (masked.feed(&chunk[..length]), false),
         };
-        if let Some(capture) = &capture {
+        if let Some(capture) = capture.as_ref().filter(|capture| capture.of == from) {
             capture.keep(&bytes);
         }
         rest.extend_from_slice(&bytes);

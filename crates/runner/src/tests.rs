@@ -75,7 +75,7 @@ async fn command(
     deadline: Instant,
 ) -> Ran {
     machine.deployment.say(format!("running tests: {shown}"));
-    let capture = Capture::default();
+    let capture = Capture::of_output();
     let exit = match machine.start(step, &machine.deployment, Some(capture.clone())) {
         Ok(mut running) => running.ended_by(deadline).await,
         Err(error) => {

@@ -6,6 +6,9 @@ use std::fs;
 /// A process id as this machine counts.
 pub(crate) type Pid = i32;
 
+/// Shells, by the names of their processes.
+const SHELLS: [&str; 4] = ["sh", "dash", "bash", "zsh"];
+
 /// All living descendants of a process, without itself.
 pub(crate) fn descendants(of: Pid) -> BTreeSet<Pid> {
     let mut children: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
@@ -30,6 +33,12 @@ pub(crate) fn first_child(of: Pid) -> Option<Pid> {
         .filter(|(_, parent)| *parent == of)
         .map(|(pid, _)| pid)
         .min()
+}
+
+/// Whether a process is a shell with a command under way: it ends by itself when that ends.
+pub(crate) fn is_waiting_shell(pid: Pid) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    SHELLS.contains(&name.trim()) && first_child(pid).is_some()
 }
 
 /// Whether a process still runs; one that only waits to be forgotten does not.

@@ -10,6 +10,7 @@ use super::manager::Manager;
 use super::packages::{Package, install_roots};
 use super::{finish, node_version, reuse};
 use crate::machine::Machine;
+use crate::process::Capture;
 
 /// Long enough for `node --version` on the busiest machine.
 const ASK_NODE: Duration = Duration::from_secs(30);
@@ -79,9 +80,14 @@ async fn install(
         return finish(machine, &step, &manager.install.join(" "), deadline).await;
     }
     machine.deployment.begin_step();
-    match machine.run(&step, deadline).await {
-        Ok(Exit::Code(0)) => Ok(()),
-        Ok(exit) if lockfile_refused(&machine.deployment.tail()) => {
+    let errors = Capture::of_errors();
+    let exit = match machine.start(&step, &machine.deployment, Some(errors.clone())) {
+        Ok(mut running) => running.ended_by(deadline).await,
+        Err(error) => return Err(machine.failure(StepName::Setup, error.to_string(), None)),
+    };
+    match exit {
+        Exit::Code(0) => Ok(()),
+        exit if lockfile_refused(&errors.text()) => {
             let lockfile = manager.lockfile.unwrap_or_default();
             let why = format!(
                 "npm ci does not accept {lockfile}: it does not fit package.json (it {}); trying npm install. Run npm install and commit {lockfile} to fix this",
@@ -91,18 +97,13 @@ async fn install(
             step.argv = vec!["npm".into(), "install".into(), "--no-save".into()];
             finish(machine, &step, "npm install", deadline).await
         }
-        Ok(exit) => Err(machine.setup_failure("npm ci", exit)),
-        Err(error) => Err(machine.failure(StepName::Setup, error.to_string(), None)),
+        exit => Err(machine.setup_failure("npm ci", exit)),
     }
 }
 
 /// Whether `npm ci` said that lockfile and package do not fit, rather than that something broke.
-fn lockfile_refused(tail: &[String]) -> bool {
-    tail.iter().any(|line| {
-        line.contains("EUSAGE")
-            || line.contains("are in sync")
-            || line.contains("can only install with an existing package-lock")
-    })
+fn lockfile_refused(errors: &str) -> bool {
+    errors.contains("code EUSAGE") || errors.contains("are in sync")
 }
 
 /// The command of a manager; one that is not installed comes through npm.
