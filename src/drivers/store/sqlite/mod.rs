@@ -50,8 +50,10 @@ pub struct Sqlite(Arc<Mode>);
 enum Mode {
     File {
         path: PathBuf,
-        writer: Writer,
+        // Before the writer, so that the writer's connection is the last to close: it then moves the log into
+        // the database file, which readers may not.
         readers: Readers,
+        writer: Writer,
     },
     Inline(Mutex<Connection>),
 }
@@ -75,6 +77,14 @@ impl Sqlite {
     pub fn in_memory() -> Result<Self, OpenError> {
         let connection = opening::in_memory()?;
         Ok(Sqlite(Arc::new(Mode::Inline(Mutex::new(connection)))))
+    }
+
+    /// How many writes wait for the writer right now, for the metrics: above zero for long means a slow disk.
+    pub fn waiting(&self) -> usize {
+        match &*self.0 {
+            Mode::File { writer, .. } => writer.waiting(),
+            Mode::Inline(_) => 0,
+        }
     }
 
     /// Runs `work` in the writer's next transaction, behind a savepoint of its own, and answers after the

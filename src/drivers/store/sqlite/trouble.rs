@@ -7,20 +7,17 @@ use rusqlite::ErrorCode;
 use crate::drivers::store::StoreError;
 
 /// Why a piece of work did not end well.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// See [`StoreError::Conflict`].
+    #[error("{0}")]
     Conflict(String),
     /// See [`StoreError::Rejected`].
+    #[error("{0}")]
     Rejected(String),
     /// The database said so.
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Trouble::Sql(error)
-    }
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
 }
 
 impl Trouble {

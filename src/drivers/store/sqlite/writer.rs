@@ -117,6 +117,13 @@ impl Writer {
         }
     }
 
+    /// Requests that wait for the next group.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue
+            .as_ref()
+            .map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     fn gone(&self) -> StoreError {
         StoreError::Rejected(self.why_ended())
     }
@@ -180,7 +187,6 @@ fn serve(
         {
             group.push(next);
         }
-        group.retain(|request| request.is_wanted());
         if let Err(trouble) = write_group(database, path, group) {
             let why = format!("{}: {trouble}", path.display());
             tracing::error!(store.file = %path.display(), "the store stops writing: {why}");
@@ -202,7 +208,7 @@ fn write_group<'a>(
     database: &Connection,
     path: &Path,
     mut group: Vec<Box<dyn Request + 'a>>,
-) -> Result<(), StoreError> {
+) -> Result<(), Trouble> {
     match commit(database, path, &mut group) {
         Ok(outcomes) => {
             for (request, outcome) in group.into_iter().zip(outcomes) {
@@ -215,7 +221,7 @@ fn write_group<'a>(
             for request in group {
                 request.answer(Err(unknown.clone()));
             }
-            Err(unknown)
+            Err(trouble)
         }
         // One that does not fit must not take its neighbours along: each again, alone.
         Err(trouble) if trouble.of_space() && group.len() > 1 => {
@@ -262,6 +268,13 @@ fn run_all(
 ) -> Result<Vec<Result<(), StoreError>>, Trouble> {
     let mut outcomes = Vec::with_capacity(group.len());
     for request in group {
+        // Only now: the transaction may have waited for a lock.
+        if !request.is_wanted() {
+            outcomes.push(Err(StoreError::Unknown(
+                "nobody waited for it any more".to_owned(),
+            )));
+            continue;
+        }
         execute(database, "SAVEPOINT request")?;
         match request.run(database) {
             Ok(()) => outcomes.push(Ok(())),
