@@ -148,7 +148,7 @@ impl Worker {
             ),
             detail: commit.to_owned(),
             link: Some((
-                format!("{}/{}#logs", self.dashboard(), goal.route.name),
+                format!("{}/{}/logs", self.dashboard(), goal.route.name),
                 "See its logs",
             )),
             waits: false,

@@ -23,7 +23,7 @@ async fn an_app_that_is_not_there_is_said_so_with_its_commit() {
     assert_eq!(page.status, 502);
     for part in [
         commit(7).short(),
-        "http://nestling.localhost:4100/local/shop/pr-12#logs",
+        "http://nestling.localhost:4100/local/shop/pr-12/logs",
     ] {
         assert!(
             page.text().contains(part),
