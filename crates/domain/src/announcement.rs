@@ -6,6 +6,10 @@
 
 pub mod escape;
 mod fold;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod sample;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@
 //! | `POST /{owner}/{app}/settings/values/delete` | `csrf`, `class`, `name`, `back` |
 //! | `POST /pull-requests/{repository}/{number}/start` | `csrf` |
 
+use std::fmt::Write as _;
+
 use nestling_domain::{
     environment::Environment,
     ids::{Generation, RepositoryId},
@@ -90,7 +92,7 @@ fn segment(text: &str) -> String {
         {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

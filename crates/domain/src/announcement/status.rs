@@ -157,7 +157,7 @@ fn coming(
         )),
         (_, Some(failed)) => parts.push(format!("try {}, after {}", next.attempt, failure(failed))),
         (Cause::Lost(generation), None) => {
-            parts.push(format!("the machine of deployment {generation} was lost"))
+            parts.push(format!("the machine of deployment {generation} was lost"));
         }
         (_, None) => {}
     }

@@ -260,6 +260,8 @@
       if (following !== atEnd && !frame) { following ? setFollowing(false) : setFollowing(true); }
     }, { passive: true });
     const stream = new EventSource(`${log.dataset.stream}&from=${last + 1}`);
+    // The deployment is over: nothing follows, and asking again would only repeat it.
+    stream.addEventListener("end", () => { stream.close(); button.hidden = true; });
     stream.onmessage = ({ data }) => {
       let line;
       try { line = JSON.parse(data); } catch { return; }

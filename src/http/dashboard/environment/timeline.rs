@@ -68,7 +68,13 @@ impl Timeline {
                         Shown::Failed => Is::Failed(spent),
                         // A deployment that served and was replaced has done what it was for.
                         _ if *phase == Shown::Running => Is::Over(spent),
-                        _ => Is::BrokenOff(spent),
+                        Shown::Queued
+                        | Shown::Deploying
+                        | Shown::RunningTests
+                        | Shown::Starting
+                        | Shown::Running
+                        | Shown::Superseded
+                        | Shown::Stopped => Is::BrokenOff(spent),
                     }
                 }
                 Some((since, _)) if last == Some(*phase) => Is::Now(since),

@@ -9,6 +9,10 @@ use maud::{Markup, html};
 const LONGEST: usize = 16 * 1024;
 
 /// How text looks.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of a terminal"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Look {
     bold: bool,

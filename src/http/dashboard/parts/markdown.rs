@@ -57,7 +57,17 @@ impl Safe {
             }
             Event::Text(text) => signs(&text),
             Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => Vec::new(),
-            event => vec![event],
+            // Nothing of these is more than text and the elements of Markdown.
+            Event::Start(_)
+            | Event::End(_)
+            | Event::Code(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::SoftBreak
+            | Event::HardBreak
+            | Event::Rule
+            | Event::TaskListMarker(_) => vec![event],
         }
     }
 

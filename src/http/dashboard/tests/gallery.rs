@@ -1,32 +1,25 @@
 //! Every page with sample data. Written to `target/gallery/` to be looked at in a browser:
 //! `cargo test -p nestling gallery`, then open `target/gallery/index.html`.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use nestling_domain::{
-    deployment::{Phase, Shown, Tests},
+    deployment::Phase,
     environment::Environment,
     ids::Kind,
     lifecycle::{State, Why},
 };
-use nestling_protocol::{bundle, log::Log};
+use nestling_protocol::bundle;
 
-use super::sample::{self, Words, addresses, listed, visit};
+use super::{
+    sample::{Words, addresses, listed, visit},
+    tabs::tabs,
+};
 use crate::http::dashboard::{
-    Visit,
     app::{self, AppView},
     app_settings::{self, AppSettingsView},
     apps::{self, AppsView, RepositoryFacts},
-    assets,
-    environment::{
-        self, EnvironmentView, Tab,
-        deployments::{DeploymentView, HistoryView},
-        head::{Facts, Head},
-        logs::LogsView,
-        overview::Overview,
-        settings::Values,
-        tests::TestsView,
-    },
+    assets, environment,
     error::{self, ErrorView},
     sign_in,
 };
@@ -199,194 +192,6 @@ fn environments(words: &Words) -> Vec<Environment> {
     all
 }
 
-fn tabs(words: &Words) -> Vec<(String, EnvironmentView)> {
-    let shop = words.shop();
-    let at = |state| words.environment(&shop, Kind::Preview(12), state);
-    let running = at(words.running());
-    let mut all = vec![
-        overview(words, "running", &running, Shown::Running),
-        overview(
-            words,
-            "deploying",
-            &at(words.restarting(Phase::Testing)),
-            Shown::RunningTests,
-        ),
-        overview(
-            words,
-            "probing",
-            &at(words.restarting(Phase::Probing)),
-            Shown::Starting,
-        ),
-        overview(words, "troubled", &at(words.troubled()), Shown::Failed),
-        overview(
-            words,
-            "failed",
-            &at(words.stopped(Why::Failed(words.failed(7)))),
-            Shown::Failed,
-        ),
-        overview(
-            words,
-            "queued",
-            &at(State::Creating {
-                next: Some(words.deployment(7, Phase::Queued)),
-            }),
-            Shown::Queued,
-        ),
-        overview(
-            words,
-            "asleep",
-            &at(words.stopped(Why::Idle)),
-            Shown::Running,
-        ),
-        overview(
-            words,
-            "closed",
-            &at(words.stopped(Why::Closed)),
-            Shown::Running,
-        ),
-        overview(
-            words,
-            "new",
-            &at(State::Creating { next: None }),
-            Shown::Queued,
-        ),
-        overview(
-            words,
-            "production",
-            &words.environment(&shop, Kind::Production, words.running()),
-            Shown::Running,
-        ),
-    ];
-    let history = words.history(&running, Shown::Running);
-    let results = sample::results(words);
-    let ran = Tests::Ran(results.counts());
-    let generation = Some(history[0].generation);
-    let back = "/local/shop/pr-12/settings";
-    let log = |log, lines: &[_]| {
-        Tab::Logs(Box::new(LogsView::of(
-            &running,
-            &history,
-            history.first(),
-            log,
-            lines,
-        )))
-    };
-    let older = HistoryView {
-        deployments: history.clone(),
-        older: Some("/local/shop/pr-12/deployments?below=1".to_owned()),
-    };
-    for (name, tab) in [
-        ("deployments", Tab::Deployments(older)),
-        (
-            "deployments-none",
-            Tab::Deployments(HistoryView {
-                deployments: Vec::new(),
-                older: None,
-            }),
-        ),
-        (
-            "deployment",
-            Tab::Deployment(Box::new(DeploymentView::of(&history[0]))),
-        ),
-        (
-            "deployment-failed",
-            Tab::Deployment(Box::new(DeploymentView::of(&history[4]))),
-        ),
-        ("logs", log(Log::Deployment, &words.lines())),
-        ("logs-empty", log(Log::Runtime, &[])),
-        (
-            "logs-none",
-            Tab::Logs(Box::new(LogsView::of(
-                &running,
-                &[],
-                None,
-                Log::Deployment,
-                &[],
-            ))),
-        ),
-        (
-            "tests",
-            Tab::Tests(Box::new(TestsView::of(generation, &ran, Some(&results)))),
-        ),
-        (
-            "tests-broken",
-            Tab::Tests(Box::new(TestsView::of(
-                generation,
-                &Tests::Broken(words.reason.clone()),
-                None,
-            ))),
-        ),
-        (
-            "tests-pending",
-            Tab::Tests(Box::new(TestsView::of(None, &Tests::Pending, None))),
-        ),
-        (
-            "settings",
-            Tab::Settings(Box::new(Values::of(
-                &shop,
-                running.kind.class(),
-                &listed(),
-                back,
-            ))),
-        ),
-    ] {
-        all.push((name.to_owned(), view(words, &running, tab, visit())));
-    }
-    all
-}
-
-fn overview(
-    words: &Words,
-    name: &str,
-    environment: &Environment,
-    newest: Shown,
-) -> (String, EnvironmentView) {
-    let history = if name == "new" {
-        Vec::new()
-    } else {
-        words.history(environment, newest)
-    };
-    let events = words.events(environment);
-    let events = if name == "new" { &[][..] } else { &events[..] };
-    let results = sample::results(words);
-    let text = words.announcement(environment);
-    let text = (environment.kind != Kind::Production).then_some(text.as_str());
-    let tab = Overview::of(
-        environment,
-        &history,
-        Some(&results),
-        events,
-        text,
-        &addresses(),
-    );
-    let visit = if name == "queued" {
-        sample::visit_after(&words.reason)
-    } else {
-        visit()
-    };
-    (
-        format!("environment-{name}"),
-        view(words, environment, Tab::Overview(Box::new(tab)), visit),
-    )
-}
-
-fn view(words: &Words, environment: &Environment, tab: Tab, visit: Visit) -> EnvironmentView {
-    let app = words.shop();
-    let bad_day = environment.lifecycle.state_name() == "creating";
-    let facts = Facts {
-        app: &app,
-        environment,
-        ahead: bad_day.then_some(2),
-        paused: bad_day.then_some(words.reason.as_str()),
-        quarantined: None,
-    };
-    EnvironmentView {
-        visit,
-        head: Head::of(&facts, &addresses()),
-        tab,
-    }
-}
-
 #[test]
 fn the_gallery_shows_every_page() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery");
@@ -402,7 +207,7 @@ fn the_gallery_shows_every_page() {
         // Opened as files, pages find their assets beside them.
         let page = page.replace("\"/assets/", "\"assets/");
         fs::write(folder.join(format!("{name}.html")), page).unwrap();
-        index.push_str(&format!("<li><a href=\"{name}.html\">{name}</a>"));
+        let _ = write!(index, "<li><a href=\"{name}.html\">{name}</a>");
     }
     fs::write(folder.join("index.html"), index).unwrap();
 }

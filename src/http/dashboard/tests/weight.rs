@@ -52,7 +52,7 @@ fn thousands_of_tests_and_huge_log_lines_do_not_make_a_heavy_page() {
     let test = |n: usize| TestRecord {
         path: format!("root/{}", noise.text(n, 60)),
         name: noise.text(n + 1, 40),
-        outcome: if n % 3 == 0 {
+        outcome: if n.is_multiple_of(3) {
             Outcome::Failed
         } else {
             Outcome::Passed
