@@ -178,8 +178,11 @@ impl Connection {
     }
 }
 
+/// What a file of the data folder holds beside the lines that explain it.
 fn read(data: &Path, name: &str) -> io::Result<String> {
-    Ok(std::fs::read_to_string(data.join(name))?.trim().to_owned())
+    let text = std::fs::read_to_string(data.join(name))?;
+    let content = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(content.collect::<String>().trim().to_owned())
 }
 
 fn no_address(data: &Path, error: &io::Error) -> Failed {

@@ -9,6 +9,9 @@ mod output;
 mod ps;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -299,33 +302,6 @@ impl Class {
         match self {
             Class::Production => "production",
             Class::Preview => "preview",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_and_what_is_none_is_refused_with_an_example() {
-        let name: EnvironmentName = "local/shop/pr-12".parse().unwrap();
-        assert_eq!(name.to_string(), "local/shop/pr-12");
-        assert_eq!(name.path(), "/v1/apps/local/shop/environments/pr-12");
-        for bad in [
-            "",
-            "shop",
-            "local/shop",
-            "local/shop/pr-0",
-            "local/../pr-1",
-            "a/b/c/production",
-            "a b/c/pr-1",
-        ] {
-            let refused = bad.parse::<EnvironmentName>().unwrap_err();
-            assert!(
-                refused.contains("e.g. local/shop/pr-12"),
-                "{bad:?}: {refused}"
-            );
         }
     }
 }

@@ -101,10 +101,11 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
     for waits in waiting {
         let cells = vec![waits.name.clone(), "waiting".to_owned()];
         let note = format!(
-            "{}: the limit of open pull requests is reached; `nestling start {}` starts it",
-            waits.branch, waits.name
+            "{}: the limit of open pull requests is reached",
+            waits.branch
         );
-        table.row([cells, vec![String::new(); 3]].concat(), vec![note]);
+        let remedy = format!("to start it: nestling start {}", waits.name);
+        table.row([cells, vec![String::new(); 3]].concat(), vec![note, remedy]);
     }
     table
 }

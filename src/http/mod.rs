@@ -9,6 +9,8 @@ pub mod live;
 pub mod pages;
 pub mod problem;
 pub mod runner;
+#[cfg(test)]
+pub(crate) mod world;
 
 use std::sync::Arc;
 

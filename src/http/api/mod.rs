@@ -21,6 +21,9 @@ mod values;
 pub mod views;
 mod wait;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::OnceLock;
 
 use actix_web::{App, HttpResponse, web};

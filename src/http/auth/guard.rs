@@ -1,5 +1,13 @@
 //! The guard before every page and route.
 
+use std::future::{Ready, ready};
+
+use super::{
+    Auth, COOKIE,
+    origin::{self, From, Host},
+    sessions::{LONGEST, SessionKey},
+};
+use crate::{drivers::clock, http::problem::Problem};
 use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
@@ -9,14 +17,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use std::future::{Ready, ready};
-
-use super::{
-    Auth, COOKIE,
-    origin::{self, From, Host},
-    sessions::{LONGEST, SessionKey},
-};
-use crate::{drivers::clock, http::problem::Problem};
+use serde::Deserialize;
 
 /// What is open to everybody: it has a door of its own (webhooks are signed, runners have tokens), tells
 /// nothing (health), or is the same for everybody (assets). A path, or all below it when it ends in `/`.
@@ -240,12 +241,12 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 }
 
 fn token_in_link(request: &HttpRequest) -> Option<String> {
-    let pairs = request.query_string().split('&');
-    let found = pairs.filter_map(|pair| pair.split_once('='));
-    found
-        .filter(|(name, _)| *name == TOKEN)
-        .map(|(_, token)| token.to_owned())
-        .next()
+    #[derive(Deserialize)]
+    struct Link {
+        token: String,
+    }
+    let link = web::Query::<Link>::from_query(request.query_string()).ok()?;
+    Some(link.into_inner().token)
 }
 
 /// The same address without the token. Only the path and query of this request: it leads nowhere else.

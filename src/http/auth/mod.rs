@@ -13,6 +13,9 @@ mod guard;
 mod origin;
 mod sessions;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse};
@@ -61,7 +64,18 @@ impl Auth {
 
     /// The link that signs a browser in: printed once, to the operator's own terminal.
     pub fn link(addresses: &Addresses, token: &str) -> String {
-        format!("{}/?token={token}", addresses.dashboard())
+        // An operator may have chosen one with characters that mean something in a query.
+        let escaped: String = token.bytes().fold(String::new(), |mut escaped, byte| {
+            use std::fmt::Write as _;
+            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+                escaped.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
+            escaped
+        });
+        format!("{}/?token={escaped}", addresses.dashboard())
     }
 
     /// Whether this principal may still see what it was shown: asked again whenever something is sent.

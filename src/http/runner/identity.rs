@@ -9,8 +9,16 @@ use nestling_domain::{
     ids::{EnvironmentId, Generation, Timestamp},
 };
 
+use tracing::error;
+
 use super::Runners;
-use crate::{drivers::clock, http::problem::Problem};
+use crate::{
+    drivers::{
+        clock,
+        keys::signing::{self, RunnerKeys, TokenError},
+    },
+    http::problem::Problem,
+};
 
 /// The longest token that is looked at.
 const LONGEST_TOKEN: usize = 4_096;
@@ -39,6 +47,30 @@ pub trait RunnerTokens: Send + Sync + 'static {
     fn sign(&self, environment: &EnvironmentId, generation: Generation, now: Timestamp) -> String;
     /// What a token says when signature and audience are right; whether it has expired is in what it says.
     fn read(&self, token: &str) -> Result<Claims, Invalid>;
+}
+
+impl RunnerTokens for RunnerKeys {
+    fn sign(&self, environment: &EnvironmentId, generation: Generation, now: Timestamp) -> String {
+        let claims = signing::Claims::new(environment, generation, now);
+        RunnerKeys::sign(self, &claims).unwrap_or_else(|error| {
+            // Its runner will be told 401, and its deployment will fail at its deadline.
+            error!(environment.id = %environment, "{error}");
+            String::new()
+        })
+    }
+
+    fn read(&self, token: &str) -> Result<Claims, Invalid> {
+        // Expiry is looked at by whoever asks: an expired token may still ask for another.
+        match self.verify(token, Timestamp(0)) {
+            Ok(claims) | Err(TokenError::Expired(claims)) => Ok(Claims {
+                environment: claims.environment,
+                generation: claims.generation,
+                issued_at: Timestamp(claims.iat.saturating_mul(1_000)),
+                expires_at: Timestamp(claims.exp.saturating_mul(1_000)),
+            }),
+            Err(TokenError::Invalid) => Err(Invalid),
+        }
+    }
 }
 
 impl Claims {

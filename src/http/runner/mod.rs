@@ -13,10 +13,14 @@ mod report;
 mod signed;
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use actix_web::web;
+use actix_web::{Route, http::Method, web};
 use nestling_domain::lifecycle::Times;
+use nestling_protocol::path;
 
 use self::{
     rate::{Rate, Rates},
@@ -82,20 +86,32 @@ impl Runners {
 /// Mounts the routes on the listener that machines reach.
 pub fn routes(runners: web::Data<Runners>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
-        let scope = web::scope("/runner/v1")
-            .app_data(runners)
-            .configure(|config| problem::extractors(config, LONGEST_JSON))
-            .route("/bundle", web::get().to(bundle::get))
-            .route("/source", web::get().to(bundle::source))
-            .route("/report", web::post().to(report::report))
-            .route("/heartbeat", web::post().to(report::heartbeat))
-            .route("/logs", web::post().to(logs::logs))
-            .route("/upload", web::post().to(upload::upload))
-            .service(
-                web::resource("/blobs/{key:.*}")
-                    .app_data(web::PayloadConfig::new(upload::LONGEST))
-                    .route(web::put().to(upload::put)),
-            );
-        config.service(scope);
+        config.app_data(runners);
+        problem::extractors(config, LONGEST_JSON);
+        for (_, path, route) in table() {
+            config.route(path, route);
+        }
+        // Not for a runner but for a ticket that one was given, which is checked instead of a token.
+        config.service(
+            web::resource("/runner/v1/blobs/{key:.*}")
+                .app_data(web::PayloadConfig::new(upload::LONGEST))
+                .route(web::put().to(upload::put)),
+        );
     }
+}
+
+/// Every route that a runner's token opens.
+fn table() -> [(Method, &'static str, Route); 6] {
+    [
+        (Method::GET, path::BUNDLE, web::get().to(bundle::get)),
+        (Method::GET, path::SOURCE, web::get().to(bundle::source)),
+        (Method::POST, path::REPORT, web::post().to(report::report)),
+        (
+            Method::POST,
+            path::HEARTBEAT,
+            web::post().to(report::heartbeat),
+        ),
+        (Method::POST, path::LOGS, web::post().to(logs::logs)),
+        (Method::POST, path::UPLOAD, web::post().to(upload::upload)),
+    ]
 }

@@ -1,0 +1,6 @@
+//! Stories of whoever uses the API: a program with the operator's token.
+
+mod environments;
+mod live;
+mod logs;
+mod values;

@@ -1,0 +1,5 @@
+//! Stories of runners, over the socket that machines reach.
+
+mod identity;
+mod logs;
+mod reports;

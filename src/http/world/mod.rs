@@ -1,0 +1,416 @@
+//! A server for stories: the real actors, the real store and real sockets; models of what is outside, which
+//! hold state: a forge, machines, and whoever reads the blobs.
+
+mod outside;
+mod wire;
+
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use actix_web::{
+    App as Site, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, web,
+};
+use nestling_domain::{
+    app::{App, Repository},
+    deployment::CommitInfo,
+    environment::Environment,
+    ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
+    label::Slug,
+    lifecycle::{Event, Times, Trigger},
+};
+use nestling_protocol::report::{
+    Address, Answer, Endpoint, EndpointKind, Failure, Next, Phase, Report, Step,
+};
+
+use super::{
+    Addresses, Services, api,
+    auth::{self, Auth},
+    health, live,
+    runner::{self, RunnerTokens as _, Runners},
+};
+use crate::{
+    actors::{
+        admission::Admission, environment::Neighbours, environments::Environments, live::Live,
+        logging::Logging, secrets::Secrets,
+    },
+    drivers::{
+        blobs::Blobs,
+        clock,
+        keys::local::LocalKeys,
+        store::{Store, sqlite::Sqlite},
+    },
+    messages::{
+        admission::Adopt,
+        environment::{Apply, Birth},
+        machines,
+        routes::Routes,
+    },
+};
+
+pub(crate) use outside::{Memory, Outside, Tokens, waiting};
+pub(crate) use wire::{Frame, Reply, Wire};
+
+/// The operator's token of these stories.
+pub(crate) const TOKEN: &str = "an-operators-token-of-forty-characters-00";
+/// The one repository.
+pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
+/// What a story waits for at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    /// To the people's listener.
+    pub(crate) people: Wire,
+    /// To the machines' listener.
+    pub(crate) machines: Wire,
+    pub(crate) services: Services,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) blobs: Arc<Memory>,
+    pub(crate) outside: Rc<Outside>,
+    pub(crate) folder: tempfile::TempDir,
+    servers: Vec<ServerHandle>,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let addresses = Addresses {
+            scheme: "http".into(),
+            dashboard: format!("nestling.localhost:{port}"),
+            preview_domain: format!("localhost:{port}"),
+        };
+        let outside = Rc::new(Outside::new(folder.path()));
+        let blobs = Arc::new(Memory::default());
+        let tokens = Arc::new(Tokens::new(folder.path()));
+        let services = services(&outside, blobs.clone(), &tokens, addresses.clone(), &folder).await;
+        let socket = folder.path().join("server.sock");
+        let metrics = health::Metrics::new();
+        let runners = Runners::new(services.clone(), tokens.clone(), Times::default());
+        let servers = vec![
+            for_machines(runners.counting(metrics.clone()), &socket),
+            for_people(
+                &services,
+                Auth::new(TOKEN, addresses.clone()),
+                metrics,
+                listener,
+            ),
+        ];
+        write(&folder, "api-token", &format!("# why\n{TOKEN}\n"));
+        write(&folder, "address", &format!("http://127.0.0.1:{port}\n"));
+        World {
+            people: Wire::tcp(port, &addresses.dashboard).bearing(TOKEN),
+            machines: Wire::unix(socket),
+            services,
+            tokens,
+            blobs,
+            outside,
+            folder,
+            servers,
+        }
+    }
+
+    /// Records an app, and tells its environment that its branch has a head.
+    pub(crate) async fn push(&self, app: &App, kind: Kind, commit: &CommitInfo) -> EnvironmentId {
+        self.services.store.put_app(app).await.unwrap();
+        *self.outside.head.borrow_mut() = Some(commit.clone());
+        let birth = Birth {
+            app: app.clone(),
+            kind,
+            branch: "main".into(),
+            title: "a change".into(),
+        };
+        let id = EnvironmentId::derive(&app.id, kind);
+        let apply = Apply {
+            event: Event::Hint {
+                commit: Some(commit.id.clone()),
+                trigger: Trigger::Push,
+            },
+            by: "story".into(),
+            input: None,
+            birth: Some(Arc::new(birth)),
+        };
+        let applied = self.services.environments.apply(id.clone(), apply).await;
+        applied.unwrap();
+        id
+    }
+
+    /// Pushes, and waits until the machine of that deployment is asked for; answers its runner.
+    pub(crate) async fn deploy(&self, app: &App, kind: Kind, n: u64) -> Runner<'_> {
+        let change = commit(n);
+        let id = self.push(app, kind, &change).await;
+        let record = self
+            .until(&id, "had a machine", |record| {
+                record.lifecycle.next().is_some_and(|next| {
+                    next.commit == change
+                        && next.phase == nestling_domain::deployment::Phase::Booting
+                })
+            })
+            .await;
+        let generation = record.lifecycle.next().unwrap().generation;
+        self.runner(&id, generation)
+    }
+
+    pub(crate) fn runner(&self, id: &EnvironmentId, generation: Generation) -> Runner<'_> {
+        Runner {
+            world: self,
+            token: self.tokens.sign(id, generation, clock::now()),
+            id: id.clone(),
+            generation,
+            boot: format!("boot-{generation}"),
+            seq: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Waits until the stored record is so.
+    pub(crate) async fn until(
+        &self,
+        id: &EnvironmentId,
+        what: &str,
+        so: impl Fn(&Environment) -> bool,
+    ) -> Environment {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let record = self.services.store.environment(id).await.unwrap();
+            if let Some(record) = record.clone().filter(&so) {
+                return record;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{id} never {what}: {record:#?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        for server in self.servers {
+            server.stop(false).await;
+        }
+    }
+}
+
+/// A runner, as it speaks over the wire.
+pub(crate) struct Runner<'a> {
+    world: &'a World,
+    pub(crate) token: String,
+    pub(crate) id: EnvironmentId,
+    pub(crate) generation: Generation,
+    pub(crate) boot: String,
+    seq: std::cell::Cell<u64>,
+}
+
+impl Runner<'_> {
+    pub(crate) fn wire(&self) -> Wire {
+        self.world.machines.bearing(&self.token)
+    }
+
+    /// Reports the next step.
+    pub(crate) async fn reports(&self, phase: Phase) -> Reply {
+        self.seq.set(self.seq.get() + 1);
+        self.reports_again(phase).await
+    }
+
+    /// Reports under the number of the report before.
+    pub(crate) async fn reports_again(&self, phase: Phase) -> Reply {
+        let report = Report {
+            generation: self.generation.0,
+            boot: self.boot.clone(),
+            seq: self.seq.get(),
+            phase,
+        };
+        self.wire().post("/runner/v1/report", &report).await
+    }
+
+    /// Goes through its phases until it listens.
+    pub(crate) async fn comes_up(&self) {
+        for phase in [
+            deploying(),
+            Phase::Starting,
+            Phase::Running {
+                endpoints: vec![endpoint("web")],
+            },
+        ] {
+            let reply = self.reports(phase).await;
+            assert_eq!(reply.json::<Answer>().next, Next::Go, "{reply:?}");
+        }
+        self.world
+            .until(&self.id, "served", |record| {
+                let serving = record.lifecycle.serving();
+                serving.is_some_and(|serving| serving.generation == self.generation)
+            })
+            .await;
+    }
+
+    /// Reports that it failed.
+    pub(crate) async fn fails(&self, reason: &str) -> Reply {
+        self.reports(Phase::Failed(Failure {
+            step: Step::Setup,
+            reason: reason.to_owned(),
+            exit: None,
+            tail: vec!["npm ERR! code 1".to_owned()],
+        }))
+        .await
+    }
+}
+
+pub(crate) fn deploying() -> Phase {
+    Phase::Deploying {
+        protocol: nestling_protocol::VERSION,
+    }
+}
+
+pub(crate) fn endpoint(name: &str) -> Endpoint {
+    Endpoint {
+        name: name.into(),
+        label: name.into(),
+        kind: EndpointKind::App,
+        primary: true,
+        browser: true,
+        address: Address::Unix(format!("{name}.sock")),
+    }
+}
+
+pub(crate) fn app(name: &str) -> App {
+    App {
+        id: AppId::derive(REPOSITORY, name),
+        owner: "local".into(),
+        slug: Slug::of(name),
+        repository: REPOSITORY,
+        root: name.into(),
+        kind: nestling_protocol::bundle::Kind::Node,
+        description: String::new(),
+        health: None,
+        created_at: Timestamp(1),
+    }
+}
+
+pub(crate) fn commit(n: u64) -> CommitInfo {
+    CommitInfo {
+        id: Commit::parse(&format!("{n:07x}{:033x}", 0)).unwrap(),
+        message: format!("change {n}"),
+        author: "ann".into(),
+    }
+}
+
+async fn services(
+    outside: &Rc<Outside>,
+    blobs: Arc<Memory>,
+    tokens: &Arc<Tokens>,
+    addresses: Addresses,
+    folder: &tempfile::TempDir,
+) -> Services {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
+    let repository = Repository {
+        id: REPOSITORY,
+        owner: "local".into(),
+        name: "shop".into(),
+        path: Some("/home/ann/shop".into()),
+        default_branch: "main".into(),
+        trouble: None,
+    };
+    store.put_repository(&repository).await.unwrap();
+    let live = Live::new(1).start();
+    let admission = Admission::new(4, live.clone().recipient()).start();
+    admission.send(Adopt(Vec::new())).await.unwrap();
+    let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());
+    let secrets = Secrets::new(store.clone(), keys).start();
+    let logging = Logging::new(blobs.clone() as Arc<dyn Blobs>).start();
+    let (machines, forge) = outside::start(outside);
+    let routes = Routes::default();
+    let neighbours = Neighbours {
+        store: store.clone(),
+        machines,
+        forge: forge.clone(),
+        admission: Admission::handle(&admission),
+        live: Live::handle(&live),
+        routes: routes.clone(),
+        traffic: Arc::new(outside::AlwaysHealthy),
+        times: Times::default(),
+        size: machines::Size {
+            memory_mib: 64,
+            processes: 10,
+            files: 10,
+            disk_mib: 10,
+        },
+        token: {
+            let tokens = tokens.clone();
+            Box::new(move |id, generation| tokens.sign(id, generation, clock::now()))
+        },
+        sockets: Box::new(|_, _| PathBuf::from("/nowhere")),
+    };
+    Services {
+        environments: Environments::handle(&Environments::new(neighbours).start()),
+        admission: Admission::handle(&admission),
+        secrets: Secrets::handle(&secrets),
+        logging: Logging::handle(&logging),
+        live: Live::handle(&live),
+        forge,
+        routes,
+        store,
+        blobs,
+        addresses,
+    }
+}
+
+fn for_machines(runners: Runners, socket: &std::path::Path) -> ServerHandle {
+    let runners = web::Data::new(runners);
+    let server = HttpServer::new(move || Site::new().configure(runner::routes(runners.clone())))
+        .workers(1)
+        .disable_signals()
+        .bind_uds(socket)
+        .unwrap()
+        .run();
+    let handle = server.handle();
+    actix::spawn(server);
+    handle
+}
+
+fn for_people(
+    services: &Services,
+    auth: Auth,
+    metrics: health::Metrics,
+    listener: std::net::TcpListener,
+) -> ServerHandle {
+    let (auth, services) = (web::Data::new(auth), web::Data::new(services.clone()));
+    let metrics = web::Data::new(metrics);
+    let server = HttpServer::new(move || {
+        Site::new()
+            .app_data(auth.clone())
+            .app_data(services.clone())
+            .app_data(metrics.clone())
+            .configure(health::routes)
+            .configure(api::routes)
+            .configure(live::routes)
+            .route("/", web::get().to(page))
+            .route("/forms/rename", web::post().to(form))
+            .wrap(from_fn(auth::guard))
+            .wrap(from_fn(health::count))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)
+    .unwrap()
+    .run();
+    let handle = server.handle();
+    actix::spawn(server);
+    handle
+}
+
+/// A page of the dashboard, as far as the guard is concerned: it shows its form's token.
+async fn page(auth: web::Data<Auth>, principal: auth::Principal) -> HttpResponse {
+    HttpResponse::Ok().body(auth.csrf(&principal))
+}
+
+#[derive(serde::Deserialize)]
+struct Rename {
+    title: String,
+}
+
+async fn form(form: auth::CsrfForm<Rename>) -> HttpResponse {
+    HttpResponse::Ok().body(format!("renamed to {}", form.0.title))
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, text: &str) {
+    std::fs::write(folder.path().join(name), text).unwrap();
+}
