@@ -123,7 +123,7 @@ async fn a_restart_tells_what_moved_meanwhile_and_nothing_twice() {
         id: topic,
         ..after.head.clone().unwrap()
     };
-    let before = nestling_domain::record::PullRequest {
+    let before = PullRequest {
         head: Some(first),
         ..after.clone()
     };
