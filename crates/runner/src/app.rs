@@ -28,7 +28,7 @@ const RESTARTS_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// The pause before the first restart; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long an app may take to end when asked to.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How often to look whether an app listens.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// The name of the endpoint at `PORT`.
