@@ -85,12 +85,7 @@ impl Handler<Watch> for LocalMachines {
         _: &mut Self::Context,
     ) -> Self::Result {
         let sandbox = self.sandbox.clone();
-        Box::pin(async move {
-            End {
-                reason: sandbox.watch(&environment, generation).await,
-                retry: true,
-            }
-        })
+        Box::pin(async move { sandbox.watch(&environment, generation).await })
     }
 }
 

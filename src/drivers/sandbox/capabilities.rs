@@ -147,7 +147,7 @@ async fn look(sandbox: &Sandbox) -> Result<Findings, Reason> {
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Findings>(&bytes).ok());
     sandbox
-        .destroy(&environment, &[], Generation(u32::MAX), true)
+        .destroy(&environment, &[], generation, true)
         .await
         .map_err(|error| Reason(error.to_string()))?;
     let remedy = "user namespaces must be allowed (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces, or kernel.apparmor_restrict_unprivileged_userns=0)";
@@ -157,8 +157,9 @@ async fn look(sandbox: &Sandbox) -> Result<Findings, Reason> {
             "the sandbox does not hold on this box: {}",
             findings.open.join("; ")
         ))),
-        (None, Ok(reason)) => Err(Reason(format!(
-            "the sandbox does not start on this box: {reason}; {remedy}"
+        (None, Ok(end)) => Err(Reason(format!(
+            "the sandbox does not start on this box: {}; {remedy}",
+            end.reason
         ))),
         (None, Err(_)) => Err(Reason(format!(
             "the sandbox did not answer within {} s; {remedy}",

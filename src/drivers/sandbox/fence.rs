@@ -67,14 +67,15 @@ impl Fence {
         Asked::Again
     }
 
-    /// The fence once every generation but those of `keep` is gone.
-    pub(super) fn without(self, keep: &[Generation]) -> Fence {
+    /// The fence once every generation up to `upto` but those of `keep` is gone. One that is asked for only
+    /// afterwards, late, does not start.
+    pub(super) fn without(self, keep: &[Generation], upto: Generation) -> Fence {
         if keep.contains(&self.highest) {
             return self;
         }
         Fence {
-            removed: self.highest,
-            ..self
+            highest: self.highest.max(upto),
+            removed: self.removed.max(upto),
         }
     }
 }
@@ -99,14 +100,18 @@ mod tests {
 
     #[test]
     fn a_removed_generation_never_starts_again() {
-        let fence = fence(4, 0).without(&[Generation(3)]);
-        assert!(matches!(fence.ask(Generation(4)), Asked::Refused(_)));
-        assert!(matches!(fence.ask(Generation(5)), Asked::Fresh(_)));
-        let kept = Fence {
-            highest: Generation(4),
-            removed: Generation(0),
-        }
-        .without(&[Generation(4)]);
+        let after = fence(4, 0).without(&[Generation(3)], Generation(4));
+        assert!(matches!(after.ask(Generation(4)), Asked::Refused(_)));
+        assert!(matches!(after.ask(Generation(5)), Asked::Fresh(_)));
+        let kept = fence(4, 0).without(&[Generation(4)], Generation(9));
         assert_eq!(kept.ask(Generation(4)), Asked::Again);
+    }
+
+    #[test]
+    fn a_removal_that_comes_late_concerns_no_newer_generation() {
+        let after = fence(6, 0).without(&[], Generation(5));
+        assert_eq!(after.ask(Generation(6)), Asked::Again);
+        let early = fence(4, 0).without(&[], Generation(5));
+        assert!(matches!(early.ask(Generation(5)), Asked::Refused(_)));
     }
 }

@@ -1,8 +1,6 @@
 //! Watches one machine: its end, and the limits that the kernel does not keep for us.
 
 use std::{
-    fs,
-    io::Read as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -12,12 +10,12 @@ use rustix::process::Signal;
 use super::{
     cgroup::Group,
     identity::{self, Init},
-    inside::Exit,
-    layout::{MachineDir, read_json, write_durably},
+    layout::MachineDir,
     processes,
     usage::{self, Usage},
+    verdict,
 };
-use crate::messages::machines::Size;
+use crate::messages::machines::{End, Size};
 
 /// How often the cheap checks run.
 const TICK: Duration = Duration::from_millis(500);
@@ -33,8 +31,6 @@ const SUDDEN: u64 = 256 << 20;
 const FILES_PER_MIB: u64 = 256;
 /// And as many at least.
 const FILES_AT_LEAST: u64 = 200_000;
-/// How much of its last words stands in the reason.
-const LAST_WORDS: u64 = 600;
 /// How long the lock may outlive pid 1: the sandbox's outer process has to notice.
 const RELEASE: Duration = Duration::from_secs(5);
 const RELEASE_POLL: Duration = Duration::from_millis(5);
@@ -56,7 +52,7 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Stays until the machine has ended, and says why it has. The reason is then also in its folder.
-    pub(super) async fn keep(self) -> String {
+    pub(super) async fn keep(self) -> End {
         if let Some(init) = identity::init(&self.machine).await {
             if let Err(error) = identity::remember(&self.machine, init.pid) {
                 tracing::warn!(%error, "could not record pid 1 in {}: {error}", self.machine.path.display());
@@ -70,7 +66,10 @@ impl Guard {
         let guard = self.clone();
         let verdict = tokio::task::spawn_blocking(move || guard.verdict())
             .await
-            .unwrap_or_else(|error| error.to_string());
+            .unwrap_or_else(|error| End {
+                reason: error.to_string(),
+                retry: true,
+            });
         if let Err(error) = self.group.remove().await {
             tracing::warn!(%error, "could not remove the control group of {}: {error}", self.machine.path.display());
         }
@@ -133,9 +132,9 @@ impl Guard {
             .flatten()
     }
 
-    /// Writes down why the machine is about to end; the first reason stays.
-    pub(super) fn condemn(&self, reason: &str) {
-        condemn(&self.machine, reason);
+    /// A limit of its own is broken: another try would break it again.
+    fn condemn(&self, reason: &str) {
+        verdict::condemn(&self.machine, reason, false);
     }
 
     fn scan(&self, pid: i32) -> Option<String> {
@@ -198,47 +197,11 @@ impl Guard {
     }
 
     /// Why it ended, as far as anybody can tell; written down, so that it is said again after a restart.
-    pub(super) fn verdict(&self) -> String {
+    pub(super) fn verdict(&self) -> End {
         if self.group.ran_out_of_memory() {
             self.condemn(&self.too_much_memory());
         }
-        if let Ok(text) = fs::read_to_string(self.machine.verdict()) {
-            return text;
-        }
-        let exit: Option<Exit> = read_json(&self.machine.exit());
-        let what = match exit {
-            Some(Exit {
-                code: Some(code), ..
-            }) => format!("its runner ended with exit code {code}"),
-            Some(Exit {
-                signal: Some(signal),
-                ..
-            }) => format!("its runner was killed by signal {signal}"),
-            _ if read_json::<identity::Record>(&self.machine.record())
-                .is_some_and(|record| record.boot != identity::boot()) =>
-            {
-                "the box was restarted".to_owned()
-            }
-            _ if self.machine.record().exists() => "it was killed from outside".to_owned(),
-            _ => "its sandbox did not start".to_owned(),
-        };
-        let words = last_words(&self.machine);
-        self.condemn(&if words.is_empty() {
-            what
-        } else {
-            format!("{what}: {words}")
-        });
-        fs::read_to_string(self.machine.verdict()).unwrap_or_default()
-    }
-}
-
-/// Writes down why a machine is about to end; the first reason stays.
-pub(super) fn condemn(machine: &MachineDir, reason: &str) {
-    if machine.verdict().exists() {
-        return;
-    }
-    if let Err(error) = write_durably(&machine.verdict(), reason.as_bytes()) {
-        tracing::warn!(%error, "could not write down why {} ended ({reason}): {error}", machine.path.display());
+        verdict::reach(&self.machine)
     }
 }
 
@@ -252,24 +215,4 @@ pub(super) async fn released(machine: &MachineDir) -> bool {
         tokio::time::sleep(RELEASE_POLL).await;
     }
     true
-}
-
-/// The end of what runner and sandbox said, as one line without control characters.
-pub(super) fn last_words(machine: &MachineDir) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        use std::io::Seek as _;
-        let mut file = fs::File::open(machine.output())?;
-        let length = file.metadata()?.len();
-        file.seek(std::io::SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
-        let mut bytes = Vec::new();
-        file.take(LAST_WORDS).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let text = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.split(|c: char| c.is_control())
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" | ")
 }

@@ -1,56 +1,28 @@
 //! The life of one machine: start, attach, stop, remove.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::Arc,
+    fs::File, io, os::unix::fs::OpenOptionsExt as _, path::PathBuf, process::Stdio, sync::Arc,
     time::Duration,
 };
 
 use nestling_domain::ids::{EnvironmentId, Generation};
-use nestling_protocol::machine::{
-    CACHE_DIR, EGRESS_SOCKET, RUN_DIR, SERVER_DIR, SERVER_SOCKET, STATE_DIR, TOKEN_FILE, WORK_DIR,
-};
+use nestling_protocol::machine::{EGRESS_SOCKET, SERVER_SOCKET};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{
-    EnvironmentDir, Inner, Live,
-    fence::Fence,
-    guard::{self, Guard},
-    identity, inside,
-    launch::give,
-    layout::{self, MachineDir, read_json, write_durably},
-    numbers::Owner,
-    order::{Bind, INIT_INSIDE, Isolation, Order, Scratch},
-    processes, sockets, usage,
+    EnvironmentDir, Inner, Isolation, Live, fence::Fence, guard, identity, layout::MachineDir,
+    plan::MARK, processes, sockets, usage, verdict,
 };
-use crate::messages::machines::{MachineError, Size, Spec};
+use crate::messages::machines::{MachineError, Spec};
 
 /// The order to stop is repeated: the first may come before anyone inside listens.
 const REMIND: Duration = Duration::from_millis(250);
-/// `/dev/shm`: what browsers and databases need; counts as memory.
-const SHARED_MEMORY: u64 = 256 << 20;
-/// `/tmp` at most; counts as memory.
-const TMP: u64 = 1 << 30;
 /// Rounds of killing what a machine without isolation left behind.
 const ROUNDS: u32 = 50;
-/// Names the machine in the environment of its processes, by which those without a namespace are found.
-const MARK: &str = "NESTLING_MACHINE";
-
-/// What an adopting server has to know, beside the order.
-#[derive(Debug, Serialize, Deserialize)]
-struct Terms {
-    cache: String,
-    memory_mib: u64,
-    processes: u64,
-    files: u64,
-    disk_mib: u64,
-}
+/// How long the last traces of a machine may take to go.
+const LET_GO: Duration = Duration::from_secs(3);
+const REMOVE_AGAIN: Duration = Duration::from_millis(20);
 
 impl Inner {
     pub(super) async fn start(
@@ -90,181 +62,6 @@ impl Inner {
         tokio::spawn(async move { child.wait().await });
         self.attend(environment, generation, folder);
         Ok(())
-    }
-
-    /// Makes the folder with all that the launcher needs; answers the lock, held.
-    fn prepare(
-        &self,
-        environment: &EnvironmentId,
-        generation: Generation,
-        folder: &EnvironmentDir,
-        cache: &Path,
-        spec: &Spec,
-    ) -> io::Result<File> {
-        let machine = folder.machine(generation);
-        layout::private_dir(&machine.path)?;
-        let lock = identity::take_lock(&machine.lock())?
-            .ok_or_else(|| io::Error::other("it lives already"))?;
-        // What a start that was cut short left.
-        for folder in [
-            machine.run(),
-            machine.server(),
-            machine.work(),
-            machine.etc(),
-        ] {
-            usage::remove_tree(&folder)?;
-            fs::create_dir(&folder)?;
-        }
-        layout::private_dir(&folder.state())?;
-        layout::private_dir(cache)?;
-        let home = machine.work().join("home");
-        fs::create_dir(&home)?;
-        let token = machine.run().join(TOKEN_FILE);
-        write_durably(&token, spec.token.as_bytes())?;
-        let owner = self.owner(environment, &spec.cache)?;
-        if let Some(Owner { uid, gid }) = owner {
-            for path in [&machine.run(), &machine.work(), &home, &folder.state()] {
-                give(path, uid, gid, 0o700)?;
-            }
-            give(&token, uid, gid, 0o600)?;
-            give(cache, 0, gid, 0o2770)?;
-        }
-        fs::set_permissions(machine.server(), fs::Permissions::from_mode(0o755))?;
-        write_etc(&machine.etc(), owner)?;
-        let size = spec.size;
-        let terms = Terms {
-            cache: spec.cache.clone(),
-            memory_mib: size.memory_mib,
-            processes: size.processes,
-            files: size.files,
-            disk_mib: size.disk_mib,
-        };
-        write_durably(&terms_file(&machine), &serde_json::to_vec(&terms)?)?;
-        let cgroups = self.cgroups.of(environment, generation).create(size)?;
-        let order = self.order(environment, generation, folder, cache, owner, cgroups, size);
-        write_durably(&machine.order(), &serde_json::to_vec_pretty(&order)?)?;
-        Ok(lock)
-    }
-
-    fn owner(&self, environment: &EnvironmentId, cache: &str) -> io::Result<Option<Owner>> {
-        if !self.root || self.config.isolation == Isolation::None {
-            return Ok(None);
-        }
-        self.numbers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .of(environment, cache)
-            .map(Some)
-    }
-
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call, of what the order is made of"
-    )]
-    fn order(
-        &self,
-        environment: &EnvironmentId,
-        generation: Generation,
-        folder: &EnvironmentDir,
-        cache: &Path,
-        owner: Option<Owner>,
-        cgroups: Vec<PathBuf>,
-        size: Size,
-    ) -> Order {
-        let machine = folder.machine(generation);
-        let sandboxed = self.config.isolation == Isolation::Sandbox;
-        let own = [
-            (machine.run(), RUN_DIR, true),
-            (machine.server(), SERVER_DIR, false),
-            (folder.state(), STATE_DIR, true),
-            (machine.work(), WORK_DIR, true),
-            (cache.to_owned(), CACHE_DIR, true),
-            (self.config.init.0.clone(), INIT_INSIDE, false),
-            (machine.etc().join("hosts"), "/etc/hosts", false),
-            (machine.etc().join("passwd"), "/etc/passwd", false),
-            (machine.etc().join("group"), "/etc/group", false),
-        ];
-        let place = |inside: &str| match own
-            .iter()
-            .find(|(_, target, _)| !sandboxed && *target == inside)
-        {
-            Some((source, ..)) => source.to_string_lossy().into_owned(),
-            None => inside.to_owned(),
-        };
-        let mut variables = vec![
-            ("HOME".to_owned(), format!("{}/home", place(WORK_DIR))),
-            ("LANG".to_owned(), "C.UTF-8".to_owned()),
-            (
-                "PATH".to_owned(),
-                if sandboxed {
-                    self.system.path.clone()
-                } else {
-                    std::env::var("PATH").unwrap_or_default()
-                },
-            ),
-            ("TMPDIR".to_owned(), "/tmp".to_owned()),
-            (MARK.to_owned(), self.mark(environment, generation)),
-        ];
-        for (name, inside) in [
-            ("RUN", RUN_DIR),
-            ("SERVER", SERVER_DIR),
-            ("STATE", STATE_DIR),
-            ("WORK", WORK_DIR),
-            ("CACHE", CACHE_DIR),
-        ] {
-            variables.push((format!("NESTLING_{name}_DIR"), place(inside)));
-        }
-        variables.extend(self.system.variables.iter().cloned());
-        let mut init = vec![place(INIT_INSIDE)];
-        init.extend(self.config.init.1.iter().cloned());
-        init.push(inside::FLAG.to_owned());
-        init.extend(self.config.program.iter().map(|word| {
-            if word == INIT_INSIDE {
-                place(INIT_INSIDE)
-            } else {
-                word.clone()
-            }
-        }));
-        let mut binds = self.system.binds.clone();
-        binds.extend(own.iter().map(|(source, target, writable)| Bind {
-            source: source.clone(),
-            target: (*target).to_owned(),
-            writable: *writable,
-        }));
-        let mut symlinks = self.system.symlinks.clone();
-        symlinks.push(("/tmp".to_owned(), "/var/tmp".to_owned()));
-        Order {
-            machine,
-            isolation: self.config.isolation,
-            bwrap: self.bwrap.clone(),
-            owner,
-            cgroups,
-            files: size.files,
-            file_bytes: size.disk_mib << 20,
-            binds,
-            symlinks,
-            scratch: vec![
-                Scratch {
-                    target: "/tmp".to_owned(),
-                    bytes: TMP.min(size.memory_mib << 19),
-                },
-                Scratch {
-                    target: "/dev/shm".to_owned(),
-                    bytes: SHARED_MEMORY.min(size.memory_mib << 19),
-                },
-            ],
-            environment: variables,
-            hostname: "machine".to_owned(),
-            seccomp: self.filter.clone(),
-            init,
-        }
-    }
-
-    fn mark(&self, environment: &EnvironmentId, generation: Generation) -> String {
-        format!(
-            "{}:{environment}:{generation}",
-            self.layout.root().display()
-        )
     }
 
     /// Takes up a machine that lives already.
@@ -322,66 +119,41 @@ impl Inner {
         };
         let name = environment.clone();
         let task = tokio::spawn(async move {
-            let reason = guard.keep().await;
-            tracing::info!(environment.id = %name, %generation, "the machine of {name} at generation {generation} ended: {reason}");
+            let end = guard.keep().await;
+            tracing::info!(environment.id = %name, %generation, "the machine of {name} at generation {generation} ended: {}", end.reason);
             // Nobody may be waiting to hear it; it is in the machine's folder too.
-            let _ = tell.send(Some(reason));
+            let _ = tell.send(Some(end));
         });
         if let Some(live) = self.live().get_mut(&(environment.clone(), generation)) {
             live.tasks.push(task.abort_handle());
         }
     }
 
-    /// What it takes to watch a machine; `None` when its terms cannot be read, so that it never really began.
-    pub(super) fn guard(
+    /// Writes down that nothing up to `upto` starts any more, but for `keep`.
+    pub(super) fn fence_off(
         &self,
-        environment: &EnvironmentId,
-        generation: Generation,
-        folder: &EnvironmentDir,
-    ) -> Option<Guard> {
-        let machine = folder.machine(generation);
-        let terms: Terms = read_json(&terms_file(&machine))?;
-        let order: Order = read_json(&machine.order())?;
-        Some(Guard {
-            cache: self.layout.cache(&terms.cache).ok()?,
-            cache_mib: self.config.cache_mib,
-            uid: order.owner.map(|owner| owner.uid),
-            size: Size {
-                memory_mib: terms.memory_mib,
-                processes: terms.processes,
-                files: terms.files,
-                disk_mib: terms.disk_mib,
-            },
-            group: self.cgroups.of(environment, generation),
-            watch_memory: !self.cgroups.limits_memory(),
-            watch_processes: !self.cgroups.limits_processes(),
-            state: folder.state(),
-            machine,
-        })
-    }
-
-    pub(super) async fn destroy(
-        &self,
-        environment: &EnvironmentId,
         folder: &EnvironmentDir,
         keep: &[Generation],
+        upto: Generation,
+    ) -> io::Result<()> {
+        if !folder.path.exists() {
+            return Ok(());
+        }
+        Fence::load(&folder.fence())?
+            .without(keep, upto)
+            .save(&folder.fence())
+    }
+
+    pub(super) async fn remove(
+        &self,
+        environment: &EnvironmentId,
+        folder: &EnvironmentDir,
+        doomed: Vec<Generation>,
         erase: bool,
     ) -> Result<(), String> {
         let about = |what: &str, error: &dyn std::fmt::Display| {
             format!("could not remove {what} of {environment}: {error}")
         };
-        if !folder.path.exists() {
-            return Ok(());
-        }
-        let fence = Fence::load(&folder.fence()).map_err(|error| about("machines", &error))?;
-        fence
-            .without(keep)
-            .save(&folder.fence())
-            .map_err(|error| about("machines", &error))?;
-        let mut doomed = folder
-            .generations()
-            .map_err(|error| about("machines", &error))?;
-        doomed.retain(|generation| !keep.contains(generation));
         let stops = doomed
             .iter()
             .map(|generation| self.stop(environment, *generation));
@@ -389,29 +161,35 @@ impl Inner {
             outcome?;
         }
         for generation in doomed {
-            self.live().remove(&(environment.clone(), generation));
+            self.let_go(environment, generation).await;
             let group = self.cgroups.of(environment, generation);
             group
                 .remove()
                 .await
                 .map_err(|error| about("the control group", &error))?;
-            remove(folder.machine(generation).path)
-                .await
-                .map_err(|error| about(&format!("the files of generation {generation}"), &error))?;
+            let gone = remove(folder.machine(generation).path).await;
+            gone.map_err(|error| about(&format!("the files of generation {generation}"), &error))?;
         }
         if erase {
             remove(folder.state())
                 .await
                 .map_err(|error| about("the state folder", &error))?;
-            let mut numbers = self
-                .numbers
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            numbers
+            self.numbers()
                 .forget(environment)
                 .map_err(|error| about("the user", &error))?;
         }
         Ok(())
+    }
+
+    /// Waits for who watches the machine, which still writes into its folder, and closes its sockets.
+    async fn let_go(&self, environment: &EnvironmentId, generation: Generation) {
+        let key = (environment.clone(), generation);
+        let ended = self.live().get(&key).map(|live| live.ended.clone());
+        if let Some(mut ended) = ended {
+            // Not there when it never began: its sender is gone, and that answers too.
+            let _ = tokio::time::timeout(LET_GO, ended.wait_for(Option::is_some)).await;
+        }
+        self.live().remove(&key);
     }
 
     async fn stop(
@@ -421,7 +199,7 @@ impl Inner {
     ) -> Result<(), String> {
         let machine = self.machine(environment, generation)?;
         if identity::lives(&machine) {
-            guard::condemn(&machine, "it was stopped");
+            verdict::condemn(&machine, "it was stopped", true);
             match identity::init(&machine).await {
                 Some(init) => end(init, self.config.stop_grace).await,
                 // Nobody said which is pid 1: all that its control group holds.
@@ -476,14 +254,24 @@ fn kill_all(pids: &[i32]) {
     }
 }
 
+/// Removes a folder; again while the last processes, already condemned, still write into it.
 async fn remove(path: PathBuf) -> io::Result<()> {
-    tokio::task::spawn_blocking(move || usage::remove_tree(&path))
-        .await
-        .map_err(io::Error::other)?
-}
-
-fn terms_file(machine: &MachineDir) -> PathBuf {
-    machine.path.join("terms.json")
+    let deadline = tokio::time::Instant::now() + LET_GO;
+    loop {
+        let doomed = path.clone();
+        let outcome = tokio::task::spawn_blocking(move || usage::remove_tree(&doomed))
+            .await
+            .map_err(io::Error::other)?;
+        match outcome {
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(REMOVE_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn output_file(machine: &MachineDir) -> io::Result<File> {
@@ -493,35 +281,4 @@ fn output_file(machine: &MachineDir) -> io::Result<File> {
         .append(true)
         .mode(0o600)
         .open(machine.output())
-}
-
-/// The stubs of `/etc`: who one is, and that `localhost` is here.
-fn write_etc(folder: &Path, owner: Option<Owner>) -> io::Result<()> {
-    let own = Owner {
-        uid: rustix::process::geteuid().as_raw(),
-        gid: rustix::process::getegid().as_raw(),
-    };
-    let Owner { uid, gid } = owner.unwrap_or(own);
-    let files = [
-        (
-            "hosts",
-            "127.0.0.1 localhost machine\n::1 localhost machine\n".to_owned(),
-        ),
-        (
-            "passwd",
-            format!(
-                "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnestling:x:{uid}:{gid}::{WORK_DIR}/home:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
-            ),
-        ),
-        (
-            "group",
-            format!("root:x:0:\nnestling:x:{gid}:\nnogroup:x:65534:\n"),
-        ),
-    ];
-    for (name, content) in files {
-        let path = folder.join(name);
-        fs::write(&path, content)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
 }

@@ -9,9 +9,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `layout`, `fence`, `numbers` | what is on disk: folders, highest generation, users and groups |
-//! | `order`, `tools`, `seccomp`, `cgroup` | what a sandbox is made of |
+//! | `config`, `plan`, `order`, `tools`, `seccomp`, `cgroup` | what a sandbox is made of |
 //! | `launch`, `inside` | the stages that become it: launcher, pid 1 |
-//! | `identity`, `guard`, `processes`, `usage` | whether it lives, and that it keeps its limits |
+//! | `machine`, `identity`, `guard`, `verdict`, `processes`, `usage` | its life, that it keeps its limits, why it ended |
 //! | `sockets`, `egress` | how it is reached, and what it reaches |
 //! | `selftest`, `capabilities` | the proof, at start, that all that holds here |
 //!
@@ -20,6 +20,7 @@
 
 mod capabilities;
 mod cgroup;
+mod config;
 pub mod egress;
 mod fence;
 mod guard;
@@ -30,98 +31,37 @@ mod layout;
 mod machine;
 mod numbers;
 mod order;
+mod plan;
 mod processes;
 mod seccomp;
 mod selftest;
 mod sockets;
 mod tools;
 mod usage;
+mod verdict;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use nestling_domain::ids::{EnvironmentId, Generation};
 use tokio::{net::UnixStream, sync::watch, task::AbortHandle};
 
 pub use capabilities::Capabilities;
+pub use config::Config;
 pub use launch::machine_init;
 pub use order::{INIT_INSIDE, Isolation};
+pub use sockets::connect;
 
-use crate::messages::machines::{MachineError, Spec};
+use crate::messages::machines::{End, MachineError, Spec};
 use cgroup::Cgroups;
-use egress::{Egress, Resolver};
+use egress::Egress;
 use fence::{Asked, Fence};
 use layout::{EnvironmentDir, Layout, MachineDir};
 use numbers::Numbers;
 use tools::System;
-
-/// The first user of an environment; below lie the system's and people's.
-const FIRST_USER: u32 = 200_000;
-/// How long a runner may take to say its last words after it is told to stop.
-const STOP_GRACE: Duration = Duration::from_secs(8);
-/// What one machine may leave in its dependency cache.
-const CACHE_MIB: u64 = 8192;
-
-/// What the server decides about its machines.
-#[derive(Clone)]
-pub struct Config {
-    /// The server's data folder; `machines/` in it is ours.
-    pub data: PathBuf,
-    /// How machines are kept apart.
-    pub isolation: Isolation,
-    /// This very program, and the arguments that bring it to [`machine_init`].
-    pub init: (PathBuf, Vec<String>),
-    /// What runs in a machine. [`INIT_INSIDE`] is this very program there, sandboxed or not.
-    pub program: Vec<String>,
-    /// The unix socket on which the server answers runners.
-    pub server_socket: PathBuf,
-    /// Hosts that machines may reach although they lie next to this box: `host`, `host:port`, `[v6]:port`.
-    pub egress_allow: Vec<String>,
-    /// How names become addresses on the way out.
-    pub resolver: Resolver,
-    /// Environments run as users from here on, when the server is root.
-    pub first_user: u32,
-    /// How long a runner may take to say its last words.
-    pub stop_grace: Duration,
-    /// What one machine may leave in its dependency cache, in MiB.
-    pub cache_mib: u64,
-    /// Whether to use control groups where they are; without, the server watches by itself.
-    pub cgroups: bool,
-}
-
-impl Config {
-    /// The usual: sandboxed runners of this program.
-    pub fn new(data: PathBuf, this_program: PathBuf, server_socket: PathBuf) -> Self {
-        Config {
-            data,
-            isolation: Isolation::Sandbox,
-            init: (this_program, vec!["machine-init".to_owned()]),
-            program: vec![INIT_INSIDE.to_owned(), "runner".to_owned()],
-            server_socket,
-            egress_allow: Vec::new(),
-            resolver: egress::system_resolver(),
-            first_user: FIRST_USER,
-            stop_grace: STOP_GRACE,
-            cache_mib: CACHE_MIB,
-            cgroups: true,
-        }
-    }
-}
-
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
-            .field("data", &self.data)
-            .field("isolation", &self.isolation)
-            .field("program", &self.program)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Why machines cannot be had here: names the thing and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,9 +92,9 @@ struct Inner {
 /// What the server keeps of a machine while it lives.
 #[derive(Debug)]
 struct Live {
-    ended: watch::Receiver<Option<String>>,
+    ended: watch::Receiver<Option<End>>,
     /// Who will say so; taken by the task that watches.
-    tell: Option<watch::Sender<Option<String>>>,
+    tell: Option<watch::Sender<Option<End>>>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -230,13 +170,13 @@ impl Sandbox {
         started
     }
 
-    /// Ensures that of this environment no machine is left but those of `keep`, and with `erase` no state
-    /// folder either; see [`Destroy`](crate::messages::machines::Destroy).
+    /// Ensures that of this environment no machine up to `upto` is left but those of `keep`, and with `erase`
+    /// no state folder either; see [`Destroy`](crate::messages::machines::Destroy).
     pub async fn destroy(
         &self,
         environment: &EnvironmentId,
         keep: &[Generation],
-        _upto: Generation,
+        upto: Generation,
         erase: bool,
     ) -> Result<(), MachineError> {
         let folder = self
@@ -244,36 +184,51 @@ impl Sandbox {
             .layout
             .environment(environment)
             .map_err(MachineError::Rejected)?;
-        if erase && !keep.is_empty() {
+        let _gate = self.inner.gate(environment).lock_owned().await;
+        let (doomed, stays): (Vec<Generation>, Vec<Generation>) = folder
+            .generations()
+            .map_err(|error| {
+                MachineError::Failed(format!(
+                    "could not list the machines of {environment}: {error}"
+                ))
+            })?
+            .into_iter()
+            .partition(|generation| *generation <= upto && !keep.contains(generation));
+        if let (true, Some(one)) = (erase, stays.first()) {
             return Err(MachineError::Rejected(format!(
-                "the state of {environment} cannot go while generation {} stays",
-                keep[0]
+                "the state of {environment} cannot go while generation {one} stays"
             )));
         }
-        let _gate = self.inner.gate(environment).lock_owned().await;
+        let fenced = self.inner.fence_off(&folder, keep, upto);
+        fenced.map_err(|error| {
+            MachineError::Failed(format!("could not fence {environment}: {error}"))
+        })?;
         self.inner
-            .destroy(environment, &folder, keep, erase)
+            .remove(environment, &folder, doomed, erase)
             .await
             .map_err(MachineError::Failed)
     }
 
     /// Answers once this machine has ended, with why; at once when there is none.
-    pub async fn watch(&self, environment: &EnvironmentId, generation: Generation) -> String {
+    pub async fn watch(&self, environment: &EnvironmentId, generation: Generation) -> End {
         let ended = self
             .inner
             .live()
             .get(&(environment.clone(), generation))
             .map(|live| live.ended.clone());
         if let Some(mut ended) = ended
-            && let Ok(reason) = ended.wait_for(Option::is_some).await
+            && let Ok(end) = ended.wait_for(Option::is_some).await
+            && let Some(end) = &*end
         {
-            return reason.clone().unwrap_or_default();
+            return end.clone();
         }
-        let Ok(folder) = self.inner.layout.environment(environment) else {
-            return "there is no such machine".to_owned();
-        };
-        fs::read_to_string(folder.machine(generation).verdict())
-            .unwrap_or_else(|_| "there is no such machine".to_owned())
+        let known = self.inner.machine(environment, generation).ok();
+        known
+            .and_then(|machine| verdict::read(&machine))
+            .unwrap_or_else(|| End {
+                reason: "there is no such machine".to_owned(),
+                retry: true,
+            })
     }
 
     /// Every machine that lives, or of which files are left to be removed with [`destroy`](Self::destroy).
@@ -296,11 +251,12 @@ impl Sandbox {
             .is_ok_and(|folder| identity::lives(&folder.machine(generation)))
     }
 
-    /// Where the sockets of a machine lie.
+    /// Where the sockets of a machine lie. The folder is the machine's: reach them with [`dial`](Self::dial) or
+    /// [`connect`], never by following a path in it.
     pub fn run_dir(&self, environment: &EnvironmentId, generation: Generation) -> PathBuf {
-        let folder = self.inner.layout.environment(environment);
-        folder
-            .map(|folder| folder.machine(generation).run())
+        self.inner
+            .machine(environment, generation)
+            .map(|machine| machine.run())
             .unwrap_or_default()
     }
 
@@ -312,12 +268,11 @@ impl Sandbox {
         generation: Generation,
         name: &str,
     ) -> std::io::Result<UnixStream> {
-        let folder = self
+        let machine = self
             .inner
-            .layout
-            .environment(environment)
+            .machine(environment, generation)
             .map_err(std::io::Error::other)?;
-        sockets::dial(&folder.machine(generation).run(), name).await
+        sockets::dial(&machine.run(), name).await
     }
 }
 
@@ -394,7 +349,7 @@ impl Inner {
             } else if machine.launched().exists()
                 && let Some(guard) = self.guard(&environment, generation, &folder)
             {
-                let reason = guard.verdict();
+                let End { reason, .. } = guard.verdict();
                 tracing::info!(environment.id = %environment, %generation, "the machine of {environment} at generation {generation} is gone: {reason}");
                 // Sockets of the dead; logs in the run folder stay until the record lets go of the machine.
                 usage::remove_tree(&machine.server())?;
@@ -409,6 +364,10 @@ impl Inner {
         // Gates that nobody waits at are of no use.
         gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         Arc::clone(gates.entry(environment.clone()).or_default())
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<(EnvironmentId, Generation), Live>> {

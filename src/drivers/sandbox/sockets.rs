@@ -73,7 +73,9 @@ pub(super) async fn dial(run: &Path, name: &str) -> io::Result<UnixStream> {
     connect(&run.join(name)).await
 }
 
-async fn connect(path: &Path) -> io::Result<UnixStream> {
+/// Connects to the unix socket at `path`, which may be long. What is no socket itself, a link to one, say, is
+/// refused: a machine may have put it there to reach what the server may reach.
+pub async fn connect(path: &Path) -> io::Result<UnixStream> {
     let socket = rustix::fs::openat(
         CWD,
         path,

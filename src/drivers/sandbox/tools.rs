@@ -154,17 +154,17 @@ fn find(name: &str) -> Option<PathBuf> {
 /// The folder for `PATH` and the binds of a tool outside `/usr`.
 fn tool_binds(tool: &str) -> Option<(String, Vec<Bind>)> {
     let found = find(tool)?;
-    let found = if tool == "node" {
-        own_path(&found).unwrap_or(found)
-    } else {
-        found
-    };
-    let real = found.canonicalize().ok()?;
     let system = |path: &Path| {
         ["/usr", "/bin", "/sbin"]
             .iter()
             .any(|top| path.starts_with(top))
     };
+    let found = if tool == "node" && !system(&found) {
+        own_path(&found).unwrap_or(found)
+    } else {
+        found
+    };
+    let real = found.canonicalize().ok()?;
     if system(&found) && system(&real) {
         return None;
     }

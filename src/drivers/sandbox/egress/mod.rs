@@ -17,7 +17,10 @@ use std::{
     collections::HashSet,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,6 +45,8 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const CONNECT_TIME: Duration = Duration::from_secs(15);
 /// A tunnel in which nothing moves ends; longer than the usual keep-alive of registries.
 const IDLE_TIME: Duration = Duration::from_secs(600);
+/// A tunnel of which one end is done, and in which nothing moves, ends sooner.
+const HALF_TIME: Duration = Duration::from_secs(30);
 /// How old the list of neighbours may be: interfaces come and go.
 const NEIGHBOURS_AGE: Duration = Duration::from_secs(5);
 /// Mail is not sent from previews.
@@ -260,32 +265,53 @@ async fn read_head(client: &mut UnixStream) -> io::Result<(Vec<u8>, Vec<u8>)> {
     }
 }
 
-/// Moves bytes both ways until both ends are done, or nothing moved for [`IDLE_TIME`].
+/// Moves bytes both ways until both ends are done or nothing moved for [`IDLE_TIME`]; once one end is done, for
+/// [`HALF_TIME`].
 async fn pump(client: UnixStream, server: TcpStream) {
-    let moved = Mutex::new(Instant::now());
+    let flow = Flow {
+        moved: Mutex::new(Instant::now()),
+        half: AtomicBool::new(false),
+    };
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();
     let both = async {
         tokio::join!(
-            copy(client_reads, server_writes, &moved),
-            copy(server_reads, client_writes, &moved)
+            copy(client_reads, server_writes, &flow),
+            copy(server_reads, client_writes, &flow)
         )
     };
     tokio::pin!(both);
-    loop {
-        let last = *moved.lock().unwrap_or_else(PoisonError::into_inner);
+    while !flow.is_over() {
         tokio::select! {
             _ = &mut both => return,
-            () = tokio::time::sleep_until(last + IDLE_TIME) => {
-                if moved.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= IDLE_TIME {
-                    return;
-                }
-            }
+            // The shorter limit may come to hold at any time.
+            () = tokio::time::sleep(HALF_TIME) => {}
         }
     }
 }
 
-async fn copy<R, W>(mut from: R, mut to: W, moved: &Mutex<Instant>)
+/// What is known of a tunnel.
+struct Flow {
+    moved: Mutex<Instant>,
+    half: AtomicBool,
+}
+
+impl Flow {
+    fn moved(&self) -> MutexGuard<'_, Instant> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        let most = if self.half.load(Ordering::Relaxed) {
+            HALF_TIME
+        } else {
+            IDLE_TIME
+        };
+        self.moved().elapsed() >= most
+    }
+}
+
+async fn copy<R, W>(mut from: R, mut to: W, flow: &Flow)
 where
     R: tokio::io::AsyncRead + Unpin,
     W: tokio::io::AsyncWrite + Unpin,
@@ -295,9 +321,10 @@ where
         if to.write_all(&buffer[..n]).await.is_err() {
             break;
         }
-        *moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *flow.moved() = Instant::now();
     }
     let _ = to.shutdown().await;
+    flow.half.store(true, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -35,10 +35,18 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, String> {
     if method == "CONNECT" {
         return Ok(Request::Tunnel(target(address, None)?));
     }
+    if address.contains('#')
+        || headers
+            .replace("\r\n", "")
+            .chars()
+            .any(|c| c.is_control() && c != '\t')
+    {
+        return Err("the request holds characters that no request may hold".to_owned());
+    }
     let Some(rest) = strip_http(address) else {
         return Err("only `CONNECT host:port` and `http://…` addresses are served here".to_owned());
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut sent = format!("{method} {slash}{path} {version}\r\n");

@@ -7,14 +7,14 @@ fn resolver() -> Resolver {
     Arc::new(|host, _| {
         Box::pin(async move {
             let text = match host.as_str() {
-                "public.test" => "93.184.215.14",
+                "public.test" => "198.51.100.14",
                 "metadata.test" => "169.254.169.254",
                 "loopback.test" => "127.0.0.1",
                 "six.test" => "::1",
                 "mapped.test" => "::ffff:10.0.0.1",
                 "mixed.test" => {
                     return Ok(vec![
-                        "93.184.215.14".parse().unwrap(),
+                        "198.51.100.14".parse().unwrap(),
                         "10.0.0.1".parse().unwrap(),
                     ]);
                 }
@@ -33,6 +33,7 @@ async fn status_of(egress: &Arc<Egress>, request: &str) -> String {
     near.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     near.read_to_end(&mut answer).await.unwrap();
+    drop(near);
     task.await.unwrap();
     String::from_utf8_lossy(&answer)
         .lines()

@@ -1,0 +1,149 @@
+//! What runs in a machine under test, in the place of the runner.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::Write as _,
+    os::unix::net::UnixListener,
+    process::{Command, ExitCode, Stdio},
+};
+
+use crate::probes::{self, Facts};
+
+/// The runner's flags for the app's own sandbox, and what it shows of the machine.
+pub(crate) const INNER: &[&str] = &[
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--disable-userns",
+    "--cap-drop",
+    "ALL",
+    "--new-session",
+    "--die-with-parent",
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--size",
+    "67108864",
+    "--tmpfs",
+    "/dev/shm",
+    "--remount-ro",
+    "/dev",
+    "--proc",
+    "/proc",
+    "--tmpfs",
+    "/tmp",
+    "--tmpfs",
+    "/run",
+    "--bind",
+    "/work",
+    "/work",
+    "--bind",
+    "/state",
+    "/state",
+];
+
+pub(crate) fn main(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<String> = words.map(|word| word.into_string().unwrap()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["probe", "outer", name, facts] => {
+            let (escaped, text) = try_out(name, facts);
+            report(&format!(
+                "{}{text}",
+                if escaped { "ESCAPED: " } else { "held: " }
+            ));
+        }
+        ["probe", "inner", name, facts] => report(&from_inner(name, facts)),
+        ["within", name, facts] => {
+            let (escaped, text) = try_out(name, facts);
+            write!(
+                std::io::stdout(),
+                "{}{text}",
+                if escaped { "ESCAPED: " } else { "held: " }
+            )
+            .unwrap();
+        }
+        ["idle"] => idle(),
+        ["end", code] => {
+            writeln!(std::io::stderr(), "cannot go on: the cupboard is bare").unwrap();
+            return ExitCode::from(code.parse::<u8>().unwrap());
+        }
+        ["bomb", kind] => crate::bombs::explode(kind),
+        _ => return ExitCode::from(99),
+    }
+    ExitCode::SUCCESS
+}
+
+fn try_out(name: &str, facts: &str) -> (bool, String) {
+    let facts: Facts = serde_json::from_str(facts).unwrap();
+    let (_, _, probe) = probes::ALL
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .unwrap();
+    match probe(&facts) {
+        Ok(text) => (false, text),
+        Err(text) => (true, text),
+    }
+}
+
+fn from_inner(name: &str, facts: &str) -> String {
+    let out = Command::new("bwrap")
+        .args(INNER)
+        .args([
+            nestling::drivers::sandbox::INIT_INSIDE,
+            "inside",
+            "within",
+            name,
+            facts,
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    if text.is_empty() {
+        format!("BROKEN: {}", String::from_utf8_lossy(&out.stderr))
+    } else {
+        text
+    }
+}
+
+/// Whole or not at all: the test reads it as soon as it is there.
+fn report(text: &str) {
+    let folder = std::env::var("NESTLING_RUN_DIR").unwrap();
+    fs::write(format!("{folder}/result.new"), text).unwrap();
+    fs::rename(format!("{folder}/result.new"), format!("{folder}/result")).unwrap();
+}
+
+/// Serves "pong" on a socket in its run folder, with children that linger, until it is stopped.
+fn idle() {
+    let run = std::env::var("NESTLING_RUN_DIR").unwrap();
+    let state = std::env::var("NESTLING_STATE_DIR").unwrap();
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(format!("{state}/starts"))
+        .unwrap()
+        .write_all(b"x")
+        .unwrap();
+    for detach in [false, true] {
+        let mut sleep = Command::new(if detach { "setsid" } else { "sleep" });
+        if detach {
+            sleep.args(["--fork", "sleep"]);
+        }
+        sleep
+            .arg("3600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    }
+    let listener = UnixListener::bind(format!("{run}/app.sock")).unwrap();
+    report("ready");
+    while let Ok((mut stream, _)) = listener.accept() {
+        let _ = stream.write_all(b"pong");
+    }
+}
