@@ -48,9 +48,9 @@ fn embed(
             let inside = file.strip_prefix(path).map_err(io::Error::other)?;
             writeln!(
                 code,
-                "    ({:?}, include_bytes!({:?})),",
+                "    ({:?}, include_bytes!(r#\"{}\"#)),",
                 format!("{folder}/{}", inside.display()),
-                file
+                file.display()
             )?;
         }
     }

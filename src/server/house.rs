@@ -421,12 +421,15 @@ async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::
 
 /// Stops everything that runs; state folders stay.
 async fn stop_all(sandbox: &Sandbox) {
-    let environments: std::collections::BTreeSet<EnvironmentId> =
-        sandbox.list().into_iter().map(|(id, _)| id).collect();
-    let stopping = environments.into_iter().map(|id| {
+    let mut newest = std::collections::BTreeMap::new();
+    for (id, generation) in sandbox.list() {
+        let known = newest.entry(id).or_insert(generation);
+        *known = generation.max(*known);
+    }
+    let stopping = newest.into_iter().map(|(id, upto)| {
         let sandbox = sandbox.clone();
         async move {
-            if let Err(error) = sandbox.destroy(&id, &[], Generation(u32::MAX), false).await {
+            if let Err(error) = sandbox.destroy(&id, &[], upto, false).await {
                 warn!("could not stop {id}: {error}");
             }
         }

@@ -24,7 +24,7 @@ use readiness::Readiness;
 /// How often an app that ends is started again before its deployment has failed.
 const RESTARTS: usize = 3;
 /// Within this time.
-const RESTARTS_WITHIN: Duration = Duration::from_secs(5 * 60);
+const RESTARTS_WITHIN: Duration = Duration::from_mins(5);
 /// The pause before the first restart; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long an app may take to end when asked to.

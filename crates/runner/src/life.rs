@@ -25,7 +25,7 @@ use crate::tests::Ran;
 use crate::{Options, egress, lock, setup, source, tests};
 
 /// How long a stopped runner tries to hand over the last of its logs to a server that is away.
-const LAST_WORDS: Duration = Duration::from_secs(60);
+const LAST_WORDS: Duration = Duration::from_mins(1);
 
 /// How a runner's life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,8 @@ pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
 }
 
 /// Everything until the app serves. Told to stop, it is dropped, and its processes with it.
-async fn tell<'m>(
-    machine: &'m Machine,
+async fn tell(
+    machine: &Machine,
     reporter: &Reporter,
     stop: &Stop,
     speaker: (Server, u32, String),

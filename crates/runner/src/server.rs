@@ -132,7 +132,7 @@ impl Server {
                 }
                 // 401 included: a token is renewed by a later heartbeat, and only 409 means stale.
                 Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {
-                    sleep(pause).await
+                    sleep(pause).await;
                 }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

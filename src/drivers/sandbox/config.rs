@@ -10,7 +10,7 @@ use super::{
 /// The first user of an environment; below lie the system's and people's.
 const FIRST_USER: u32 = 200_000;
 /// How long a runner may take to say its last words after it is told to stop.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(8);
 /// What one machine may leave in its dependency cache.
 const CACHE_MIB: u64 = 8192;
 

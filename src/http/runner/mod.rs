@@ -10,7 +10,6 @@ mod identity;
 mod logs;
 mod rate;
 mod report;
-mod signed;
 mod upload;
 
 #[cfg(test)]

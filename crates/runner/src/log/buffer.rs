@@ -97,7 +97,7 @@ impl Buffer {
     pub(super) fn due(&mut self, all: bool) -> Option<Due> {
         if let Some(segment) = self.closed.front().copied() {
             let path = self.path(segment);
-            let length = fs::metadata(&path).map(|data| data.len()).unwrap_or(0);
+            let length = fs::metadata(&path).map_or(0, |data| data.len());
             return Some(Due {
                 segment,
                 path,
@@ -223,19 +223,16 @@ impl Allowance {
             self.skipped += 1;
             return Verdict::Skip;
         }
-        match self.left.checked_sub(length as u64) {
-            Some(left) => {
-                self.left = left;
-                Verdict::Keep
-            }
-            None => {
-                self.open = false;
-                self.skipped = 1;
-                Verdict::Announce(format!(
-                    "this log is cut here: it has said more than {} MiB, what follows is left out",
-                    VOLUME / (1024 * 1024)
-                ))
-            }
+        if let Some(left) = self.left.checked_sub(length as u64) {
+            self.left = left;
+            Verdict::Keep
+        } else {
+            self.open = false;
+            self.skipped = 1;
+            Verdict::Announce(format!(
+                "this log is cut here: it has said more than {} MiB, what follows is left out",
+                VOLUME / (1024 * 1024)
+            ))
         }
     }
 }

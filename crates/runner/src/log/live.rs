@@ -31,7 +31,7 @@ impl Logger {
                     Ok(()) => {}
                     Err(Attempt::Stale) => return logger.0.stop.now(),
                     Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {
-                        sleep(AWAY_PAUSE).await
+                        sleep(AWAY_PAUSE).await;
                     }
                 }
             }
