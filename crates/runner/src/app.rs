@@ -85,15 +85,15 @@ pub(crate) async fn start(
         config: config.clone(),
     };
     let (running, serves) = launch.again(machine).await?;
-    let mut served = Vec::new();
+    let mut bound = Vec::new();
     for (endpoint, listener) in serves {
         let socket = endpoints::bind(run_dir, &file(&endpoint.name)).map_err(unbound)?;
         let target = Target::new(listener);
         endpoints::forward(socket, target.clone());
-        served.push((endpoint, target));
+        bound.push((endpoint, target));
     }
     Ok(App {
-        served,
+        served: bound,
         process: Some(Process { running, launch }),
     })
 }
@@ -183,7 +183,7 @@ impl Launch {
             Start::Files(_) => Err(failure(
                 machine,
                 StepName::Start,
-                "a folder of files is not a process".into(),
+                "a folder of files is not a process",
                 None,
             )),
         }
@@ -235,11 +235,11 @@ impl Launch {
             started.map_err(|error| failure(machine, StepName::Start, error.to_string(), None))?;
         let look = async |_: &mut Running| Ok(wing::served(machine));
         let served = wait(machine, &mut running, "main.w", look).await?;
-        let serves = wing::endpoints(&served)
+        let listening = wing::endpoints(&served)
             .into_iter()
             .map(|(endpoint, port)| (endpoint, Listener::loopback(port)))
             .collect();
-        Ok((running, serves))
+        Ok((running, listening))
     }
 
     /// Who hears that the app is to end. The Wing console closes its own children, in order.
@@ -308,11 +308,16 @@ fn gave_up(machine: &Machine, exit: Exit) -> Failure {
     failure(machine, StepName::Run, reason, Some(exit))
 }
 
-fn failure(machine: &Machine, step: StepName, reason: String, exit: Option<Exit>) -> Failure {
+fn failure(
+    machine: &Machine,
+    step: StepName,
+    reason: impl AsRef<str>,
+    exit: Option<Exit>,
+) -> Failure {
     let log = &machine.runtime;
     Failure {
         step,
-        reason: log.mask().whole(&reason),
+        reason: log.mask().whole(reason.as_ref()),
         exit,
         tail: log.tail(),
     }

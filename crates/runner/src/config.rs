@@ -1,9 +1,13 @@
 //! `nestling.toml`: what an app says about itself. Every key is optional; an unknown one is an error.
 
+mod run;
+
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub(crate) use run::Run;
 
 /// The name of the file, in the app's folder.
 pub(crate) const FILE: &str = "nestling.toml";
@@ -31,15 +35,6 @@ pub(crate) struct Config {
     pub(crate) start: Option<Run>,
     /// `[[endpoint]]`, in order.
     pub(crate) endpoints: Vec<Declared>,
-}
-
-/// A command of the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Run {
-    /// What is started.
-    pub(crate) argv: Vec<String>,
-    /// As it was written, for people.
-    pub(crate) shown: String,
 }
 
 /// An endpoint at a port of the app's choosing.
@@ -166,12 +161,11 @@ impl Reader<'_> {
                     });
                 }
                 "port" => {
-                    let number = match value.get_ref() {
-                        DeValue::Integer(number) => {
-                            number.as_str().parse::<u16>().ok().filter(|port| *port > 0)
-                        }
-                        _ => None,
-                    };
+                    let number = value
+                        .get_ref()
+                        .as_integer()
+                        .and_then(|number| number.as_str().parse::<u16>().ok())
+                        .filter(|port| *port > 0);
                     port = Some(number.ok_or_else(|| {
                         self.wrong(key, "endpoint.port", "a number from 1 to 65535")
                     })?);
@@ -202,19 +196,16 @@ impl Reader<'_> {
 
     fn run(&self, key: &Key<'_>, full: &str, value: &Spanned<DeValue<'_>>) -> Result<Run, Wrong> {
         let wanted = "a command: a string, or a list of strings";
-        let run = match value.get_ref() {
-            DeValue::String(text) => Run::from_line(text),
-            DeValue::Array(parts) => parts
-                .iter()
-                .map(|part| part.get_ref().as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-                .filter(|argv| !argv.is_empty())
-                .map(|argv| Run {
-                    shown: argv.join(" "),
-                    argv,
-                }),
-            _ => None,
-        };
+        let value = value.get_ref();
+        let line = value.as_str().and_then(Run::from_line);
+        let run = line.or_else(|| {
+            let parts = value.as_array()?.iter();
+            Run::from_words(
+                parts
+                    .map(|part| part.get_ref().as_str().map(str::to_owned))
+                    .collect::<Option<_>>()?,
+            )
+        });
         run.ok_or_else(|| self.wrong(key, full, wanted))
     }
 
@@ -286,37 +277,6 @@ impl Reader<'_> {
         let before = self.text.get(..key.span().start).unwrap_or_default();
         before.matches('\n').count() + 1
     }
-}
-
-impl Run {
-    /// A command as a person writes it: split into words, or given to a shell where it needs one.
-    pub(crate) fn from_line(line: &str) -> Option<Self> {
-        let shown = line.trim().to_owned();
-        let words = shlex::split(&shown)?;
-        if words.is_empty() {
-            return None;
-        }
-        if needs_shell(&shown, &words) {
-            return Some(Run::in_shell(&shown));
-        }
-        Some(Run { argv: words, shown })
-    }
-
-    /// A command for a shell: the app's own, run in its own sandbox.
-    pub(crate) fn in_shell(line: &str) -> Self {
-        Run {
-            argv: vec!["sh".into(), "-c".into(), line.to_owned()],
-            shown: line.to_owned(),
-        }
-    }
-}
-
-fn needs_shell(line: &str, words: &[String]) -> bool {
-    let assigns = words.first().is_some_and(|word| word.contains('='));
-    assigns
-        || line.contains([
-            '&', '|', ';', '<', '>', '$', '`', '*', '?', '~', '(', ')', '\n', '#',
-        ])
 }
 
 /// Whether a text may be the first part of an endpoint's address.

@@ -27,6 +27,8 @@ pub(crate) use segments::upload;
 pub(crate) const LINE_LIMIT: usize = 16 * 1024;
 /// How many lines a failure shows.
 const TAIL_LINES: usize = 40;
+/// How much of each: a failure is one report, and reports are small.
+const TAIL_LINE: usize = 2 * 1024;
 /// Live lines that wait for a server that is away; older ones are dropped, the segments have them.
 const LIVE_LIMIT: usize = 256 * 1024;
 /// Said in the place of the end of a line that was cut.
@@ -124,7 +126,10 @@ impl Logger {
 
     /// The last lines since [`Logger::begin_step`], at most forty.
     pub(crate) fn tail(&self) -> Vec<String> {
-        self.state().tail.iter().cloned().collect()
+        let state = self.state();
+        let shown =
+            |line: &String| line[..line.floor_char_boundary(TAIL_LINE.min(line.len()))].to_owned();
+        state.tail.iter().map(shown).collect()
     }
 
     /// Forgets the tail: a step begins.

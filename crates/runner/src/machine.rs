@@ -214,7 +214,7 @@ impl Machine {
                 "setup of app {app} took longer than {} s (limits.setup) in `{command}`: make it quicker or raise the limit",
                 self.bundle.limits.setup
             ),
-            exit => format!(
+            Exit::Code(_) | Exit::Signal(_) | Exit::Memory => format!(
                 "setup of app {app}: `{command}` {}; its output is in the deployment log",
                 words(exit)
             ),

@@ -159,9 +159,12 @@ struct Git<'a> {
 
 impl Git<'_> {
     async fn run(&self, arguments: &[&str]) -> Result<(), Failure> {
-        match self.try_run(arguments).await? {
+        let exit = self.try_run(arguments).await?;
+        match exit {
             Exit::Code(0) => Ok(()),
-            exit => Err(self.explain(arguments, exit)),
+            Exit::Code(_) | Exit::Signal(_) | Exit::Memory | Exit::Timeout => {
+                Err(self.explain(arguments, exit))
+            }
         }
     }
 
@@ -198,7 +201,9 @@ impl Git<'_> {
             Exit::Timeout => format!(
                 "fetching the source of app {app} took longer than the setup may take (limits.setup), in `{what}`"
             ),
-            exit => format!("fetching the source of app {app}: `{what}` {}", words(exit)),
+            Exit::Code(_) | Exit::Signal(_) | Exit::Memory => {
+                format!("fetching the source of app {app}: `{what}` {}", words(exit))
+            }
         };
         self.failure(reason, Some(exit))
     }

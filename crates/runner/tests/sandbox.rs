@@ -51,7 +51,7 @@ probe("no new privileges", () => /NoNewPrivs:\s*1\n/.test(fs.readFileSync("/proc
 /// Whether bubblewrap works here for an ordinary user; says why not otherwise.
 fn usable() -> bool {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: needs root, to become the machine's user");
+        eprintln!("skipped: needs root, to become the machine's user");
         return false;
     }
     let tried = Command::new("setpriv")
@@ -73,13 +73,13 @@ fn usable() -> bool {
         .output();
     let works = tried.as_ref().is_ok_and(|output| output.status.success());
     if !works {
-        println!("skipped: bubblewrap is not usable here: {tried:?}");
+        eprintln!("skipped: bubblewrap is not usable here: {tried:?}");
     }
     works
 }
 
 async fn nested(files: &[(&str, &str)]) -> World {
-    let mut world = World::new(Kind::Node, files).await.as_user(USER);
+    let mut world = World::new(Kind::Node, files).await.run_by(USER);
     world.options.isolation = Isolation::Nested;
     world
 }

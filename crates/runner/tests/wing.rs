@@ -71,11 +71,18 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
     assert_eq!(counted.path, "root/Default/test:an order is counted");
     assert_eq!(counted.log, ["order 1: mug", "order 2: lamp"]);
 
+    let listed = |phase: &Phase| {
+        if let Phase::Running { endpoints } = phase {
+            Some(endpoints.clone())
+        } else {
+            None
+        }
+    };
     let endpoints = world.model.state(|state| {
-        state.reports.iter().find_map(|report| match &report.phase {
-            Phase::Running { endpoints } => Some(endpoints.clone()),
-            _ => None,
-        })
+        state
+            .reports
+            .iter()
+            .find_map(|report| listed(&report.phase))
     });
     let endpoints = endpoints.unwrap();
     let shown: Vec<_> = endpoints

@@ -53,7 +53,8 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
                 path.display()
             );
             let options = step.environment.entry("NODE_OPTIONS".into()).or_default();
-            *options = format!("{options} {reporters}").trim().to_owned();
+            options.push(' ');
+            options.push_str(&reporters);
             Report::Asked(path)
         }
         None => Report::Output,

@@ -6,6 +6,7 @@
 // NESTLING_WING_HOME is the folder whose node_modules hold winglang.
 import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -82,6 +83,18 @@ async function test(results, entry) {
   }
 }
 
+// The console has no login: it must not listen beyond this machine, as it would of itself.
+function stayLocal() {
+  const listen = Server.prototype.listen;
+  Server.prototype.listen = function (first, ...rest) {
+    if (typeof first === "number" && typeof rest[0] !== "string") return listen.call(this, first, "127.0.0.1", ...rest);
+    if (first?.port !== undefined && first.host === undefined && first.path === undefined) {
+      return listen.call(this, { ...first, host: "127.0.0.1" }, ...rest);
+    }
+    return listen.call(this, first, ...rest);
+  };
+}
+
 function silentConfig() {
   return { addEventListener() {}, removeEventListener() {}, get: () => undefined, set() {} };
 }
@@ -125,6 +138,7 @@ async function served(port) {
 }
 
 async function serve(file, stateDir, entry) {
+  stayLocal();
   const compiler = await load("@winglang/compiler");
   const console_ = await load("@wingconsole/app");
   mkdirSync(stateDir, { recursive: true });

@@ -225,15 +225,14 @@ impl Allowance {
         }
         if let Some(left) = self.left.checked_sub(length as u64) {
             self.left = left;
-            Verdict::Keep
-        } else {
-            self.open = false;
-            self.skipped = 1;
-            Verdict::Announce(format!(
-                "this log is cut here: it has said more than {} MiB, what follows is left out",
-                VOLUME / (1024 * 1024)
-            ))
+            return Verdict::Keep;
         }
+        self.open = false;
+        self.skipped = 1;
+        Verdict::Announce(format!(
+            "this log is cut here: it has said more than {} MiB, what follows is left out",
+            VOLUME / (1024 * 1024)
+        ))
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) async fn upload(
             let address: UploadAddress = server.post_once(path::UPLOAD, &asked).await?;
             if !address.url.starts_with('/') {
                 return Err(Attempt::Away(format!(
-                    "upload address {name} is not one of the server's own"
+                    "upload address of {name} is not one of the server's own"
                 )));
             }
             server.put_once(&address.url, content.clone()).await

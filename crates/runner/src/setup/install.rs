@@ -87,7 +87,7 @@ async fn install(
     };
     match exit {
         Exit::Code(0) => Ok(()),
-        exit if lockfile_refused(&errors.text()) => {
+        _ if lockfile_refused(&errors.text()) => {
             let lockfile = manager.lockfile.unwrap_or_default();
             let why = format!(
                 "npm ci does not accept {lockfile}: it does not fit package.json (it {}); trying npm install. Run npm install and commit {lockfile} to fix this",
@@ -97,7 +97,9 @@ async fn install(
             step.argv = vec!["npm".into(), "install".into(), "--no-save".into()];
             finish(machine, &step, "npm install", deadline).await
         }
-        exit => Err(machine.setup_failure("npm ci", exit)),
+        Exit::Code(_) | Exit::Signal(_) | Exit::Memory | Exit::Timeout => {
+            Err(machine.setup_failure("npm ci", exit))
+        }
     }
 }
 

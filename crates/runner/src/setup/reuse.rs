@@ -3,6 +3,7 @@
 //! All copying and removing is done by commands inside a sandbox: the cache is writable for the app's own
 //! code, which may have left links there that lead elsewhere.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ use crate::machine::Machine;
 const KEPT: usize = 5;
 /// The folder of the kept installs in the cache.
 const FOLDER: &str = "dependencies";
+/// How much of the hash names an install: enough that no two meet.
+const KEY_BYTES: usize = 16;
 /// Says that a copy is whole.
 const MARK: &str = "complete";
 
@@ -51,11 +54,11 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
         }
     }
     let digest = hash.finalize();
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut key = String::new();
+    for byte in digest.iter().take(KEY_BYTES) {
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
 }
 
 /// Puts a kept install in place; whether there was one.

@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Option<Results> {
     for line in text.lines() {
         reading.line(line);
     }
-    reading.finish()
+    Some(reading.finish())
 }
 
 #[derive(Default)]
@@ -102,7 +102,7 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Option<Results> {
+    fn finish(self) -> Results {
         let mut tests: Vec<TestRecord> = self.tests.into_iter().map(|(_, test)| test).collect();
         if let Some(reason) = self.bailed {
             tests.push(broken(
@@ -115,7 +115,7 @@ impl Reading {
                 format!("{planned} tests were planned, {} ran", self.counted),
             ));
         }
-        Some(Results { tests })
+        Results { tests }
     }
 }
 

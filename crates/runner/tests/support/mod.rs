@@ -1,6 +1,11 @@
 //! A world for a runner: folders of a machine, a repository, and a model of the server.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test file uses its own part"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +15,8 @@
 )]
 
 pub mod model;
+mod process;
+mod repository;
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -28,9 +35,13 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use model::Model;
+pub use process::options;
+use process::{innermost, own};
+use repository::bundle;
+pub use repository::{commit, git};
 
 /// Nothing in a test takes longer, on the busiest machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The generation of every test's deployment.
 pub const GENERATION: u32 = 7;
@@ -47,6 +58,10 @@ pub struct World {
 
 impl World {
     /// A repository with these files, and a server that wants it deployed.
+    #[allow(
+        clippy::unused_async,
+        reason = "the server needs the runtime that it is started in"
+    )]
     pub async fn new(kind: Kind, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nestling-runner-")
@@ -97,7 +112,7 @@ impl World {
     }
 
     /// Lets the runner be this user, who then owns the machine's folders.
-    pub fn as_user(mut self, uid: u32) -> Self {
+    pub fn run_by(mut self, uid: u32) -> Self {
         self.uid = Some(uid);
         self
     }
@@ -115,7 +130,7 @@ impl World {
         let arguments = [
             &program,
             "--exact",
-            "support::runner_process",
+            "support::process::runner_process",
             "--ignored",
             "--nocapture",
         ]
@@ -251,87 +266,6 @@ async fn ask(
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-fn bundle(kind: Kind, commit: String) -> Bundle {
-    Bundle {
-        protocol: nestling_protocol::VERSION,
-        generation: GENERATION,
-        app: App {
-            name: "shop".into(),
-            kind,
-            root: String::new(),
-            base_config: None,
-        },
-        environment: Environment {
-            kind: "preview".into(),
-            branch: "feat/x".into(),
-            pull_request: Some(12),
-            url: "http://pr-12--shop.localhost:4100".into(),
-            endpoint_url: "http://{endpoint}--pr-12--shop.localhost:4100".into(),
-        },
-        source: Source::Bundle { commit },
-        variables: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        limits: Limits {
-            setup: 300,
-            test: 60,
-            start: 60,
-        },
-    }
-}
-
-fn commit(repository: &Path, files: &[(&str, &str)]) -> (String, Vec<u8>) {
-    for (name, content) in files {
-        let path = repository.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    git(repository, &["add", "-A"]);
-    git(
-        repository,
-        &[
-            "-c",
-            "user.name=Ada",
-            "-c",
-            "user.email=ada@example.com",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "Change",
-        ],
-    );
-    let file = repository.join(".git/source.bundle");
-    git(
-        repository,
-        &[
-            "bundle",
-            "create",
-            "--quiet",
-            file.to_str().unwrap(),
-            "HEAD",
-        ],
-    );
-    (
-        git(repository, &["rev-parse", "HEAD"]).trim().to_owned(),
-        std::fs::read(file).unwrap(),
-    )
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "git {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 /// A Node server in one line, without dependencies.
 pub const NODE_SERVER: &str = r#"
 const http = require("node:http");
@@ -377,76 +311,4 @@ impl Drop for World {
             let _ = runner.wait();
         }
     }
-}
-
-/// The runner itself, when the environment says where its machine is: started by [`World::run`].
-#[test]
-#[ignore = "started by the stories"]
-fn runner_process() {
-    let Some(folder) = std::env::var_os("NESTLING_TEST_MACHINE").map(PathBuf::from) else {
-        return;
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let code = runtime.block_on(nestling_runner::run(options(&folder)));
-    std::process::exit(if code == ExitCode::SUCCESS {
-        0
-    } else if code == ExitCode::FAILURE {
-        1
-    } else {
-        2
-    });
-}
-
-/// The folders of a test's machine.
-pub fn options(folder: &Path) -> Options {
-    let nested = std::env::var_os("NESTLING_TEST_NESTED").is_some();
-    Options {
-        run_dir: folder.join("run"),
-        server_dir: folder.join("server"),
-        state_dir: folder.join("state"),
-        work_dir: folder.join("work"),
-        cache_dir: folder.join("cache"),
-        lock: Some(folder.join("lock")),
-        isolation: if nested {
-            Isolation::Nested
-        } else {
-            Isolation::None
-        },
-    }
-}
-
-fn own(folder: &Path, uid: u32) {
-    let status = Command::new("chown")
-        .arg("-R")
-        .arg(format!("{uid}:{uid}"))
-        .arg(folder)
-        .status()
-        .unwrap();
-    assert!(status.success());
-}
-
-/// The last in a chain of single children.
-fn innermost(pid: u32) -> u32 {
-    let children =
-        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children
-        .split_whitespace()
-        .next()
-        .and_then(|child| child.parse().ok())
-        .map_or(pid, |child| {
-            if is_runner(child) {
-                child
-            } else {
-                innermost(child)
-            }
-        })
-}
-
-fn is_runner(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
-        .unwrap_or_default()
-        .starts_with(&std::env::current_exe().unwrap().display().to_string())
 }

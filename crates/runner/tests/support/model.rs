@@ -144,12 +144,12 @@ impl Model {
                 changes.changed().await.unwrap();
             }
         };
-        if timeout(PATIENCE, whole).await.is_err() {
-            panic!(
-                "not {what} in time; the server knows:\n{}",
-                self.state(State::all_text)
-            );
-        }
+        let known = timeout(PATIENCE, whole).await.is_ok();
+        assert!(
+            known,
+            "not {what} in time; the server knows:\n{}",
+            self.state(State::all_text)
+        );
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -160,7 +160,7 @@ impl Model {
         let body = body.to_bytes();
         let mut response = None;
         self.change(|state| {
-            response = Some(state.answer(&head.method, head.uri.path(), &head.headers, &body))
+            response = Some(state.answer(&head.method, head.uri.path(), &head.headers, &body));
         });
         response.unwrap()
     }
@@ -284,10 +284,14 @@ impl State {
     }
 
     pub fn failure(&self) -> Option<Failure> {
-        self.reports.iter().find_map(|report| match &report.phase {
-            Phase::Failed(failure) => Some(failure.clone()),
-            _ => None,
-        })
+        let found = |phase: &Phase| {
+            if let Phase::Failed(failure) = phase {
+                Some(failure.clone())
+            } else {
+                None
+            }
+        };
+        self.reports.iter().find_map(|report| found(&report.phase))
     }
 
     /// The lines of a log, from its segments; their numbers must have no gap.
