@@ -17,4 +17,7 @@ if [ ${#packages[@]} -gt 0 ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
+if [ ! -d tests/browser/node_modules/playwright-core ]; then
+  npm ci --prefix tests/browser --no-audit --no-fund --ignore-scripts >/dev/null
+fi
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest

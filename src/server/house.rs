@@ -72,6 +72,10 @@ pub struct House {
 
 impl House {
     /// Opens what is stored, starts everything, adopts what runs, and listens.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "the whole house in one place, in the order in which it stands up"
+    )]
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let listen = config.server.listen;
         ensure!(
@@ -413,7 +417,7 @@ async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::
     match local.isolation {
         Isolation::Auto => info!("{holds}"),
         Isolation::None => {
-            warn!("isolation none: what runs here can read and change whatever you can. {holds}")
+            warn!("isolation none: what runs here can read and change whatever you can. {holds}");
         }
     }
     Ok(Sandbox::open(order)?)

@@ -59,16 +59,11 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> ExitCode {
         ["probe", "inner", name, facts] => report(&from_inner(name, facts)),
         ["within", name, facts] => {
             let (escaped, text) = try_out(name, facts);
-            write!(
-                std::io::stdout(),
-                "{}{text}",
-                if escaped { "ESCAPED: " } else { "held: " }
-            )
-            .unwrap();
+            print!("{}{text}", if escaped { "ESCAPED: " } else { "held: " });
         }
         ["idle"] => idle(),
         ["end", code] => {
-            writeln!(std::io::stderr(), "cannot go on: the cupboard is bare").unwrap();
+            eprintln!("cannot go on: the cupboard is bare");
             return ExitCode::from(code.parse::<u8>().unwrap());
         }
         ["bomb", kind] => crate::bombs::explode(kind),

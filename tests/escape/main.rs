@@ -7,6 +7,10 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::print_stdout,
+    clippy::zombie_processes,
+    clippy::items_after_statements,
+    clippy::doc_markdown,
     reason = "tests fail by panicking"
 )]
 

@@ -640,7 +640,7 @@ fn sockets_stay(_: &Facts) -> Outcome {
     refused("add", fs::write(Path::new(SERVER_DIR).join("x"), "x"))?;
     refused(
         "close",
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0)),
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o0)),
     )?;
     refused("link", fs::hard_link(&socket, "/work/egress.sock"))
 }

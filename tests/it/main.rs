@@ -6,6 +6,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod demo;
 mod house;
 mod order;
 mod quarantine;

@@ -40,6 +40,10 @@ api.get("/secret", inflight () => {
 });
 "#;
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one story, from the clone to the kept state"
+)]
 #[tokio::test]
 async fn wing_sample_is_tested_served_and_keeps_its_state() {
     let main = format!("{MAIN}\n{SECRET}");
@@ -50,7 +54,7 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
             bundle
                 .secrets
                 .insert("API_KEY".into(), "k3y-of-the-shop".into()),
-        )
+        );
     });
     world.run().until_running().await;
 

@@ -204,8 +204,7 @@ impl Group {
         let text = fs::read_to_string(group.join("pids.events")).unwrap_or_default();
         text.lines()
             .filter_map(|line| line.strip_prefix("max "))
-            .filter_map(|count| count.trim().parse().ok())
-            .next()
+            .find_map(|count| count.trim().parse().ok())
             .unwrap_or_default()
     }
 

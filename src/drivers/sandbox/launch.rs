@@ -181,7 +181,7 @@ fn as_sandbox(order: &Order) -> io::Error {
     bwrap
         .args(order.bwrap_arguments(
             namespace.as_raw_fd(),
-            seccomp.as_ref().map(|file| file.as_raw_fd()),
+            seccomp.as_ref().map(rustix::fd::AsRawFd::as_raw_fd),
         ))
         .env_clear()
         .current_dir("/");

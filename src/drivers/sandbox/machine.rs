@@ -24,6 +24,11 @@ const ROUNDS: u32 = 50;
 const LET_GO: Duration = Duration::from_secs(3);
 const REMOVE_AGAIN: Duration = Duration::from_millis(20);
 
+#[allow(
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "one form for all that is done to a machine"
+)]
 impl Inner {
     pub(super) async fn start(
         &self,

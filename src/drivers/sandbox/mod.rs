@@ -340,10 +340,10 @@ impl Inner {
             if identity::lives(&machine) {
                 match self.attach(&environment, generation, &folder) {
                     Ok(()) => {
-                        tracing::info!(environment.id = %environment, %generation, "adopted the machine of {environment} at generation {generation}")
+                        tracing::info!(environment.id = %environment, %generation, "adopted the machine of {environment} at generation {generation}");
                     }
                     Err(error) => {
-                        tracing::error!(environment.id = %environment, %generation, "could not adopt the machine of {environment} at generation {generation}: {error}")
+                        tracing::error!(environment.id = %environment, %generation, "could not adopt the machine of {environment} at generation {generation}: {error}");
                     }
                 }
             } else if machine.launched().exists()

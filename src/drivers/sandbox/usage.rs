@@ -52,7 +52,7 @@ pub(super) fn measure(root: &Path, only: Option<u32>, most_files: u64, usage: &m
             let links = if FileType::from_raw_mode(stat.st_mode).is_dir() {
                 1
             } else {
-                u64::from(stat.st_nlink).max(1)
+                stat.st_nlink.max(1)
             };
             usage.bytes += u64::try_from(stat.st_blocks).unwrap_or_default() * 512 / links;
         }
@@ -91,9 +91,7 @@ pub(super) fn measure_nameless(pids: impl IntoIterator<Item = i32>, usage: &mut 
 
 /// Free bytes of the file system that `path` lies on.
 pub(super) fn free(path: &Path) -> u64 {
-    rustix::fs::statvfs(path)
-        .map(|found| found.f_bavail * found.f_frsize)
-        .unwrap_or(u64::MAX)
+    rustix::fs::statvfs(path).map_or(u64::MAX, |found| found.f_bavail * found.f_frsize)
 }
 
 /// Removes `root` and all in it; fine when there is none.
@@ -242,7 +240,7 @@ mod tests {
         }
         fs::create_dir(root.join("closed")).unwrap();
         fs::write(root.join("closed/file"), "x").unwrap();
-        fs::set_permissions(root.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
         let mut usage = Usage::default();
         measure(&root, None, u64::MAX, &mut usage);
         assert!(usage.too_deep);

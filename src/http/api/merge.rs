@@ -87,7 +87,9 @@ mod tests {
     #[test]
     fn a_hole_holds_what_follows_until_it_is_filled_or_given_up() {
         let mut merge = Merge::new(0);
-        [0, 1, 3, 4].into_iter().for_each(|n| merge.offer(line(n)));
+        for n in [0, 1, 3, 4] {
+            merge.offer(line(n));
+        }
         assert_eq!(numbers(&merge.take()), [0, 1]);
         assert!(merge.misses());
         merge.offer(line(2));

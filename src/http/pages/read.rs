@@ -302,31 +302,28 @@ pub(super) async fn tests(
     principal: Principal,
 ) -> NoPageAnswer {
     let environment = named(&services, &path).await?;
-    let view = match asked.deployment {
-        Some(generation) => {
-            let record = services
-                .store
-                .deployment(&environment.id, Generation(generation))
-                .await
-                .map_err(Problem::from)?;
-            let results = results(&services, &environment, Some(Generation(generation))).await?;
-            let tests = record.map(|record| record.tests).unwrap_or_default();
-            TestsView::of(Some(Generation(generation)), &tests, results.as_ref())
-        }
-        None => {
-            let newest = newest_tested(&services, &environment).await?;
-            let results = results(
-                &services,
-                &environment,
-                newest.as_ref().map(|(generation, _)| *generation),
-            )
-            .await?;
-            let (generation, tests) = newest
-                .map_or((None, Default::default()), |(generation, tests)| {
-                    (Some(generation), tests)
-                });
-            TestsView::of(generation, &tests, results.as_ref())
-        }
+    let view = if let Some(generation) = asked.deployment {
+        let record = services
+            .store
+            .deployment(&environment.id, Generation(generation))
+            .await
+            .map_err(Problem::from)?;
+        let results = results(&services, &environment, Some(Generation(generation))).await?;
+        let tests = record.map(|record| record.tests).unwrap_or_default();
+        TestsView::of(Some(Generation(generation)), &tests, results.as_ref())
+    } else {
+        let newest = newest_tested(&services, &environment).await?;
+        let results = results(
+            &services,
+            &environment,
+            newest.as_ref().map(|(generation, _)| *generation),
+        )
+        .await?;
+        let (generation, tests) = newest.map_or(
+            (None, nestling_domain::deployment::Tests::default()),
+            |(generation, tests)| (Some(generation), tests),
+        );
+        TestsView::of(generation, &tests, results.as_ref())
     };
     show(
         &services,

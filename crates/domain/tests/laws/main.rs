@@ -1,5 +1,9 @@
 //! The laws of the lifecycle, each with thousands of cases.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::unused_self,
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unused_self,
     clippy::wildcard_enum_match_arm,
     reason = "tests fail by panicking"
 )]

@@ -551,7 +551,11 @@ fn every_phase_has_its_own_deadline_and_clone_and_setup_share_one() {
     );
     assert_eq!(
         deadline(&world),
-        Some((times.setup + times.margin).checked_sub(Duration::from_secs(1)).unwrap()),
+        Some(
+            (times.setup + times.margin)
+                .checked_sub(Duration::from_secs(1))
+                .unwrap()
+        ),
         "the clock is not set back"
     );
     report(&mut world, 1, 3, Report::RunningTests);

@@ -44,7 +44,7 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Resolving and connecting, together.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
 /// A tunnel in which nothing moves ends; longer than the usual keep-alive of registries.
-const IDLE_TIME: Duration = Duration::from_secs(600);
+const IDLE_TIME: Duration = Duration::from_mins(10);
 /// A tunnel of which one end is done, and in which nothing moves, ends sooner.
 const HALF_TIME: Duration = Duration::from_secs(30);
 /// How old the list of neighbours may be: interfaces come and go.

@@ -1,5 +1,13 @@
 //! What the way out refuses, in every spelling that we know.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::too_many_lines,
+    clippy::format_push_string,
+    clippy::decimal_bitwise_operands,
+    reason = "tests look for one thing and fail on the rest"
+)]
+
 use super::*;
 
 /// `rebind.test` and the like resolve to what stands in their name.

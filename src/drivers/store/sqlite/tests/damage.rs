@@ -1,5 +1,13 @@
 //! A record that cannot be read is named, and does not hide its neighbours.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::too_many_lines,
+    clippy::format_push_string,
+    clippy::decimal_bitwise_operands,
+    reason = "tests look for one thing and fail on the rest"
+)]
+
 use nestling_domain::{
     app::VariableName,
     ids::{AppId, Class, RepositoryId, Timestamp},

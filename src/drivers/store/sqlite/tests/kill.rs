@@ -77,11 +77,11 @@ fn start(path: &Path) -> Child {
 /// Kills the process after so many acknowledgements, and answers the last version of each environment.
 fn acknowledged_until_killed(path: &Path, after: u64) -> BTreeMap<String, u64> {
     let mut child = start(path);
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut versions = BTreeMap::new();
     let mut seen = 0;
     // What is in the pipe when it dies was acknowledged too.
-    while let Some(line) = lines.next() {
+    for line in lines {
         let line = line.unwrap();
         let mut words = line.split(' ');
         assert_eq!(words.next(), Some("acknowledged"), "{line}");
@@ -136,7 +136,11 @@ fn check(path: &Path, acknowledged: &BTreeMap<String, u64>) {
                 .environments_of_branch(&there.app, &there.branch)
                 .await
                 .unwrap();
-            assert_eq!(copies, [there.clone()], "the three records are one");
+            assert_eq!(
+                copies,
+                std::slice::from_ref(&there),
+                "the three records are one"
+            );
             let events = store.events_of(&id, None, usize::MAX).await.unwrap();
             let versions = events.iter().rev().map(|event| event.version.0);
             assert!(
