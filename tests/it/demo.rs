@@ -14,9 +14,9 @@ struct Server {
 }
 
 /// The longest the first install of both apps may take on a busy machine.
-const FIRST: Duration = Duration::from_secs(240);
+const FIRST: Duration = Duration::from_mins(4);
 /// What takes longer than this without an install is stuck.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 impl Server {
     fn start(data: &Path, port: u16) -> Self {
