@@ -4,6 +4,7 @@
   const DEBOUNCE = 50; // ms: events come in bursts, one look answers them all
   const RETRY = [500, 1000, 2000, 5000, 10000, 30000]; // ms between attempts to connect
   const RING = 10000; // log lines kept in the page
+  const CHUNK = 200; // lines that are laid out, skipped while out of sight, and dropped together
   const PER_FRAME = 250; // log lines put into the page per frame, so that typing and scrolling stay smooth
   const body = document.body;
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -204,7 +205,8 @@
   const follow = (log) => {
     let following = true, waiting = [], frame = 0, last = log.dataset.last === undefined ? -1 : Number(log.dataset.last), wanted = "";
     const button = $(`[data-follow="${log.id}"]`), find = $(`[data-find="${log.id}"]`), found = $("#found");
-    const toEnd = () => { log.scrollTop = log.scrollHeight; };
+    let top = 0;
+    const toEnd = () => { log.scrollTop = log.scrollHeight; top = log.scrollTop; };
     const setFollowing = (on) => {
       following = on;
       button.setAttribute("aria-pressed", String(on));
@@ -222,19 +224,20 @@
       row.hidden = wanted !== "" && !text.textContent.toLowerCase().includes(wanted);
       return row;
     };
+    const put = (row) => {
+      let chunk = log.lastElementChild;
+      if (!chunk || chunk.childElementCount >= CHUNK) {
+        chunk = document.createElement("div");
+        chunk.className = "chunk";
+        log.append(chunk);
+      }
+      chunk.append(row);
+    };
     const flush = () => {
       frame = 0;
       if (waiting.length > RING) waiting = waiting.slice(-RING);
-      const batch = document.createDocumentFragment();
-      for (const line of waiting.splice(0, PER_FRAME)) batch.append(make(line));
-      log.append(batch);
-      const over = log.childElementCount - RING;
-      if (over > 0) {
-        const range = document.createRange();
-        range.setStartBefore(log.firstElementChild);
-        range.setEndAfter(log.children[over - 1]);
-        range.deleteContents();
-      }
+      for (const line of waiting.splice(0, PER_FRAME)) put(make(line));
+      while (log.childElementCount > RING / CHUNK) log.firstElementChild.remove();
       if (following) toEnd();
       if (wanted) count();
       if (waiting.length) frame = requestAnimationFrame(flush);
@@ -242,7 +245,7 @@
     const count = () => say(found, wanted ? `${$$(".line:not([hidden])", log).length} lines` : "");
     const search = () => {
       wanted = find.value.trim().toLowerCase();
-      for (const row of log.children) row.hidden = wanted !== "" && !row.lastElementChild.textContent.toLowerCase().includes(wanted);
+      for (const row of $$(".line", log)) row.hidden = wanted !== "" && !row.lastElementChild.textContent.toLowerCase().includes(wanted);
       count();
       if (following) toEnd();
     };
@@ -251,13 +254,19 @@
       let pause = 0;
       find.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(search, 100); });
     }
+    const there = [...log.children];
+    log.replaceChildren();
+    there.forEach(put);
     toEnd();
     if (!log.dataset.stream) return;
     button.hidden = false;
     button.addEventListener("click", () => setFollowing(!following));
     log.addEventListener("scroll", () => {
-      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
-      if (following !== atEnd && !frame) { following ? setFollowing(false) : setFollowing(true); }
+      // Only a person scrolls up; heights that become known, and lines that go, move the end and not the wish.
+      const up = log.scrollTop < top - 4, atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+      top = log.scrollTop;
+      if (following && up && !atEnd) setFollowing(false);
+      else if (!following && atEnd) setFollowing(true);
     }, { passive: true });
     const stream = new EventSource(`${log.dataset.stream}&from=${last + 1}`);
     // The deployment is over: nothing follows, and asking again would only repeat it.

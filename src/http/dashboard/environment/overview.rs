@@ -160,6 +160,7 @@ pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
                 }
                 @if let Some(failed) = &view.failed { (failure::show(failed, &head.path, now)) }
                 (show_tests(view, head))
+                (activity::show(&view.events, now))
             }
             div.side-column {
                 (show_endpoints(&view.endpoints))
@@ -168,7 +169,6 @@ pub fn show(view: &Overview, head: &Head, now: Timestamp) -> Markup {
                     (deployments::brief(&view.history, head, now))
                     @if !view.history.is_empty() { p { a href=(format!("{}/deployments", head.path)) { "All deployments" } } }
                 }
-                (activity::show(&view.events, now))
             }
         }
         @if let Some(markdown) = &view.announcement { (announcement(markdown)) } }

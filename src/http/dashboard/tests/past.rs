@@ -63,7 +63,11 @@ impl Words {
         ];
         vec![
             record(7, Cause::Push, newest, &way[..reached], ended),
-            record(6, Cause::Redeploy, Shown::Running, &old, None),
+            if newest == Shown::Running {
+                record(6, Cause::Redeploy, Shown::Stopped, &old, Some(2))
+            } else {
+                record(6, Cause::Redeploy, Shown::Running, &old, None)
+            },
             record(5, Cause::Push, Shown::Superseded, &old[..2], Some(3990)),
             record(
                 4,

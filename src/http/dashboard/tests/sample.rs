@@ -219,7 +219,7 @@ impl Words {
         let mut tail: Vec<String> = (1..=6)
             .map(|n| {
                 format!(
-                    "\u{1b}[2m    at step{n} (/work/apps/shop/server.js:{}:11)\u{1b}[0m",
+                    "\u{1b}[2m    at step{n} (apps/shop/server.js:{}:11)\u{1b}[0m",
                     n * 12
                 )
             })
@@ -239,7 +239,7 @@ impl Words {
 
     pub(super) fn running(&self) -> State {
         State::Running {
-            serving: self.deployment(6, Phase::Serving),
+            serving: self.deployment(7, Phase::Serving),
             failed: None,
         }
     }
