@@ -224,17 +224,29 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
         Err(error) => return complain(&error.into()),
     };
     let usual = nestling_runner::Options::default();
-    let isolation = if arguments.plain {
+    let place = |given: Option<PathBuf>, variable: &str, usual: &PathBuf| {
+        given
+            .or_else(|| std::env::var_os(variable).map(PathBuf::from))
+            .unwrap_or_else(|| usual.clone())
+    };
+    let run_dir = place(arguments.run_dir, "NESTLING_RUN_DIR", &usual.run_dir);
+    // Elsewhere than in a sandbox's own place there is no sandbox.
+    let plain = arguments.plain || run_dir != usual.run_dir;
+    let isolation = if plain {
         nestling_runner::Isolation::None
     } else {
         usual.isolation
     };
     let options = nestling_runner::Options {
-        run_dir: arguments.run_dir.unwrap_or(usual.run_dir),
-        server_dir: arguments.server_dir.unwrap_or(usual.server_dir),
-        state_dir: arguments.state_dir.unwrap_or(usual.state_dir),
-        work_dir: arguments.work_dir.unwrap_or(usual.work_dir),
-        cache_dir: arguments.cache_dir.unwrap_or(usual.cache_dir),
+        run_dir,
+        server_dir: place(
+            arguments.server_dir,
+            "NESTLING_SERVER_DIR",
+            &usual.server_dir,
+        ),
+        state_dir: place(arguments.state_dir, "NESTLING_STATE_DIR", &usual.state_dir),
+        work_dir: place(arguments.work_dir, "NESTLING_WORK_DIR", &usual.work_dir),
+        cache_dir: place(arguments.cache_dir, "NESTLING_CACHE_DIR", &usual.cache_dir),
         lock: arguments.lock.or(usual.lock),
         isolation,
     };

@@ -3,10 +3,14 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::too_many_lines,
+    clippy::zombie_processes,
     reason = "tests fail by panicking"
 )]
 
 mod demo;
 mod house;
+mod kill;
 mod order;
 mod quarantine;
+mod server;
