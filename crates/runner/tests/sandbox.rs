@@ -13,11 +13,7 @@ use std::process::Command;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::log::Log;
-use nestling_runner::Isolation;
-use support::World;
-
-/// A user of its own for the machine: bubblewrap is never entered as root.
-const USER: u32 = 200_001;
+use support::{World, sandbox_is_usable};
 
 /// Tries what hostile code would try, and says what it got.
 const PROBE: &str = r#"
@@ -48,40 +44,8 @@ probe("capabilities", () => /CapEff:\s*0+\n/.test(fs.readFileSync("/proc/self/st
 probe("no new privileges", () => /NoNewPrivs:\s*1\n/.test(fs.readFileSync("/proc/self/status", "utf8")));
 "#;
 
-/// Whether bubblewrap works here for an ordinary user; says why not otherwise.
-fn usable() -> bool {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: needs root, to become the machine's user");
-        return false;
-    }
-    let tried = Command::new("setpriv")
-        .args([
-            "--reuid",
-            "200001",
-            "--clear-groups",
-            "bwrap",
-            "--unshare-user",
-            "--disable-userns",
-            "--unshare-pid",
-            "--ro-bind",
-            "/",
-            "/",
-            "--proc",
-            "/proc",
-            "true",
-        ])
-        .output();
-    let works = tried.as_ref().is_ok_and(|output| output.status.success());
-    if !works {
-        eprintln!("skipped: bubblewrap is not usable here: {tried:?}");
-    }
-    works
-}
-
 async fn nested(files: &[(&str, &str)]) -> World {
-    let mut world = World::new(Kind::Node, files).await.run_by(USER);
-    world.options.isolation = Isolation::Nested;
-    world
+    World::new(Kind::Node, files).await.nested()
 }
 
 fn files(start: &str) -> Vec<(&'static str, String)> {
@@ -126,7 +90,7 @@ fn expectations(log: &[String], state: (&str, &str)) {
 
 #[tokio::test]
 async fn tests_and_app_see_neither_token_nor_server_and_only_the_app_sees_its_state() {
-    if !usable() {
+    if !sandbox_is_usable() {
         return;
     }
     let files = files("node probe.js && node server.js");
@@ -156,7 +120,7 @@ async fn tests_and_app_see_neither_token_nor_server_and_only_the_app_sees_its_st
 
 #[tokio::test]
 async fn a_machine_in_a_sandbox_of_its_own_runs_its_steps_in_inner_ones() {
-    if !usable() {
+    if !sandbox_is_usable() {
         return;
     }
     let files = files("node server.js");
@@ -224,7 +188,7 @@ async fn a_machine_in_a_sandbox_of_its_own_runs_its_steps_in_inner_ones() {
 
 #[tokio::test]
 async fn what_a_step_leaves_behind_ends_with_the_step() {
-    if !usable() {
+    if !sandbox_is_usable() {
         return;
     }
     let package = r#"{"scripts":{"test":"setsid sh -c 'exec -a left-behind sleep 4242' & sleep 0.2","start":"node server.js"}}"#;

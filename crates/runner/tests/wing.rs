@@ -9,11 +9,11 @@
 
 mod support;
 
-use nestling_protocol::bundle::Kind;
+use nestling_protocol::bundle::{Bundle, Kind};
 use nestling_protocol::log::Log;
-use nestling_protocol::report::{EndpointKind, Phase};
+use nestling_protocol::report::{Endpoint, EndpointKind, Phase};
 use nestling_protocol::test::{Counts, Outcome};
-use support::World;
+use support::{World, sandbox_is_usable};
 
 const MAIN: &str = include_str!("../../../examples/wing-shop/main.w");
 const CHANGED: &str = include_str!("../../../examples/demo-pull-request/wing-shop/main.w");
@@ -40,33 +40,69 @@ api.get("/secret", inflight () => {
 });
 "#;
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "one story, from the clone to the kept state"
-)]
+fn listed(phase: &Phase) -> Option<Vec<Endpoint>> {
+    if let Phase::Running { endpoints } = phase {
+        Some(endpoints.clone())
+    } else {
+        None
+    }
+}
+
+fn api_key(bundle: &mut Bundle) {
+    bundle
+        .secrets
+        .insert("API_KEY".into(), "k3y-of-the-shop".into());
+}
+
 #[tokio::test]
 async fn wing_sample_is_tested_served_and_keeps_its_state() {
     let main = format!("{MAIN}\n{SECRET}");
     let mut files = vec![("main.w", main.as_str())];
     files.extend(SITE);
-    let mut world = World::new(Kind::Wing, &files).await.with(|bundle| {
-        drop(
-            bundle
-                .secrets
-                .insert("API_KEY".into(), "k3y-of-the-shop".into()),
-        );
-    });
+    let mut world = World::new(Kind::Wing, &files).await.with(api_key);
+    if sandbox_is_usable() {
+        world = world.nested();
+    }
     world.run().until_running().await;
+    tests_are_records(&world);
+    endpoints_are_found(&world);
+    the_shop_is_open(&world).await;
+    assert_eq!(world.stop().await, 0);
+    let log = world.model.state(|state| state.log(Log::Runtime));
+    assert!(
+        log.iter().any(|line| line.contains("the key is ***")),
+        "{log:?}"
+    );
 
+    // The next commit of the pull request: a test fails, the state is still there, nothing is installed.
+    world.next_machine();
+    let changed = format!("{CHANGED}\n{SECRET}");
+    world.commit(&[("main.w", &changed)]);
+    world.run().until_running().await;
+    one_test_fails(&world);
     assert_eq!(
-        world.model.state(|state| state.results().counts()),
+        world.get("api", "/orders").await,
+        (200, r#"{"count":1}"#.into())
+    );
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    assert!(
+        !log.iter()
+            .any(|line| line.starts_with("installing winglang")),
+        "{log:?}"
+    );
+}
+
+fn tests_are_records(world: &World) {
+    let results = world.model.state(support::model::State::results);
+    assert_eq!(
+        results.counts(),
         Counts {
             passed: 3,
             failed: 0,
             skipped: 0
         }
     );
-    let results = world.model.state(support::model::State::results);
     let counted = results
         .tests
         .iter()
@@ -74,21 +110,18 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
         .unwrap();
     assert_eq!(counted.path, "root/Default/test:an order is counted");
     assert_eq!(counted.log, ["order 1: mug", "order 2: lamp"]);
+}
 
-    let listed = |phase: &Phase| {
-        if let Phase::Running { endpoints } = phase {
-            Some(endpoints.clone())
-        } else {
-            None
-        }
-    };
-    let endpoints = world.model.state(|state| {
-        state
-            .reports
-            .iter()
-            .find_map(|report| listed(&report.phase))
-    });
-    let endpoints = endpoints.unwrap();
+fn endpoints_are_found(world: &World) {
+    let endpoints = world
+        .model
+        .state(|state| {
+            state
+                .reports
+                .iter()
+                .find_map(|report| listed(&report.phase))
+        })
+        .unwrap();
     let shown: Vec<_> = endpoints
         .iter()
         .map(|endpoint| (endpoint.name.as_str(), endpoint.kind, endpoint.primary))
@@ -106,7 +139,9 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
             .model
             .state(|state| state.said(|phase| *phase == Phase::Prepared { exclusive: true }))
     );
+}
 
+async fn the_shop_is_open(world: &World) {
     let (status, page) = world.get("website", "/").await;
     assert!(status == 200 && page.contains("The little shop"), "{page}");
     assert_eq!(
@@ -128,18 +163,9 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
     );
     let (status, console) = world.get("console", "/").await;
     assert!(status == 200 && console.contains("<html"), "{console}");
-    assert_eq!(world.stop().await, 0);
-    let log = world.model.state(|state| state.log(Log::Runtime));
-    assert!(
-        log.iter().any(|line| line.contains("the key is ***")),
-        "{log:?}"
-    );
+}
 
-    // The next commit of the pull request: a test fails, the state is still there, nothing is installed.
-    world.next_machine();
-    let changed = format!("{CHANGED}\n{SECRET}");
-    world.commit(&[("main.w", &changed)]);
-    world.run().until_running().await;
+fn one_test_fails(world: &World) {
     let results = world.model.state(support::model::State::results);
     assert_eq!(
         results.counts(),
@@ -162,16 +188,5 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
             .unwrap()
             .contains("assertion failed: product.price < 50"),
         "{failed:?}"
-    );
-    assert_eq!(
-        world.get("api", "/orders").await,
-        (200, r#"{"count":1}"#.into())
-    );
-    world.stop().await;
-    let log = world.model.state(|state| state.log(Log::Deployment));
-    assert!(
-        !log.iter()
-            .any(|line| line.starts_with("installing winglang")),
-        "{log:?}"
     );
 }

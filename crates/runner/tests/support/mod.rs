@@ -35,7 +35,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use model::Model;
-pub use process::options;
+pub use process::{USER, options, sandbox_is_usable};
 use process::{innermost, own};
 use repository::bundle;
 pub use repository::{commit, git};
@@ -111,9 +111,10 @@ impl World {
         self
     }
 
-    /// Lets the runner be this user, who then owns the machine's folders.
-    pub fn run_by(mut self, uid: u32) -> Self {
-        self.uid = Some(uid);
+    /// Lets the runner be a user of its own and keep its steps in sandboxes.
+    pub fn nested(mut self) -> Self {
+        self.options.isolation = Isolation::Nested;
+        self.uid = Some(USER);
         self
     }
 

@@ -45,13 +45,19 @@ pub fn options(folder: &Path) -> Options {
 }
 
 pub(super) fn own(folder: &Path, uid: u32) {
-    let status = Command::new("chown")
-        .arg("-R")
-        .arg(format!("{uid}:{uid}"))
-        .arg(folder)
-        .status()
-        .unwrap();
-    assert!(status.success());
+    // The repository stays its author's.
+    let places = ["run", "server", "state", "work", "cache"].map(|name| folder.join(name));
+    for arguments in [
+        vec![folder.to_owned()],
+        [vec!["-R".into()], places.to_vec()].concat(),
+    ] {
+        let status = Command::new("chown")
+            .arg(format!("{uid}:{uid}"))
+            .args(arguments)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
 }
 
 /// The last in a chain of single children.
@@ -75,4 +81,37 @@ fn is_runner(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
         .unwrap_or_default()
         .starts_with(&std::env::current_exe().unwrap().display().to_string())
+}
+
+/// A user of its own for the machine: bubblewrap is never entered as root.
+pub const USER: u32 = 200_001;
+
+/// Whether bubblewrap works here for an ordinary user; says why not otherwise.
+pub fn sandbox_is_usable() -> bool {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: needs root, to become the machine's user");
+        return false;
+    }
+    let tried = Command::new("setpriv")
+        .args([
+            "--reuid",
+            "200001",
+            "--clear-groups",
+            "bwrap",
+            "--unshare-user",
+            "--disable-userns",
+            "--unshare-pid",
+            "--ro-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "true",
+        ])
+        .output();
+    let works = tried.as_ref().is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("skipped: bubblewrap is not usable here: {tried:?}");
+    }
+    works
 }
