@@ -17,17 +17,26 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use nestling_protocol::path;
 use serde::Deserialize;
 
-/// What is open to everybody: it has a door of its own (webhooks are signed, runners have tokens), tells
-/// nothing (health), or is the same for everybody (assets). A path, or all below it when it ends in `/`.
-pub const OPEN: [&str; 5] = [
+/// What is open to everybody: it has a door of its own (webhooks are signed, runners have tokens and tickets)
+/// or tells nothing (health).
+const OPEN: [&str; 9] = [
     "/github/webhook",
-    "/runner/v1/",
     "/healthz",
     "/readyz",
-    "/assets/",
+    path::BUNDLE,
+    path::SOURCE,
+    path::REPORT,
+    path::HEARTBEAT,
+    path::LOGS,
+    path::UPLOAD,
 ];
+/// Below these everything is open: what a runner's ticket opens, and assets, which are the same for everybody.
+/// Not deeper than that: `/assets/shop/settings` is a page of somebody who is called so.
+const BLOBS: &str = "/runner/v1/blobs/";
+const ASSETS: &str = "/assets/";
 /// Where programs go: refusals there are problems, elsewhere pages.
 const PROGRAMS: [&str; 4] = ["/v1/", "/admin/v1/", "/metrics", "/runner/v1/"];
 /// The query parameter of the printed link.
@@ -212,8 +221,10 @@ fn see_other(to: &str) -> HttpResponse {
 }
 
 fn is_open(path: &str) -> bool {
-    OPEN.iter()
-        .any(|open| path == *open || (open.ends_with('/') && path.starts_with(open)))
+    let is_asset = path
+        .strip_prefix(ASSETS)
+        .is_some_and(|name| !name.contains('/'));
+    OPEN.contains(&path) || path.starts_with(BLOBS) || is_asset
 }
 
 fn for_programs(request: &HttpRequest) -> bool {

@@ -3,7 +3,8 @@
 //! Programs send the token as a bearer token. A browser brings it once, in the printed link; it is answered
 //! with a session cookie (host-only, `HttpOnly`, `SameSite=Strict`, an opaque random id) and sent on to the
 //! same address without the token. Sessions live in memory: after a restart of the server the printed link
-//! opens another. [`guard`] stands before every route but those of [`OPEN`].
+//! opens another. [`guard`] stands before every route but the few that have a
+//! door of their own or tell nothing.
 //!
 //! A preview on the same box must not be able to call the API, neither by itself nor through a browser that
 //! shows it: hence the checks of Host (against rebinding), of Origin and Sec-Fetch-Site (against requests
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest;
 
-pub use guard::{OPEN, Principal, guard};
+pub use guard::{Principal, guard};
 pub use sessions::CsrfForm;
 
 use self::sessions::Sessions;
