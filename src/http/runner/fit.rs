@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use nestling_domain::ids::Commit;
 use nestling_protocol::{
     log::Lines,
-    report::{Address, Endpoint, Failure, Phase, Report},
+    report::{Address, Endpoint, Failure, Phase, Report, Step},
 };
 
 /// Endpoints of one deployment.
@@ -22,6 +21,8 @@ const LONGEST_REASON: usize = 2 * 1024;
 const MOST_TAIL: usize = 40;
 /// One line of a failure's tail.
 const LONGEST_TAIL_LINE: usize = 2 * 1024;
+/// A commit's name in SHA-256; what is none is known by not being the one that was asked for.
+const LONGEST_COMMIT: usize = 64;
 /// The random part of a boot.
 const LONGEST_BOOT: usize = 64;
 /// One line of a log.
@@ -31,7 +32,8 @@ const LONGEST_BATCH: usize = 64 * 1024;
 /// Numbers that JSON readers hold exactly.
 const HIGHEST: u64 = 1 << 53;
 
-/// The report as it is believed: in bounds, with clean texts; or what does not fit, for people.
+/// The report as it is believed: in bounds and with clean texts. What a deployment cannot be served with is
+/// its failure, because whoever said so would say the same again; `Err` when it is no report at all.
 pub(super) fn report(mut report: Report) -> Result<Report, String> {
     boot(&report.boot)?;
     if report.seq == 0 || report.seq > HIGHEST {
@@ -40,7 +42,7 @@ pub(super) fn report(mut report: Report) -> Result<Report, String> {
             report.seq
         ));
     }
-    report.phase = phase(report.phase)?;
+    report.phase = phase(report.phase);
     Ok(report)
 }
 
@@ -88,17 +90,22 @@ pub(super) fn lines(lines: &Lines) -> Result<(), String> {
     Ok(())
 }
 
-fn phase(phase: Phase) -> Result<Phase, String> {
-    Ok(match phase {
-        Phase::Cloned { commit } => {
-            Commit::parse(&commit).map_err(|error| error.to_string())?;
-            Phase::Cloned { commit }
-        }
+fn phase(phase: Phase) -> Phase {
+    match phase {
+        Phase::Cloned { commit } => Phase::Cloned {
+            commit: clean(&commit, LONGEST_COMMIT),
+        },
         Phase::TestsBroken { reason } => Phase::TestsBroken {
             reason: clean(&reason, LONGEST_REASON),
         },
-        Phase::Running { endpoints } => Phase::Running {
-            endpoints: self::endpoints(endpoints)?,
+        Phase::Running { endpoints } => match self::endpoints(endpoints) {
+            Ok(endpoints) => Phase::Running { endpoints },
+            Err(reason) => Phase::Failed(Failure {
+                step: Step::Start,
+                reason,
+                exit: None,
+                tail: Vec::new(),
+            }),
         },
         Phase::Failed(failure) => Phase::Failed(self::failure(failure)),
         Phase::Deploying { .. }
@@ -108,7 +115,7 @@ fn phase(phase: Phase) -> Result<Phase, String> {
         | Phase::Prepared { .. }
         | Phase::Starting
         | Phase::Restarted { .. } => phase,
-    })
+    }
 }
 
 fn failure(failure: Failure) -> Failure {
@@ -224,7 +231,7 @@ fn turns_direction(c: char) -> bool {
 mod tests {
     use nestling_protocol::{
         log::{Line, Log, Source},
-        report::{EndpointKind, Step},
+        report::EndpointKind,
     };
 
     use super::*;
@@ -244,13 +251,11 @@ mod tests {
         Address::Unix(file.to_owned())
     }
 
-    fn reported(endpoints: Vec<Endpoint>) -> Result<Report, String> {
-        report(Report {
-            generation: 1,
-            boot: "b1".to_owned(),
-            seq: 1,
-            phase: Phase::Running { endpoints },
-        })
+    fn reported(endpoints: Vec<Endpoint>) -> Result<(), String> {
+        match phase(Phase::Running { endpoints }) {
+            Phase::Failed(failure) => Err(failure.reason),
+            _ => Ok(()),
+        }
     }
 
     #[test]
@@ -337,7 +342,7 @@ mod tests {
             exit: None,
             tail: (0..60).map(|n| format!("line {n}\r\u{7}")).collect(),
         });
-        let Phase::Failed(failure) = phase(failed).unwrap() else {
+        let Phase::Failed(failure) = phase(failed) else {
             unreachable!()
         };
         assert!(

@@ -21,7 +21,7 @@ pub(super) async fn logs(
         .allow(&claims.environment, claims.generation, caller.now)
     {
         return Err(Problem::too_many(
-            "a machine may send 5 batches of lines a second, and 10 at once",
+            "a machine may send 10 batches of lines a second, and 20 at once",
         ));
     }
     fit::lines(&body).map_err(Problem::unfit)?;

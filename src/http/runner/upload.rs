@@ -107,7 +107,7 @@ pub(super) async fn upload(
         .allow(&claims.environment, claims.generation, caller.now)
     {
         return Err(Problem::too_many(
-            "a machine may put 2 objects a second, and 20 at once",
+            "a machine may put 5 objects a second, and 40 at once",
         ));
     }
     bounded(&body)?;

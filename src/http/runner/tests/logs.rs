@@ -72,14 +72,14 @@ async fn live_lines_reach_the_log_and_a_flood_is_stopped_at_the_door() {
     assert_eq!(texts, ["line 1", "line 2"]);
 
     let mut refused = 0;
-    for n in 1..30 {
+    for n in 1..50 {
         let reply = runner
             .wire()
             .post("/runner/v1/logs", &lines(1, n * 3..n * 3 + 3))
             .await;
         refused += u32::from(reply.status == StatusCode::TOO_MANY_REQUESTS);
     }
-    assert!(refused >= 10, "{refused} of 29 batches were refused");
+    assert!(refused >= 10, "{refused} of 49 batches were refused");
     world.stop().await;
 }
 

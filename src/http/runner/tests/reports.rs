@@ -144,14 +144,13 @@ async fn what_does_not_fit_is_refused_with_the_reason_and_changes_nothing() {
     let runner = world.deploy(&app("shop"), Kind::Production, 1).await;
     runner.reports(deploying()).await;
     let before = world.until(&runner.id, "is", |_| true).await;
-    let escaping = Endpoint {
-        address: nestling_protocol::report::Address::Unix("../other/app.sock".into()),
-        ..endpoint("web")
-    };
-    let endpoints = vec![escaping];
-    let reply = runner.reports(Phase::Running { endpoints }).await;
+    let unnumbered = world.runner(&runner.id, runner.generation);
+    let reply = unnumbered.reports_again(Phase::Starting).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(reply.detail().contains("must be a file name"), "{reply:?}");
+    assert_eq!(
+        reply.detail(),
+        "seq 0 is out of range: reports of a boot count from 1"
+    );
     let big = serde_json::json!({ "generation": 1, "padding": "x".repeat(300 * 1024) });
     let reply = runner.wire().post("/runner/v1/report", &big).await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -186,5 +185,30 @@ async fn a_machine_that_talks_too_much_waits_and_its_neighbour_does_not() {
     assert!(refused >= 10, "{refused} of 40 were refused");
     let reply = quiet.wire().post("/runner/v1/heartbeat", &beat(1)).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_app_whose_endpoints_cannot_be_served_fails_with_the_reason() {
+    let world = World::start().await;
+    let runner = world.deploy(&app("shop"), Kind::Production, 1).await;
+    runner.reports(deploying()).await;
+    let escaping = Endpoint {
+        address: nestling_protocol::report::Address::Unix("../other/app.sock".into()),
+        ..endpoint("web")
+    };
+    let endpoints = vec![escaping];
+    let reply = runner.reports(Phase::Running { endpoints }).await;
+    assert_eq!(reply.json::<Answer>().next, Next::Stop, "{reply:?}");
+    let record = world
+        .until(&runner.id, "failed", |record| {
+            record.lifecycle.failure().is_some()
+        })
+        .await;
+    let failure = record.lifecycle.failure().unwrap();
+    assert!(
+        failure.reason.contains("must be a file name"),
+        "{failure:?}"
+    );
     world.stop().await;
 }
