@@ -3,11 +3,18 @@
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::{StatusCode, body::Incoming};
-use nestling_domain::ids::Kind;
+use nestling_domain::{
+    environment::Environment,
+    ids::{Kind, Timestamp, Version},
+    record::DeploymentRecord,
+};
 use nestling_protocol::log::{Line, Lines, Log, Source};
 
 use crate::{
-    drivers::blobs::Blobs as _,
+    drivers::{
+        blobs::Blobs as _,
+        store::{Save, StoreError},
+    },
     http::world::{Runner, World, app, deploying},
 };
 
@@ -62,7 +69,6 @@ async fn events(body: &mut Incoming, count: usize) -> Vec<String> {
             .expect("nothing came")
             .expect("the stream ended")
             .unwrap();
-        eprintln!("{:?} {frame:?}", std::time::Instant::now());
         text.push_str(std::str::from_utf8(&frame.into_data().unwrap_or(Bytes::new())).unwrap());
         seen = text
             .lines()
@@ -117,21 +123,46 @@ async fn whoever_follows_sees_each_line_once_also_after_a_break_and_over_a_hole(
 }
 
 #[actix::test]
-async fn following_ends_when_the_deployment_is_over() {
+async fn following_ends_when_the_deployment_is_over_and_not_before_its_last_words() {
     let world = World::start().await;
     let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
     runner.reports(deploying()).await;
     live(&runner, 0..1).await;
     runner.fails("npm ci failed").await;
+    ended_long_ago(&world, &runner).await;
     segment(&world, &runner, 1, 0..3).await;
-    // As if it had ended a while ago: what a store that was pruned says, too.
-    world
-        .services
-        .store
-        .forget_environment(&runner.id)
-        .await
-        .unwrap();
-    let reply = world.people.get(&format!("{LOG}?follow=true")).await;
-    assert_eq!(reply.status, StatusCode::NOT_FOUND, "{reply:?}");
+    let mut body = world.people.stream(&format!("{LOG}?follow=true")).await;
+    assert_eq!(events(&mut body, 4).await, ["0", "1", "2", "end"]);
+    assert!(body.frame().await.is_none(), "the stream ends with it");
     world.stop().await;
+}
+
+/// Sets the clock back for the end of the first deployment, in its record.
+async fn ended_long_ago(world: &World, runner: &Runner<'_>) {
+    let store = &world.services.store;
+    loop {
+        let record = store.environment(&runner.id).await.unwrap().unwrap();
+        let deployment = store.deployment(&runner.id, runner.generation).await;
+        let save = Save {
+            expected: Some(record.version),
+            environment: Environment {
+                version: Version(record.version.0 + 1),
+                ..record
+            },
+            due_at: None,
+            input: None,
+            happened: vec![],
+            by: "story".into(),
+            deployments: vec![DeploymentRecord {
+                ended_at: Some(Timestamp(1)),
+                ..deployment.unwrap().unwrap()
+            }],
+        };
+        match store.save(save).await {
+            Ok(_) => return,
+            // The environment's own actor was first.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
