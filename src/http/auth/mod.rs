@@ -3,7 +3,7 @@
 //! Programs send the token as a bearer token. A browser brings it once, in the printed link; it is answered
 //! with a session cookie (host-only, `HttpOnly`, `SameSite=Strict`, an opaque random id) and sent on to the
 //! same address without the token. Sessions live in memory: after a restart of the server the printed link
-//! opens another. [`guard`] stands before every route but the few that have a
+//! opens another. [`guard()`] stands before every route but the few that have a
 //! door of their own or tell nothing.
 //!
 //! A preview on the same box must not be able to call the API, neither by itself nor through a browser that
