@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 
 const BROKEN = 3; // the exit code for "it does not compile or start"
 const ASK_EVERY = 50; // milliseconds between two looks at the console
-const CLOSE_WITHIN = 8000; // milliseconds, below the runner's patience
+const CLOSE_WITHIN = 4000; // milliseconds, below the runner's patience (STOP_GRACE)
 
 // Wing's packages are found from its own folder: with pnpm they are nowhere else.
 const outer = createRequire(join(process.env.NESTLING_WING_HOME, "index.js"));
