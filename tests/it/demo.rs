@@ -44,8 +44,7 @@ fn demo_brings_four_environments_to_life_in_a_real_browser_and_follows_its_branc
     );
     let head = head(&repository);
     git(&repository, &["switch", "--quiet", "main"]);
-    let serves =
-        |server: &Server, name: &str| server.status(name) == ("running".to_owned(), head.clone());
+    let serves = |server: &Server, name: &str| server.serving(name) == (head.clone(), false);
     server.until("the pull request runs the new commit", FIRST, |server| {
         serves(server, all[1]) && serves(server, all[3])
     });

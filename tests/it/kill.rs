@@ -71,7 +71,7 @@ fn kill_at_any_phase_and_the_next_server_converges_on_the_newest_commit() {
         server.until(
             &format!("it runs the newest commit after kill {kill} while {phase}"),
             SOON,
-            |server| server.status(name) == ("running".to_owned(), newest.clone()),
+            |server| server.serving(name) == (newest.clone(), false),
         );
     }
     let machines = data.join("machines/environments");

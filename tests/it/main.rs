@@ -13,4 +13,5 @@ mod house;
 mod kill;
 mod order;
 mod quarantine;
+mod redeploys;
 mod server;

@@ -72,6 +72,19 @@ impl Server {
         (text("status"), commit)
     }
 
+    /// The commit that serves, and whether a newer deployment has failed.
+    pub(crate) fn serving(&self, name: &str) -> (String, bool) {
+        let environments = self.environments();
+        let found = environments.iter().find(|one| one["name"] == name);
+        let commit = found
+            .and_then(|one| one["serving"]["commit"]["id"].as_str())
+            .unwrap_or_default();
+        (
+            commit.to_owned(),
+            found.is_some_and(|one| !one["failure"].is_null()),
+        )
+    }
+
     pub(crate) fn until(&self, what: &str, within: Duration, so: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + within;
         while !so(self) {
@@ -110,12 +123,17 @@ impl Drop for Server {
     }
 }
 
+fn wait() {
+    pause(Duration::from_millis(100));
+}
+
+/// Between two looks at another process, which cannot be awaited.
 #[allow(
     clippy::disallowed_methods,
     reason = "this looks at another process from outside"
 )]
-pub(crate) fn wait() {
-    std::thread::sleep(Duration::from_millis(100));
+pub(crate) fn pause(span: Duration) {
+    std::thread::sleep(span);
 }
 
 pub(crate) fn nestling(arguments: &[&str]) -> std::process::Output {

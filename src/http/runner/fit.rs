@@ -251,6 +251,10 @@ mod tests {
         Address::Unix(file.to_owned())
     }
 
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "only what has endpoints can be unfit"
+    )]
     fn reported(endpoints: Vec<Endpoint>) -> Result<(), String> {
         match phase(Phase::Running { endpoints }) {
             Phase::Failed(failure) => Err(failure.reason),
