@@ -314,6 +314,8 @@ fn listen_for_people(
     })
     .workers(WORKERS)
     .shutdown_timeout(LAST_REQUESTS.as_secs())
+    // A client that leaves a silent stream is noticed at once.
+    .h1_allow_half_closed(false)
     .disable_signals()
     .listen(listener)?
     .run();

@@ -1,11 +1,12 @@
 // Looks at the demo as a person would: signs in by the printed link, looks at pages, tests, logs and the apps themselves.
-// Usage: node demo.mjs LINK SCREENSHOTS
+// Usage: NESTLING_LINK=… node demo.mjs SCREENSHOTS (the link holds a token, which does not belong in arguments)
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [, , link, shots] = process.argv;
+const [, , shots] = process.argv;
+const link = process.env.NESTLING_LINK;
 const dashboard = new URL(link).origin;
 const port = new URL(link).port;
 const at = (label) => `http://${label}.localhost:${port}`;

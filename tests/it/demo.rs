@@ -110,8 +110,8 @@ fn browse(server: &Server) {
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     let output = Command::new("node")
         .arg(browser.join("demo.mjs"))
-        .arg(server.link())
         .arg(&shots)
+        .env("NESTLING_LINK", server.link())
         .output()
         .unwrap();
     let said = format!(

@@ -70,9 +70,9 @@ impl Fence {
     /// The fence once every generation up to `upto` but those of `keep` is gone. One that is asked for only
     /// afterwards, late, does not start.
     pub(super) fn without(self, keep: &[Generation], upto: Generation) -> Fence {
-        if keep.contains(&self.highest) {
-            return self;
-        }
+        // What stays may not have been asked for yet: it must still be able to start.
+        let spared = keep.iter().filter(|kept| **kept >= self.highest).min();
+        let upto = spared.map_or(upto, |kept| upto.min(Generation(kept.0.saturating_sub(1))));
         Fence {
             highest: self.highest.max(upto),
             removed: self.removed.max(upto),
@@ -105,6 +105,13 @@ mod tests {
         assert!(matches!(after.ask(Generation(5)), Asked::Fresh(_)));
         let kept = fence(4, 0).without(&[Generation(4)], Generation(9));
         assert_eq!(kept.ask(Generation(4)), Asked::Again);
+    }
+
+    #[test]
+    fn a_removal_lets_what_stays_start_although_it_was_not_asked_for_yet() {
+        let after = fence(5, 0).without(&[Generation(4), Generation(6)], Generation(6));
+        assert!(matches!(after.ask(Generation(5)), Asked::Refused(_)));
+        assert!(matches!(after.ask(Generation(6)), Asked::Fresh(_)));
     }
 
     #[test]
