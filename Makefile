@@ -17,7 +17,6 @@ demo: build needs-run ## two sample apps, in production and in a pull request, c
 	$(NESTLING) demo
 
 test: tools ## install what the tests need, then run them all
-	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) nextest run --locked --workspace
 
 check: ## format, lints and documentation, as CI wants them
