@@ -105,8 +105,6 @@ pub enum BlobsDriver {
 pub struct Forge {
     /// Which.
     pub driver: ForgeDriver,
-    /// `[forge.local]`
-    pub local: LocalForge,
 }
 
 /// Where source and pull requests live.
@@ -115,19 +113,6 @@ pub struct Forge {
 pub enum ForgeDriver {
     /// Git repositories on this machine.
     Local,
-}
-
-/// `[forge.local]`
-#[derive(Debug, Clone, Deserialize)]
-pub struct LocalForge {
-    /// How often refs are looked at.
-    #[serde(deserialize_with = "span")]
-    pub poll: Duration,
-    /// Pull requests open at once.
-    pub max_open: usize,
-    /// An older branch does not become a pull request.
-    #[serde(deserialize_with = "span")]
-    pub max_age: Duration,
 }
 
 /// `[builds]`
