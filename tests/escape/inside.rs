@@ -5,45 +5,36 @@ use std::{
     fs,
     io::Write as _,
     os::unix::net::UnixListener,
+    path::PathBuf,
     process::{Command, ExitCode, Stdio},
+};
+
+use nestling_runner::{
+    Isolation,
+    sandbox::{Sandbox, Step},
 };
 
 use crate::probes::{self, Facts};
 
-/// The runner's flags for the app's own sandbox, and what it shows of the machine.
-pub(crate) const INNER: &[&str] = &[
-    "--unshare-user",
-    "--unshare-pid",
-    "--unshare-ipc",
-    "--disable-userns",
-    "--cap-drop",
-    "ALL",
-    "--new-session",
-    "--die-with-parent",
-    "--ro-bind",
-    "/",
-    "/",
-    "--dev",
-    "/dev",
-    "--size",
-    "67108864",
-    "--tmpfs",
-    "/dev/shm",
-    "--remount-ro",
-    "/dev",
-    "--proc",
-    "/proc",
-    "--tmpfs",
-    "/tmp",
-    "--tmpfs",
-    "/run",
-    "--bind",
-    "/work",
-    "/work",
-    "--bind",
-    "/state",
-    "/state",
-];
+/// The sandbox that the runner gives to the steps of an app, within a machine.
+pub(crate) fn inner(argv: &[&str]) -> Command {
+    let temporary = PathBuf::from("/work/tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    let sandbox = Sandbox {
+        isolation: Isolation::Nested,
+        writable: vec!["/work".into()],
+        temporary,
+        state: "/state".into(),
+        readable: Vec::new(),
+    };
+    let step = Step {
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        folder: "/work".into(),
+        environment: std::env::vars().collect(),
+        state: true,
+    };
+    sandbox.command(&step).into_std()
+}
 
 pub(crate) fn main(words: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<String> = words.map(|word| word.into_string().unwrap()).collect();
@@ -85,16 +76,8 @@ fn try_out(name: &str, facts: &str) -> (bool, String) {
 }
 
 fn from_inner(name: &str, facts: &str) -> String {
-    let out = Command::new("bwrap")
-        .args(INNER)
-        .args([
-            nestling::drivers::sandbox::INIT_INSIDE,
-            "inside",
-            "within",
-            name,
-            facts,
-        ])
-        .stdin(Stdio::null())
+    let program = nestling::drivers::sandbox::INIT_INSIDE;
+    let out = inner(&[program, "inside", "within", name, facts])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();

@@ -34,7 +34,7 @@ mod memory;
 mod ports;
 mod process;
 mod reporter;
-mod sandbox;
+pub mod sandbox;
 mod server;
 mod setup;
 mod source;

@@ -1,4 +1,6 @@
 //! The sandbox of a step: what its processes may see and touch.
+//!
+//! Public, so that the escape probes of the server run in this very sandbox and not in a copy of its flags.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,31 +11,33 @@ use tokio::process::Command;
 
 use crate::Isolation;
 
+// No `Debug`: its environment holds secrets.
 /// One command of a step.
 #[derive(Clone)]
-pub(crate) struct Step {
+pub struct Step {
     /// The program and its arguments.
-    pub(crate) argv: Vec<String>,
+    pub argv: Vec<String>,
     /// Where it runs.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// Its whole environment.
-    pub(crate) environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
     /// Whether it sees the app's persistent folder: only the started app does.
-    pub(crate) state: bool,
+    pub state: bool,
 }
 
 /// The folders of a machine, as steps see them.
 #[derive(Debug, Clone)]
-pub(crate) struct Sandbox {
-    pub(crate) isolation: Isolation,
+pub struct Sandbox {
+    /// Whether there is a sandbox at all.
+    pub isolation: Isolation,
     /// Folders that every step may write.
-    pub(crate) writable: Vec<PathBuf>,
+    pub writable: Vec<PathBuf>,
     /// Stands as `/tmp`.
-    pub(crate) temporary: PathBuf,
+    pub temporary: PathBuf,
     /// The app's persistent folder.
-    pub(crate) state: PathBuf,
+    pub state: PathBuf,
     /// Tools and certificates that lie outside of the system's folders.
-    pub(crate) readable: Vec<PathBuf>,
+    pub readable: Vec<PathBuf>,
 }
 
 /// The folders of a system that hold programs; all else stays hidden.
@@ -41,12 +45,15 @@ const SYSTEM: [&str; 8] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt",
 ];
 
+/// Bytes of `/dev/shm`, as of a container: enough for a browser in a test.
+const SHARED_MEMORY: &str = "67108864";
+
 /// Variables that steer the dynamic linker: set inside the sandbox, they must not touch its own program.
 const LINKER: [&str; 4] = ["LD_", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH"];
 
 impl Sandbox {
     /// The command that runs a step.
-    pub(crate) fn command(&self, step: &Step) -> Command {
+    pub fn command(&self, step: &Step) -> Command {
         let mut command = match self.isolation {
             Isolation::Nested => self.nested(step),
             Isolation::None => plain(step),
@@ -79,6 +86,9 @@ impl Sandbox {
             };
         }
         command.args(["--proc", "/proc", "--dev", "/dev"]);
+        // Memory that no disk limit sees: little of it, and none beside it.
+        command.args(["--size", SHARED_MEMORY, "--tmpfs", "/dev/shm"]);
+        command.args(["--remount-ro", "/dev"]);
         command.arg("--bind").arg(&self.temporary).arg("/tmp");
         for path in &self.readable {
             command.arg("--ro-bind-try").arg(path).arg(path);

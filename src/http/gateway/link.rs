@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use crate::messages::routes::Upstream;
+use crate::{drivers::sandbox, messages::routes::Upstream};
 
 /// How long to wait for room in a full backlog before asking again: connecting to a unix socket does not
 /// queue, it fails at once.
@@ -31,7 +31,8 @@ pub(super) async fn connect(upstream: &Upstream, most: Duration) -> io::Result<T
     let link = tokio::time::timeout(most, async {
         match upstream {
             Upstream::Unix(path) => loop {
-                match UnixStream::connect(path).await {
+                // The folder is the machine's: a link in it, to a neighbour's socket, say, is refused.
+                match sandbox::connect(path).await {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         tokio::time::sleep(BACKLOG_FULL).await;
                     }

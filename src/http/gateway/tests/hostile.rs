@@ -159,3 +159,16 @@ async fn one_environment_takes_no_more_than_its_share() {
     .await;
     assert_eq!(world.get("/").await.status, 200);
 }
+
+#[actix_web::test]
+async fn a_machine_that_links_to_a_neighbours_socket_is_not_followed() {
+    let world = World::new();
+    let app = world.app(1);
+    let neighbour = world.neighbour(2);
+    world.shop(serving(&app, 1));
+    std::fs::remove_file(&app.socket).unwrap();
+    std::os::unix::fs::symlink(&neighbour.socket, &app.socket).unwrap();
+    let page = world.visit("/").await;
+    assert_eq!(page.status, 502, "{}", page.text());
+    assert_eq!(neighbour.requests(), 0);
+}
