@@ -1,13 +1,17 @@
 //! The dashboard's routes: read what a page shows, and pass on what its forms order.
 
+mod apps;
+mod environment;
+mod facts;
 mod orders;
-mod read;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
     http::{StatusCode, header},
     web,
 };
+use futures::future::LocalBoxFuture;
 use maud::Markup;
 use nestling_domain::ids::Timestamp;
 use serde::Deserialize;
@@ -31,13 +35,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/assets/{name}", web::get().to(asset))
         .route("/sign-in", web::get().to(signing_in))
         .route("/console-login", web::get().to(console_login))
-        .route("/", web::get().to(read::apps))
+        .route("/", web::get().to(apps::apps))
         .route(
             "/pull-requests/{repository}/{number}/start",
             web::post().to(orders::start_pull_request),
         )
-        .route("/{owner}/{app}", web::get().to(read::app))
-        .route("/{owner}/{app}/settings", web::get().to(read::app_settings))
+        .route("/{owner}/{app}", web::get().to(apps::app))
+        .route("/{owner}/{app}/settings", web::get().to(apps::settings))
         .route(
             "/{owner}/{app}/settings/values",
             web::post().to(orders::put_value),
@@ -48,27 +52,27 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .route(
             "/{owner}/{app}/{environment}",
-            web::get().to(read::overview),
+            web::get().to(environment::overview),
         )
         .route(
             "/{owner}/{app}/{environment}/deployments",
-            web::get().to(read::deployments),
+            web::get().to(environment::deployments),
         )
         .route(
             "/{owner}/{app}/{environment}/deployments/{generation}",
-            web::get().to(read::deployment),
+            web::get().to(environment::deployment),
         )
         .route(
             "/{owner}/{app}/{environment}/logs",
-            web::get().to(read::logs),
+            web::get().to(environment::logs),
         )
         .route(
             "/{owner}/{app}/{environment}/tests",
-            web::get().to(read::tests),
+            web::get().to(environment::tests),
         )
         .route(
             "/{owner}/{app}/{environment}/settings",
-            web::get().to(read::settings),
+            web::get().to(environment::settings),
         )
         .route(
             "/{owner}/{app}/{environment}/{order}",
@@ -97,6 +101,43 @@ struct Asked {
     /// Which log.
     #[serde(default)]
     log: Option<String>,
+}
+
+/// Who asks for a page, what for, and what answers.
+struct Visitor {
+    services: web::Data<Services>,
+    auth: web::Data<Auth>,
+    principal: Principal,
+    asked: web::Query<Asked>,
+}
+
+impl FromRequest for Visitor {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = <(_, _, _, _)>::from_request(request, payload);
+        Box::pin(async move {
+            let (services, auth, principal, asked) = parts.await?;
+            Ok(Visitor {
+                services,
+                auth,
+                principal,
+                asked,
+            })
+        })
+    }
+}
+
+impl Visitor {
+    /// What every page shows around its subject.
+    fn visit(&self, notice: Option<Notice>) -> Visit {
+        Visit {
+            now: clock::now(),
+            csrf: self.auth.csrf(&self.principal),
+            notice,
+        }
+    }
 }
 
 impl Asked {
@@ -164,14 +205,6 @@ fn page(status: StatusCode, markup: &Markup) -> HttpResponse {
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(("x-robots-tag", "noindex"))
         .body(markup.0.clone())
-}
-
-fn visit(auth: &Auth, principal: &Principal, notice: Option<Notice>) -> Visit {
-    Visit {
-        now: clock::now(),
-        csrf: auth.csrf(principal),
-        notice,
-    }
 }
 
 async fn asset(name: web::Path<String>) -> HttpResponse {

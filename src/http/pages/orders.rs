@@ -12,15 +12,9 @@ use nestling_domain::{
 };
 use serde::Deserialize;
 
-use super::{ErrorView, NoPage, NoPageAnswer, Notice, read};
+use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, environment};
 use crate::{
-    http::{
-        Services,
-        api::find,
-        auth::{Auth, CsrfForm, Principal},
-        dashboard::paths,
-        problem::Problem,
-    },
+    http::{Services, api::find, auth::CsrfForm, dashboard::paths, problem::Problem},
     messages::{
         environment::{Apply, NotApplied},
         forge::StartWaiting,
@@ -44,10 +38,9 @@ pub(super) struct OrderForm {
 pub(super) async fn order(
     path: web::Path<(String, String, String, String)>,
     form: CsrfForm<OrderForm>,
-    services: web::Data<Services>,
-    auth: web::Data<Auth>,
-    principal: Principal,
+    visitor: Visitor,
 ) -> NoPageAnswer {
+    let services = &visitor.services;
     let (owner, slug, name, order) = path.into_inner();
     let command = match order.as_str() {
         "cancel" => Command::Cancel,
@@ -60,7 +53,7 @@ pub(super) async fn order(
             )));
         }
     };
-    let environment = find::environment(&services, &owner, &slug, &name).await?;
+    let environment = find::environment(services, &owner, &slug, &name).await?;
     let key = Some(form.0.key).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     let apply = Apply {
         event: Event::Command(command),
@@ -79,15 +72,7 @@ pub(super) async fn order(
                 done: false,
                 text: reason,
             };
-            read::with_notice(
-                &services,
-                &auth,
-                &principal,
-                environment,
-                notice,
-                StatusCode::CONFLICT,
-            )
-            .await
+            environment::with_notice(&visitor, environment, notice, StatusCode::CONFLICT).await
         }
         Err(other) => Err(Problem::from(other).into()),
     }
@@ -109,11 +94,10 @@ pub(super) struct ValueForm {
 pub(super) async fn put_value(
     path: web::Path<(String, String)>,
     form: CsrfForm<ValueForm>,
-    services: web::Data<Services>,
-    auth: web::Data<Auth>,
-    principal: Principal,
+    visitor: Visitor,
 ) -> NoPageAnswer {
-    let app = find::app(&services, &path.0, &path.1).await?;
+    let services = &visitor.services;
+    let app = find::app(services, &path.0, &path.1).await?;
     let form = form.0;
     let outcome = match VariableName::parse(form.name.trim()) {
         Err(error) => Err(error.to_string()),
@@ -125,28 +109,12 @@ pub(super) async fn put_value(
                 text: form.text,
                 secret: form.secret.is_some(),
             };
-            refusal(
-                services
-                    .secrets
-                    .put
-                    .send(put)
-                    .await
-                    .map_err(Problem::from)?,
-            )?
+            refusal(services.secrets.put.send(put).await?)?
         }
     };
     match outcome {
         Ok(()) => Ok(back_to(&ours(&form.back, &app.owner, app.slug.as_str()))),
-        Err(text) => {
-            read::settings_with_notice(
-                &services,
-                &auth,
-                &principal,
-                &app,
-                Notice { done: false, text },
-            )
-            .await
-        }
+        Err(text) => apps::settings_with_notice(&visitor, &app, Notice { done: false, text }).await,
     }
 }
 
@@ -165,13 +133,7 @@ pub(super) async fn delete_value(
         class: find::class(&form.class)?,
         name,
     };
-    services
-        .secrets
-        .delete
-        .send(delete)
-        .await
-        .map_err(Problem::from)?
-        .map_err(Problem::from)?;
+    services.secrets.delete.send(delete).await??;
     Ok(back_to(&ours(&form.back, &app.owner, app.slug.as_str())))
 }
 
@@ -189,13 +151,7 @@ pub(super) async fn start_pull_request(
         repository: RepositoryId(repository),
         number,
     };
-    services
-        .forge
-        .start_waiting
-        .send(order)
-        .await
-        .map_err(Problem::from)?
-        .map_err(Problem::from)?;
+    services.forge.start_waiting.send(order).await??;
     services.live.touch.do_send(Touch {
         topic: "*".to_owned(),
     });

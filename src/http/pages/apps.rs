@@ -1,0 +1,70 @@
+//! The first page, the page of an app, and its settings.
+
+use actix_web::{http::StatusCode, web};
+use nestling_domain::{app::App, ids::Class};
+
+use super::{
+    NoPageAnswer, Notice, Visitor,
+    facts::{self, Known},
+    page,
+};
+use crate::http::{
+    api::find,
+    dashboard::{
+        app::{self as app_page, AppView},
+        app_settings::{self, AppSettingsView},
+        apps::{self as apps_page, AppsView},
+    },
+};
+
+pub(super) async fn apps(visitor: Visitor) -> NoPageAnswer {
+    let known = Known::read(&visitor.services).await?;
+    let (asked, addresses) = (&visitor.asked, &visitor.services.addresses);
+    let view = AppsView::of(&known.facts(), &asked.q, addresses, visitor.visit(None));
+    Ok(asked.choose(|| apps_page::page(&view), || apps_page::fragment(&view)))
+}
+
+pub(super) async fn app(path: web::Path<(String, String)>, visitor: Visitor) -> NoPageAnswer {
+    let services = &visitor.services;
+    let app = find::app(services, &path.0, &path.1).await?;
+    let repository = facts::repository(services, &app).await?;
+    let environments = services.store.environments_of_app(&app.id).await?;
+    let queue = facts::queue(services).await?;
+    let view = AppView::of(
+        &app,
+        &repository,
+        &environments,
+        |id| facts::ahead(&queue, id),
+        &services.addresses,
+        visitor.visit(None),
+    );
+    let asked = &visitor.asked;
+    Ok(asked.choose(|| app_page::page(&view), || app_page::fragment(&view)))
+}
+
+pub(super) async fn settings(path: web::Path<(String, String)>, visitor: Visitor) -> NoPageAnswer {
+    let app = find::app(&visitor.services, &path.0, &path.1).await?;
+    settings_page(&visitor, &app, None, StatusCode::OK).await
+}
+
+/// The settings page again, with what was refused.
+pub(super) async fn settings_with_notice(
+    visitor: &Visitor,
+    app: &App,
+    notice: Notice,
+) -> NoPageAnswer {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    settings_page(visitor, app, Some(notice), status).await
+}
+
+async fn settings_page(
+    visitor: &Visitor,
+    app: &App,
+    notice: Option<Notice>,
+    status: StatusCode,
+) -> NoPageAnswer {
+    let production = facts::listed(&visitor.services, &app.id, Class::Production).await?;
+    let preview = facts::listed(&visitor.services, &app.id, Class::Preview).await?;
+    let view = AppSettingsView::of(app, &production, &preview, visitor.visit(notice));
+    Ok(page(status, &app_settings::page(&view)))
+}
