@@ -108,6 +108,8 @@ impl Sandbox {
                 command.env(name, value);
             }
         }
+        // What is left writable is what was bound: the sandbox's own root would be memory without a limit.
+        command.args(["--remount-ro", "/"]);
         command
             .arg("--chdir")
             .arg(&step.folder)
