@@ -2,14 +2,16 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use libtest_mimic::{Failed, Trial};
 use nestling::{
     domain::ids::Generation,
-    drivers::sandbox::{Isolation, Sandbox},
+    drivers::sandbox::{INIT_INSIDE, Isolation, Sandbox},
     messages::machines::MachineError,
 };
 
@@ -98,6 +100,50 @@ const STORIES: &[Story] = &[
                 !world.environment("shop").join("state").exists(),
                 "erasing removes the state"
             );
+            world.finish(&sandbox);
+        },
+    ),
+    (
+        "a_cache_that_is_nearly_full_begins_anew_and_one_that_nothing_uses_goes",
+        |world| {
+            let mut config = world.config(&[INIT_INSIDE, "inside", "idle"]);
+            config.cache_mib = 4;
+            let sandbox = world.open_as(config);
+            world.ensure(&sandbox, "shop", 1);
+            world.result("shop", 1);
+            let caches = world.data.path().join("data/machines/cache");
+            let (used, unused) = (caches.join("shop-trusted"), caches.join("gone-trusted"));
+            let rights = |path: &Path| {
+                let about = fs::metadata(path).unwrap();
+                (about.uid(), about.gid(), about.mode())
+            };
+            let before = rights(&used);
+            fs::write(used.join("package.tgz"), vec![1; 3_500_000]).unwrap();
+            fs::create_dir(&unused).unwrap();
+            let names = || {
+                let entries = fs::read_dir(&caches).unwrap();
+                let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+                names.collect::<std::collections::BTreeSet<_>>()
+            };
+            let prune = |days: u64, hours: u64| {
+                let later = Duration::from_hours(days * 24 + hours);
+                let pruned = sandbox.prune_caches(SystemTime::now() + later);
+                world.runtime.block_on(pruned).unwrap();
+            };
+            prune(0, 0);
+            assert!(!used.join("package.tgz").exists());
+            assert_eq!(rights(&used), before);
+            assert_eq!(
+                names().len(),
+                3,
+                "what was set aside stays for now: {:?}",
+                names()
+            );
+            prune(0, 3);
+            assert_eq!(names().len(), 2, "and then goes: {:?}", names());
+            prune(15, 0);
+            assert_eq!(names(), ["shop-trusted".to_owned()].into());
+            world.ask(&sandbox, "shop", 1);
             world.finish(&sandbox);
         },
     ),
@@ -380,11 +426,7 @@ const STORIES: &[Story] = &[
         },
     ),
     ("without_isolation_all_of_a_machine_ends_too", |world| {
-        let sandbox = world.open_as(plain(world.config(&[
-            nestling::drivers::sandbox::INIT_INSIDE,
-            "inside",
-            "idle",
-        ])));
+        let sandbox = world.open_as(plain(world.config(&[INIT_INSIDE, "inside", "idle"])));
         world.ensure(&sandbox, "shop", 1);
         assert_eq!(world.result("shop", 1), "ready");
         world.ask(&sandbox, "shop", 1);
@@ -426,8 +468,8 @@ const STORIES: &[Story] = &[
 fn outlive(world: World) {
     if let Ok(folder) = std::env::var("NESTLING_TEST_SERVER") {
         // This is that server: it starts a machine in the folder it is given, and is killed while it waits.
-        let mut config = world.config(&[nestling::drivers::sandbox::INIT_INSIDE, "inside", "idle"]);
-        config.data = std::path::Path::new(&folder).join("data");
+        let mut config = world.config(&[INIT_INSIDE, "inside", "idle"]);
+        config.data = Path::new(&folder).join("data");
         let sandbox = world.open_as(config);
         world.ensure(&sandbox, "shop", 1);
         world.watch(&sandbox, "shop", 1);

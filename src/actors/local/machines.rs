@@ -1,12 +1,18 @@
 //! Machines on this box, by message.
 
+use std::time::{Duration, SystemTime};
+
 use actix::prelude::*;
 use nestling_domain::ids::{EnvironmentId, Generation};
+use tracing::warn;
 
 use crate::{
     drivers::sandbox::Sandbox,
     messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch},
 };
+
+/// How often dependency caches are looked at: each look walks all of their files.
+const CACHE_ROUND: Duration = Duration::from_hours(1);
 
 /// Speaks the machines' protocol for a [`Sandbox`], which keeps order within each environment by itself: an
 /// environment whose machine takes its time to stop delays no other.
@@ -23,6 +29,16 @@ impl LocalMachines {
 }
 
 impl LocalMachines {
+    fn prune_caches(&mut self, ctx: &mut Context<Self>) {
+        let sandbox = self.sandbox.clone();
+        let work = async move {
+            if let Err(error) = sandbox.prune_caches(SystemTime::now()).await {
+                warn!("could not prune the dependency caches: {error}");
+            }
+        };
+        ctx.spawn(work.into_actor(self));
+    }
+
     /// The way for everybody else to reach it.
     pub fn handle(address: &Addr<Self>) -> Handle {
         Handle {
@@ -36,6 +52,11 @@ impl LocalMachines {
 
 impl Actor for LocalMachines {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.prune_caches(ctx);
+        ctx.run_interval(CACHE_ROUND, Self::prune_caches);
+    }
 }
 
 impl Handler<Ensure> for LocalMachines {

@@ -18,6 +18,7 @@
 //! Not covered: the kernel itself (only a virtual machine helps against a hole in it), and files handed over in
 //! flight between processes, which no walk can see.
 
+mod caches;
 mod capabilities;
 mod cgroup;
 mod config;
@@ -229,6 +230,14 @@ impl Sandbox {
                 reason: "there is no such machine".to_owned(),
                 retry: true,
             })
+    }
+
+    /// Removes dependency caches that nothing has used for long, and begins those anew that are nearly full. For an
+    /// hourly round.
+    pub async fn prune_caches(&self, now: std::time::SystemTime) -> std::io::Result<()> {
+        let inner = self.inner.clone();
+        let pruned = tokio::task::spawn_blocking(move || inner.prune_caches(now)).await;
+        pruned.map_err(std::io::Error::other)?
     }
 
     /// Every machine that lives, or of which files are left to be removed with [`destroy`](Self::destroy).

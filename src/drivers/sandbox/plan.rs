@@ -12,7 +12,7 @@ use nestling_protocol::machine::{CACHE_DIR, RUN_DIR, SERVER_DIR, STATE_DIR, TOKE
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EnvironmentDir, Inner,
+    EnvironmentDir, Inner, caches,
     guard::Guard,
     identity, inside,
     launch::give,
@@ -66,6 +66,7 @@ impl Inner {
         }
         layout::private_dir(&folder.state())?;
         layout::private_dir(cache)?;
+        caches::touch(cache)?;
         let home = machine.work().join("home");
         fs::create_dir(&home)?;
         let token = machine.run().join(TOKEN_FILE);
@@ -239,6 +240,12 @@ impl Inner {
             machine,
         })
     }
+}
+
+/// Which dependency cache a machine was made with.
+pub(super) fn cache_group(machine: &MachineDir) -> Option<String> {
+    let terms: Terms = read_json(&terms_file(machine))?;
+    Some(terms.cache)
 }
 
 fn terms_file(machine: &MachineDir) -> PathBuf {
