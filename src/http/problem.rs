@@ -93,7 +93,10 @@ impl Problem {
 
     /// 409 for a runner: the record names its generation neither as serving nor as next. It stops itself.
     pub fn stale(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "stale", "you are stale: stop", detail)
+        Problem {
+            kind: nestling_protocol::STALE.to_owned(),
+            ..Self::new(StatusCode::CONFLICT, "stale", "you are stale: stop", detail)
+        }
     }
 
     /// 410: it was there and is not given any more.

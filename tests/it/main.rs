@@ -11,6 +11,7 @@
 mod demo;
 mod house;
 mod kill;
+mod large_files;
 mod order;
 mod quarantine;
 mod redeploys;

@@ -1,6 +1,8 @@
 //! The real binary as a server, and git as its user would use it.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -158,6 +160,20 @@ pub(crate) fn git(repository: &Path, arguments: &[&str]) {
         .status()
         .unwrap();
     assert!(status.success(), "git {arguments:?}");
+}
+
+/// Asks for a path as a browser would; status and body.
+pub(crate) fn get(host: &str, port: u16, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
 }
 
 pub(crate) fn free_port() -> u16 {

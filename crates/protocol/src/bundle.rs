@@ -69,11 +69,15 @@ pub struct Environment {
     pub endpoint_url: String,
 }
 
+/// The ref of a git bundle that names a tree, if the commit keeps files in Git LFS: their paths, with their content
+/// where the commit has pointers.
+pub const LARGE_FILES_REF: &str = "refs/nestling/large-files";
+
 /// Where the commit comes from.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum Source {
-    /// A git bundle from [`crate::path::SOURCE`].
+    /// A git bundle from [`crate::path::SOURCE`], of this commit without its history; see also [`LARGE_FILES_REF`].
     Bundle {
         /// The commit, all hex digits.
         commit: String,

@@ -13,6 +13,8 @@
 //! | `POST /runner/v1/logs` | [`log::Lines`] | 204, or 409 when stale |
 //! | `POST /runner/v1/upload` | [`log::Upload`] | [`log::UploadAddress`] |
 //! | `PUT` (the address given) | exactly the announced bytes | 204 |
+//!
+//! Whatever is refused is answered with a [`Problem`]; 409 means stale only when the problem is [`STALE`].
 
 pub mod bundle;
 pub mod log;
@@ -21,6 +23,20 @@ pub mod test;
 
 /// The version of this protocol. A runner whose version the server does not speak is told to stop.
 pub const VERSION: u32 = 1;
+
+/// The kind of problem that tells a runner that nobody wants its deployment any more: it stops itself.
+pub const STALE: &str = "urn:nestling:stale";
+
+/// Why a request was refused, as far as a runner reads it (`application/problem+json`, RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// What kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What is wrong, and what would be right.
+    #[serde(default)]
+    pub detail: String,
+}
 
 /// The paths of the protocol, in one place for both sides.
 pub mod path {

@@ -104,7 +104,7 @@ pub(crate) fn keep_alive(server: Server, stop: Stop, generation: u32, boot: Stri
                 Ok(answer) => drop(heed(answer, &server, &stop)),
                 Err(Attempt::Stale) => stop.now(),
                 // The next heartbeat is the retry.
-                Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {}
+                Err(Attempt::Away(_) | Attempt::Refused(..) | Attempt::Disk(_)) => {}
             }
         }
     });

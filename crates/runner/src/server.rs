@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use nestling_protocol::{Problem, STALE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncWriteExt;
@@ -28,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Answers are small JSON; a larger one is not ours. The bundle is the largest.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+/// A reason is a few sentences.
+const PROBLEM_LIMIT: usize = 64 * 1024;
 
 /// Why one attempt brought no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +38,9 @@ pub(crate) enum Attempt {
     /// No server there, or it went away before it answered.
     #[error("the server does not answer: {0}")]
     Away(String),
-    /// It answered something else than success.
-    #[error("the server answered {0}")]
-    Refused(StatusCode),
+    /// It answered something else than success, and why.
+    #[error("the server answered {0}: {1}")]
+    Refused(StatusCode, String),
     /// It said that this generation is stale.
     #[error("the server says that this deployment is no longer wanted")]
     Stale,
@@ -130,8 +133,8 @@ impl Server {
                     self.stop.now();
                     return Err(Stale);
                 }
-                // 401 included: a token is renewed by a later heartbeat, and only 409 means stale.
-                Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {
+                // 401 included: a token is renewed by a later heartbeat.
+                Err(Attempt::Away(_) | Attempt::Refused(..) | Attempt::Disk(_)) => {
                     sleep(pause).await;
                 }
             }
@@ -216,11 +219,36 @@ impl Server {
         }
         let request = request.body(Full::new(body)).map_err(away)?;
         let response = sender.send_request(request).await.map_err(away)?;
-        match response.status() {
-            status if status.is_success() => Ok(response),
-            StatusCode::CONFLICT => Err(Attempt::Stale),
-            status => Err(Attempt::Refused(status)),
+        if response.status().is_success() {
+            return Ok(response);
         }
+        Err(refusal(response).await)
+    }
+}
+
+impl Attempt {
+    /// Whether the same request would be refused again: the server understood it, and said no to what it asks.
+    pub(crate) fn stays(&self) -> bool {
+        match self {
+            Attempt::Stale | Attempt::Disk(_) => true,
+            Attempt::Refused(status, _) => *status == StatusCode::UNPROCESSABLE_ENTITY,
+            Attempt::Away(_) => false,
+        }
+    }
+}
+
+/// What a server means that did not say yes.
+async fn refusal(response: Response<Incoming>) -> Attempt {
+    let status = response.status();
+    let body = http_body_util::Limited::new(response.into_body(), PROBLEM_LIMIT).collect();
+    let body = match timeout(REQUEST_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(_)) | Err(_) => Bytes::new(),
+    };
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) if problem.kind == STALE => Attempt::Stale,
+        Ok(problem) => Attempt::Refused(status, problem.detail),
+        Err(_) => Attempt::Refused(status, "it does not say why".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nestling_protocol::bundle::Source;
+use nestling_protocol::bundle::{LARGE_FILES_REF, Source};
 use nestling_protocol::path;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::{Instant, sleep};
@@ -39,10 +39,7 @@ pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<St
         } => from_http(&git, url, reference, commit).await?,
     }
     let commit = machine.bundle.source.commit();
-    git.run(&["checkout", "--quiet", "--detach", commit])
-        .await?;
     submodules(&git).await?;
-    large_files(&git).await?;
     let head = git.ask(&["rev-parse", "HEAD"]).await?.trim().to_owned();
     if head != commit {
         return Err(git.failure(
@@ -69,17 +66,54 @@ async fn from_bundle(git: &Git<'_>) -> Result<(), Failure> {
     let mut tried = 0;
     while let Err(error) = machine.server.download(path::SOURCE, &file).await {
         tried += 1;
-        let hopeless = matches!(error, Attempt::Stale | Attempt::Disk(_));
-        if hopeless || tried >= DOWNLOADS || Instant::now() >= git.deadline {
-            return Err(git.failure(format!("the source could not be fetched: {error}"), None));
+        if error.stays() || tried >= DOWNLOADS || Instant::now() >= git.deadline {
+            let reason = match error {
+                Attempt::Refused(_, reason) => reason,
+                error @ (Attempt::Away(_) | Attempt::Stale | Attempt::Disk(_)) => error.to_string(),
+            };
+            let reason = format!("the source could not be fetched: {reason}");
+            return Err(git.failure(reason, None));
         }
         sleep(DOWNLOAD_PAUSE).await;
     }
-    git.run(&["bundle", "unbundle", &file.display().to_string()])
+    let bundle = file.display().to_string();
+    // Its parents are left out on purpose, says this file of git's: so `git log` in a build works.
+    let commit = machine.bundle.source.commit();
+    let shallow = machine.checkout().join(".git/shallow");
+    std::fs::write(&shallow, format!("{commit}\n"))
+        .map_err(|error| git.failure(format!("{}: {error}", shallow.display()), None))?;
+    git.run(&["bundle", "unbundle", &bundle]).await?;
+    git.run(&["checkout", "--quiet", "--detach", commit])
         .await?;
+    let refs = git.ask(&["bundle", "list-heads", &bundle]).await?;
+    let large = |line: &str| {
+        line.strip_suffix(LARGE_FILES_REF)
+            .map(|tree| tree.trim().to_owned())
+    };
+    if let Some(tree) = refs.lines().find_map(large) {
+        large_files_of_bundle(git, &tree).await?;
+    }
     // Its objects are in the repository now; the copy would only take room.
     let _ = tokio::fs::remove_file(&file).await;
     Ok(())
+}
+
+/// Puts the content of large files in the place of their pointers. The index goes on naming the pointers, as the
+/// commit does.
+async fn large_files_of_bundle(git: &Git<'_>, tree: &str) -> Result<(), Failure> {
+    git.machine.deployment.say("fetching Git LFS files");
+    let index = git.machine.checkout().join(".git/nestling-large-files");
+    let mut step = git.step(&["checkout", "--quiet", tree, "--", "."]);
+    step.environment
+        .insert("GIT_INDEX_FILE".into(), index.display().to_string());
+    let exit = git.run_step(&step).await?;
+    let _ = tokio::fs::remove_file(&index).await;
+    match exit {
+        Exit::Code(0) => Ok(()),
+        Exit::Code(_) | Exit::Signal(_) | Exit::Memory | Exit::Timeout => {
+            Err(git.explain(&["checkout"], exit))
+        }
+    }
 }
 
 async fn from_http(git: &Git<'_>, url: &str, reference: &str, commit: &str) -> Result<(), Failure> {
@@ -96,16 +130,18 @@ async fn from_http(git: &Git<'_>, url: &str, reference: &str, commit: &str) -> R
             commit,
         ])
         .await?
-        == Exit::Code(0)
+        != Exit::Code(0)
     {
-        return Ok(());
+        // Not every host gives a bare commit.
+        git.machine.deployment.say(format!(
+            "commit {commit} is not given alone; fetching {reference}"
+        ));
+        git.run(&["fetch", "--quiet", "--no-tags", "origin", reference])
+            .await?;
     }
-    // Not every host gives a bare commit.
-    git.machine.deployment.say(format!(
-        "commit {commit} is not given alone; fetching {reference}"
-    ));
-    git.run(&["fetch", "--quiet", "--no-tags", "origin", reference])
-        .await
+    git.run(&["checkout", "--quiet", "--detach", commit])
+        .await?;
+    large_files_of_forge(git).await
 }
 
 async fn submodules(git: &Git<'_>) -> Result<(), Failure> {
@@ -125,7 +161,7 @@ async fn submodules(git: &Git<'_>) -> Result<(), Failure> {
     .await
 }
 
-async fn large_files(git: &Git<'_>) -> Result<(), Failure> {
+async fn large_files_of_forge(git: &Git<'_>) -> Result<(), Failure> {
     if !uses_lfs(&git.machine.checkout()) {
         return Ok(());
     }
@@ -169,9 +205,12 @@ impl Git<'_> {
     }
 
     async fn try_run(&self, arguments: &[&str]) -> Result<Exit, Failure> {
-        let step = self.step(arguments);
+        self.run_step(&self.step(arguments)).await
+    }
+
+    async fn run_step(&self, step: &crate::sandbox::Step) -> Result<Exit, Failure> {
         self.machine
-            .run(&step, self.deadline)
+            .run(step, self.deadline)
             .await
             .map_err(|error| self.failure(error.to_string(), None))
     }

@@ -362,6 +362,42 @@ async fn a_stale_runner_stops_itself_and_leaves_no_process() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_refused_fails_the_deployment_at_once_with_the_servers_reason() {
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", &only_start("node server.js"))],
+    )
+    .await;
+    let reason = "logo.png is kept in Git LFS, and the content is not in the repository";
+    world
+        .model
+        .change(|state| state.no_source = Some(reason.to_owned()));
+    let failure = world.run().until_failed().await;
+    assert_eq!(failure.step, Step::Clone);
+    assert_eq!(
+        failure.reason,
+        format!("the source could not be fetched: {reason}")
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_conflict_that_does_not_say_stale_stops_nobody() {
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", NODE_SERVER),
+        ],
+    )
+    .await;
+    world.model.change(|state| state.conflicts = 3);
+    world.run().until_running().await;
+    assert_eq!(world.model.state(|state| state.conflicts), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_runner_of_the_same_deployment_does_not_begin() {
     let mut world = World::new(
         Kind::Node,

@@ -37,6 +37,7 @@ pub(super) struct Call {
     most: usize,
     long: bool,
     protocol: &'static str,
+    index: Option<PathBuf>,
 }
 
 /// How a call ended.
@@ -87,6 +88,7 @@ impl Call {
             long: false,
             // A missing object of a partial clone must not be fetched behind our back.
             protocol: "none",
+            index: None,
         }
     }
 
@@ -118,6 +120,14 @@ impl Call {
     /// It copies objects: it may take long.
     pub(super) fn long(self) -> Self {
         Call { long: true, ..self }
+    }
+
+    /// It has its index in this file.
+    pub(super) fn index(self, file: &Path) -> Self {
+        Call {
+            index: Some(file.to_owned()),
+            ..self
+        }
     }
 
     /// It reads another repository on this machine.
@@ -194,6 +204,7 @@ impl Git {
             .env("GIT_ALLOW_PROTOCOL", call.protocol)
             .env("GIT_CONFIG_GLOBAL", self.home.join("config"))
             .env("HOME", &self.home)
+            .envs(call.index.as_ref().map(|file| ("GIT_INDEX_FILE", file)))
             // These win over what the repository itself configures.
             .args([
                 "-c",

@@ -7,6 +7,7 @@
 
 mod call;
 mod fingerprint;
+mod large;
 mod mirror;
 mod open;
 mod pack;
@@ -26,6 +27,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 pub use fingerprint::{Fingerprint, fingerprint};
+pub use large::LargeFile;
 pub use open::{NotOpened, Opened};
 pub use pack::{BUNDLE_REF, prune_bundles};
 pub use refs::{Current, Head};
@@ -122,6 +124,27 @@ pub enum GitError {
         what: String,
         /// What it wrote to its error output: the last line that says why.
         said: String,
+    },
+    /// The content of a file that is kept in Git LFS is not in the repository.
+    #[error(
+        "{path}{} kept in Git LFS, and the content is not in the repository: run `git lfs fetch` there, then redeploy",
+        match others { 0 => " is".to_owned(), others => format!(" and {others} more are") }
+    )]
+    LargeFileAbsent {
+        /// The first of them.
+        path: String,
+        /// How many more there are.
+        others: usize,
+    },
+    /// The files that are kept in Git LFS are more than each deployment should copy.
+    #[error(
+        "the files kept in Git LFS have {mib} MiB, and at most {most} MiB are copied to a machine: fetch them in the build instead"
+    )]
+    LargeFilesTooBig {
+        /// What they have.
+        mib: u64,
+        /// What they may have.
+        most: u64,
     },
     /// Its answer is not in the form that it documents.
     #[error("git {what} answered something that cannot be read: {detail}")]

@@ -13,6 +13,7 @@ use std::{
 };
 
 use nestling_domain::ids::{Commit, Timestamp};
+use nestling_protocol::bundle::LARGE_FILES_REF;
 
 use super::{Git, GitError, call::Call};
 
@@ -37,11 +38,12 @@ impl Git {
     }
 
     /// Writes a bundle of `commit`, which the mirror has, to `bundle`: whole, or not at all. One that is there
-    /// already is used again.
+    /// already is used again. `large_files` is the tree of [`Git::large_files`].
     pub async fn pack(
         &self,
         mirror: &Path,
         commit: &Commit,
+        large_files: Option<&str>,
         bundle: &Path,
     ) -> Result<(), GitError> {
         if self.is_packed(bundle).await {
@@ -52,7 +54,7 @@ impl Git {
             source,
         };
         let part = part_of(bundle);
-        let (at, header) = (part.clone(), header(commit));
+        let (at, header) = (part.clone(), header(commit, large_files));
         let begun = tokio::task::spawn_blocking(move || begin(&at, &header)).await;
         let (file, kept) = begun
             .map_err(std::io::Error::other)
@@ -71,7 +73,10 @@ impl Git {
         )
         // What the mirror lacks of its history is no concern of this pack.
         .options(&["--shallow-file", ""])
-        .stdin(format!("--shallow {commit}\n{commit}\n"))
+        .stdin(format!(
+            "--shallow {commit}\n{commit}\n{}\n",
+            large_files.unwrap_or_default()
+        ))
         .into_file(file)
         .long();
         let packed = self.run(call).await;
@@ -121,8 +126,12 @@ pub(super) fn prune_to(folder: &Path, now: Timestamp, most: u64) -> std::io::Res
     Ok(())
 }
 
-fn header(commit: &Commit) -> String {
-    let refs = format!("{commit} HEAD\n{commit} {BUNDLE_REF}\n\n");
+fn header(commit: &Commit, large_files: Option<&str>) -> String {
+    let mut refs = format!("{commit} HEAD\n{commit} {BUNDLE_REF}\n");
+    if let Some(tree) = large_files {
+        refs.push_str(&format!("{tree} {LARGE_FILES_REF}\n"));
+    }
+    refs.push('\n');
     if commit.as_str().len() == 40 {
         format!("# v2 git bundle\n{refs}")
     } else {

@@ -16,6 +16,8 @@ const MOST_OF_ALL: u64 = 16 * 1024 * 1024;
 pub struct File {
     /// Its path, with `/`.
     pub path: String,
+    /// How git writes its mode: `100644`, or `100755` when it can be executed.
+    pub(super) mode: String,
     /// Its content's name.
     object: String,
     /// Its size in bytes.
@@ -77,12 +79,18 @@ fn file(line: &[u8]) -> Option<File> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;
     let mut words = head.split_ascii_whitespace();
-    let regular = matches!(words.next(), Some("100644" | "100755" | "100664"));
+    let mode = words.next()?;
+    let regular = matches!(mode, "100644" | "100755" | "100664");
     let blob = words.next() == Some("blob");
     let object = words.next()?.to_owned();
     let size = words.next()?.parse().ok()?;
     let path = String::from_utf8(line[tab + 1..].to_vec()).ok()?;
-    (regular && blob).then_some(File { path, object, size })
+    (regular && blob).then(|| File {
+        path,
+        mode: mode.to_owned(),
+        object,
+        size,
+    })
 }
 
 /// One answer of `cat-file --batch` and what follows it: `object type size`, newline, content, newline.

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     http::{Addresses, problem::Problem},
     messages::{
-        forge::Pack,
+        forge::{ForgeError, Pack},
         secrets::{Reveal, Revealed},
     },
 };
@@ -114,15 +114,16 @@ pub(super) async fn source(
             deployment.generation
         )));
     }
-    let path = runners
-        .services
-        .forge
-        .pack
-        .send(Pack {
-            repository: record.repository,
-            commit: deployment.commit.id.clone(),
-        })
-        .await??;
+    let pack = Pack {
+        repository: record.repository,
+        commit: deployment.commit.id.clone(),
+    };
+    let path = match runners.services.forge.pack.send(pack).await? {
+        Ok(path) => path,
+        // Asked again, it would be refused again: the deployment fails with the reason.
+        Err(ForgeError::Rejected(reason)) => return Err(Problem::unfit(reason)),
+        Err(failed @ ForgeError::Failed(_)) => return Err(failed.into()),
+    };
     let unreadable = |error: std::io::Error| {
         warn!(environment.id = %record.id, "could not read the packed source of {}: {error}", record.name());
         Problem::unavailable(format!(

@@ -30,7 +30,7 @@ impl Logger {
                 match logger.send_batch().await {
                     Ok(()) => {}
                     Err(Attempt::Stale) => return logger.0.stop.now(),
-                    Err(Attempt::Away(_) | Attempt::Refused(_) | Attempt::Disk(_)) => {
+                    Err(Attempt::Away(_) | Attempt::Refused(..) | Attempt::Disk(_)) => {
                         sleep(AWAY_PAUSE).await;
                     }
                 }

@@ -13,9 +13,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use nestling_protocol::bundle::Bundle;
 use nestling_protocol::log::{Line, Lines, Log, Upload, UploadAddress};
-use nestling_protocol::path;
 use nestling_protocol::report::{Answer, Failure, Next, Phase, Report};
 use nestling_protocol::test::{ARTIFACT, Results};
+use nestling_protocol::{Problem, path};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,6 +38,10 @@ pub struct State {
     announced: Vec<Upload>,
     /// Answers everything with this status instead.
     pub mood: Option<StatusCode>,
+    /// Answers so many requests with a conflict that is not about being stale.
+    pub conflicts: u32,
+    /// Answers that the source cannot be had, for this reason.
+    pub no_source: Option<String>,
     /// Answers `stop`.
     pub stopping: bool,
     /// Answers `prepared` with `wait` so many times.
@@ -67,6 +71,8 @@ impl Model {
             puts: BTreeMap::new(),
             announced: vec![],
             mood: None,
+            conflicts: 0,
+            no_source: None,
             stopping: false,
             waits: 0,
             wrong: vec![],
@@ -181,11 +187,25 @@ impl State {
             self.wrong.push(format!("{path} without the token"));
             return status(StatusCode::UNAUTHORIZED);
         }
+        if self.conflicts > 0 {
+            self.conflicts -= 1;
+            return problem(StatusCode::CONFLICT, "conflict", None);
+        }
         if let Some(mood) = self.mood {
-            return status(mood);
+            let kind = if mood == StatusCode::CONFLICT {
+                "stale"
+            } else {
+                "mood"
+            };
+            return problem(mood, kind, None);
         }
         match (method, path) {
             (&Method::GET, path::BUNDLE) => json(&self.bundle),
+            (&Method::GET, path::SOURCE) if self.no_source.is_some() => problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unfit",
+                self.no_source.as_deref(),
+            ),
             (&Method::GET, path::SOURCE) => Response::new(self.source.clone().into()),
             (&Method::POST, path::REPORT) => self.report(serde_json::from_slice(body).unwrap()),
             (&Method::POST, path::HEARTBEAT) => {
@@ -342,6 +362,15 @@ impl State {
 
 fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
     Response::new(serde_json::to_vec(value).unwrap().into())
+}
+
+fn problem(status: StatusCode, kind: &str, detail: Option<&str>) -> Response<Full<Bytes>> {
+    let mut response = json(&Problem {
+        kind: format!("urn:nestling:{kind}"),
+        detail: detail.unwrap_or_default().to_owned(),
+    });
+    *response.status_mut() = status;
+    response
 }
 
 fn status(status: StatusCode) -> Response<Full<Bytes>> {

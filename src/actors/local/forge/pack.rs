@@ -29,6 +29,19 @@ enum NotPacked {
     Rewritten,
 }
 
+impl NotPacked {
+    /// Whether trying again in a moment ends the same: a person must do something first.
+    fn stays(&self) -> bool {
+        matches!(
+            self,
+            NotPacked::Rewritten
+                | NotPacked::Git(
+                    GitError::LargeFileAbsent { .. } | GitError::LargeFilesTooBig { .. }
+                )
+        )
+    }
+}
+
 impl Watched {
     /// A bundle of this commit: packed once, from our mirror, which is brought up to date when it lacks the commit.
     pub(super) async fn pack(&self, commit: &Commit) -> Result<PathBuf, ForgeError> {
@@ -46,7 +59,7 @@ impl Watched {
         }
         packed.map(|()| bundle).map_err(|error| {
             let reason = format!("commit {} of {}: {error}", commit.short(), self.path);
-            if matches!(error, NotPacked::Rewritten) {
+            if error.stays() {
                 return ForgeError::Rejected(reason);
             }
             ForgeError::Failed(reason)
@@ -84,7 +97,15 @@ impl Watched {
                 return Err(NotPacked::Rewritten);
             }
         }
-        Ok(git.pack(&mirror, commit, bundle).await?)
+        let large = git.large_files(&mirror, commit).await?;
+        let large = if large.is_empty() {
+            None
+        } else {
+            let opened = git.open(self.path.as_ref()).await?;
+            let copied = git.copy_large_files(&opened.git_dir, &mirror, &large);
+            Some(copied.await?)
+        };
+        Ok(git.pack(&mirror, commit, large.as_deref(), bundle).await?)
     }
 
     /// Removes a mirror that git cannot use, so that it is made anew; not while it may hold what the repository

@@ -44,7 +44,11 @@ async fn a_commit_is_packed_without_history_even_after_its_owner_rewrote_it() {
     assert!(world.git.has_commit(&mirror, &second).await.unwrap());
 
     let bundle = world.path("bundles/x.bundle");
-    world.git.pack(&mirror, &second, &bundle).await.unwrap();
+    world
+        .git
+        .pack(&mirror, &second, None, &bundle)
+        .await
+        .unwrap();
     fetch(&bundle, &world.path("clone"), &second);
     assert_eq!(
         std::fs::read_to_string(world.path("clone/change.txt")).unwrap(),
@@ -54,7 +58,7 @@ async fn a_commit_is_packed_without_history_even_after_its_owner_rewrote_it() {
     let packed = std::fs::metadata(&bundle).unwrap();
     world
         .git
-        .pack(Path::new("/nowhere"), &second, &bundle)
+        .pack(Path::new("/nowhere"), &second, None, &bundle)
         .await
         .unwrap();
     assert_eq!(std::fs::metadata(&bundle).unwrap().len(), packed.len());
@@ -90,9 +94,93 @@ async fn a_shallow_clone_and_a_sha256_repository_are_mirrored_and_packed_too() {
             .await
             .unwrap();
         let bundle = world.path(&format!("bundles/{name}"));
-        world.git.pack(&mirror, &commit, &bundle).await.unwrap();
+        world
+            .git
+            .pack(&mirror, &commit, None, &bundle)
+            .await
+            .unwrap();
         fetch(&bundle, &world.path(&format!("{name}-clone")), &commit);
     }
+}
+
+/// Keeps a file in Git LFS as `git lfs` does, which need not be installed.
+fn keep_large(shop: &Sample, path: &str, content: &str, there: bool) -> Commit {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes());
+    let id: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if there {
+        let folder = shop
+            .path
+            .join(".git/lfs/objects")
+            .join(&id[..2])
+            .join(&id[2..4]);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(&id), content).unwrap();
+    }
+    let attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
+    std::fs::write(shop.path.join(".gitattributes"), attributes).unwrap();
+    let size = content.len();
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{id}\nsize {size}\n");
+    shop.commit(path, &pointer, &format!("Add {path}"))
+}
+
+#[tokio::test]
+async fn a_file_kept_in_git_lfs_is_packed_with_its_content_and_an_absent_one_is_named() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let (git_dir, mirror) = (world.path("shop/.git"), world.path("mirrors/1.git"));
+    world.git.mirror(&git_dir, &mirror).await.unwrap();
+    assert!(
+        world
+            .git
+            .large_files(&mirror, &shop.head("main"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let commit = keep_large(&shop, "deep/ä b.bin", "as large as can be", true);
+    world.git.mirror(&git_dir, &mirror).await.unwrap();
+    let large = world.git.large_files(&mirror, &commit).await.unwrap();
+    let tree = world
+        .git
+        .copy_large_files(&git_dir, &mirror, &large)
+        .await
+        .unwrap();
+    let bundle = world.path("bundles/x.bundle");
+    world
+        .git
+        .pack(&mirror, &commit, Some(&tree), &bundle)
+        .await
+        .unwrap();
+    fetch(&bundle, &world.path("clone"), &commit);
+    let clone = world.path("clone");
+    let reference = format!("+{0}:{0}", nestling_protocol::bundle::LARGE_FILES_REF);
+    git_in(
+        &clone,
+        &["fetch", "-q", bundle.to_str().unwrap(), &reference],
+    )
+    .unwrap();
+    let shown = format!("{tree}:deep/ä b.bin");
+    assert_eq!(
+        git_in(&clone, &["show", &shown]).unwrap(),
+        "as large as can be"
+    );
+
+    keep_large(&shop, "x.bin", "one", false);
+    let commit = keep_large(&shop, "y.bin", "two", false);
+    world.git.mirror(&git_dir, &mirror).await.unwrap();
+    let large = world.git.large_files(&mirror, &commit).await.unwrap();
+    let error = world
+        .git
+        .copy_large_files(&git_dir, &mirror, &large)
+        .await
+        .unwrap_err();
+    insta::assert_snapshot!(error, @"x.bin and 1 more are kept in Git LFS, and the content is not in the repository: run `git lfs fetch` there, then redeploy");
 }
 
 #[tokio::test]
@@ -156,7 +244,7 @@ async fn a_pack_that_fails_leaves_no_file() {
     let bundle = world.path("bundles/x");
     let error = world
         .git
-        .pack(&world.path("shop/.git"), &absent, &bundle)
+        .pack(&world.path("shop/.git"), &absent, None, &bundle)
         .await
         .unwrap_err();
     insta::assert_snapshot!(error, @"git pack-objects failed: fatal: bad object abababababababababababababababababababab");
