@@ -290,14 +290,24 @@ impl<'a> Draft<'a> {
         self.say(Happened::Serving { generation });
     }
 
-    /// Lets go of what serves, so that an exclusive app can take its state folder; remembered for a roll-back.
+    /// Lets go of what serves, so that an exclusive app that is prepared can take its state folder; remembered
+    /// for a roll-back. What drains already has its time first.
     pub(super) fn make_way(&mut self) {
+        if self.life().world.draining.is_some() {
+            return;
+        }
         let State::Restarting {
-            serving, rollback, ..
+            serving,
+            rollback,
+            next,
+            ..
         } = &mut self.life_mut().state
         else {
             return;
         };
+        if next.phase != Phase::Prepared || !next.exclusive {
+            return;
+        }
         let Some(older) = serving.take() else { return };
         let generation = older.generation;
         *rollback = Some(older.commit);

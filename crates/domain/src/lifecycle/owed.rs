@@ -45,6 +45,8 @@ pub enum Lane {
     Admission,
     /// The environment's machines.
     Machine,
+    /// The end of requests to what served before: up to 10 s for which no newer build has to wait.
+    Drain,
     /// The proof that a deployment is healthy.
     Proof,
     /// Questions to the forge.
@@ -58,7 +60,8 @@ impl Effect {
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Admit(_) => Lane::Admission,
-            Effect::Launch(_) | Effect::Drain(_) | Effect::Destroy { .. } => Lane::Machine,
+            Effect::Launch(_) | Effect::Destroy { .. } => Lane::Machine,
+            Effect::Drain(_) => Lane::Drain,
             Effect::Probe(_) => Lane::Proof,
             Effect::Look(_) => Lane::Look,
             Effect::Announce(_) => Lane::Announce,
@@ -86,8 +89,12 @@ impl Lifecycle {
             match next.phase {
                 Phase::Queued if due(next.not_before) => owed.push(Effect::Admit(generation)),
                 Phase::Launching => owed.push(Effect::Launch(generation)),
-                Phase::Probing => owed.push(Effect::Probe(generation)),
+                // The switch would begin another drain: what drains has its time first.
+                Phase::Probing if self.world.draining.is_none() => {
+                    owed.push(Effect::Probe(generation));
+                }
                 Phase::Queued
+                | Phase::Probing
                 | Phase::Booting
                 | Phase::Cloning
                 | Phase::SettingUp

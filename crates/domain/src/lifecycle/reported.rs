@@ -106,9 +106,7 @@ impl Draft<'_> {
                     next.exclusive = *exclusive;
                 }
                 self.advance(deployment, Phase::Prepared);
-                if *exclusive {
-                    self.make_way();
-                }
+                self.make_way();
             }
             Reported::Starting => self.advance(deployment, Phase::Starting),
             Reported::Running { endpoints } => {

@@ -175,9 +175,10 @@ impl Draft<'_> {
                 phase,
             } => self.reported(*generation, boot, *seq, phase),
             Observation::Healthy(generation) => {
-                if self
-                    .next_mut(*generation)
-                    .is_some_and(|next| next.phase == Phase::Probing)
+                if self.life().world.draining.is_none()
+                    && self
+                        .next_mut(*generation)
+                        .is_some_and(|next| next.phase == Phase::Probing)
                 {
                     self.serve(*generation);
                 }
@@ -193,6 +194,7 @@ impl Draft<'_> {
             Observation::Drained(generation) => {
                 if self.life().world.draining == Some(*generation) {
                     self.life_mut().world.draining = None;
+                    self.make_way();
                 }
             }
             Observation::Lost {

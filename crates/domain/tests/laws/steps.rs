@@ -192,6 +192,20 @@ proptest! {
     }
 
     #[test]
+    fn what_drains_is_kept_until_it_has_or_all_is_stopped((record, now) in reached(), event in event()) {
+        let Some(draining) = record.world.draining else { return Ok(()) };
+        let Ok(step) = record.step(&event, now, &Times::default()) else { return Ok(()) };
+        let drained = event == Event::Observed(Observation::Drained(draining));
+        let stopped = matches!(step.next.state, State::Stopped { .. });
+        // A listing of what is gone may take the machine away: that is for the outside to say, not for us.
+        let listing = matches!(&event, Event::Observed(Observation::Absent { .. }));
+        if drained || stopped || listing { return Ok(()) }
+        prop_assert_eq!(step.next.world.draining, Some(draining));
+        let known = record.world.machines.contains(&draining);
+        prop_assert_eq!(step.next.keep().contains(&draining), known);
+    }
+
+    #[test]
     fn close_wins_over_everything_in_flight((record, now) in reached(), late in prop::collection::vec(observation(), 0..10)) {
         let closed = record.step(&Event::Command(Command::Delete), now, &Times::default()).unwrap().next;
         let mut after = closed;

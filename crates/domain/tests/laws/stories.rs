@@ -688,3 +688,52 @@ fn each_question_to_the_forge_has_its_own_number() {
         "a late answer to an earlier question is no answer"
     );
 }
+
+#[test]
+fn a_long_drain_delays_no_build_and_is_not_cut_short_by_the_next_switch() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    // As `running`, whose drain does not end here.
+    assert_eq!(prepared(&mut world, 2), Next::Go);
+    let listens = Report::Running {
+        endpoints: vec![endpoint()],
+    };
+    report(&mut world, 2, 5, listens.clone());
+    observed(&mut world, Observation::Healthy(Generation(2)));
+    assert_eq!(world.record.world.draining, Some(Generation(1)));
+
+    pushed(&mut world, 6);
+    observed(&mut world, Observation::Admitted(Generation(3)));
+    let owed = world.record.owed(world.now);
+    let (drain, launch) = (Effect::Drain(Generation(1)), Effect::Launch(Generation(3)));
+    assert!(owed.contains(&drain) && owed.contains(&launch), "{owed:?}");
+    assert_ne!(drain.lane(), launch.lane(), "one would wait for the other");
+
+    assert_eq!(prepared(&mut world, 3), Next::Go);
+    report(&mut world, 3, 5, listens);
+    let probe = Effect::Probe(Generation(3));
+    assert!(!world.record.owed(world.now).contains(&probe));
+    observed(&mut world, Observation::Drained(Generation(1)));
+    assert!(world.record.owed(world.now).contains(&probe));
+}
+
+#[test]
+fn an_app_that_becomes_exclusive_waits_for_a_drain_before_it_begins_another() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    prepared(&mut world, 2);
+    let listens = Report::Running {
+        endpoints: vec![endpoint()],
+    };
+    report(&mut world, 2, 5, listens);
+    observed(&mut world, Observation::Healthy(Generation(2)));
+    world.exclusive = true;
+    pushed(&mut world, 6);
+    assert_eq!(prepared(&mut world, 3), Next::Wait);
+    assert_eq!(world.record.serving().unwrap().generation, Generation(2));
+    observed(&mut world, Observation::Drained(Generation(1)));
+    assert_eq!(world.record.world.draining, Some(Generation(2)));
+    assert!(world.record.serving().is_none());
+}
