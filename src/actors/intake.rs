@@ -220,6 +220,10 @@ impl Handler<Arrived> for Intake {
     type Result = ();
 
     fn handle(&mut self, _: Arrived, ctx: &mut Self::Context) {
+        // Also when a repository is in trouble, or well again: nothing else would tell the pages.
+        self.live.do_send(Touch {
+            topic: super::live::EVERYTHING.to_owned(),
+        });
         self.work(ctx);
     }
 }

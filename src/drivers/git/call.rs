@@ -142,10 +142,15 @@ impl Call {
 impl Git {
     /// Makes a call that must succeed; what it wrote.
     pub(super) async fn run(&self, call: Call) -> Result<Vec<u8>, GitError> {
+        Ok(self.succeed(call).await?.stdout)
+    }
+
+    /// The same, with what it warned of.
+    pub(super) async fn succeed(&self, call: Call) -> Result<Ended, GitError> {
         let what = call.subcommand.clone();
         let ended = self.ask(call).await?;
         if ended.code == Some(0) {
-            return Ok(ended.stdout);
+            return Ok(ended);
         }
         let said = reason(&ended);
         Err(GitError::Refused { what, said })

@@ -30,6 +30,10 @@ impl Git {
                 }
                 self.fetch(git_dir, mirror).await
             }
+            // A ref of a name that git does not take spoils the fetch of all of them, not that of the others.
+            Err(GitError::Refused { said, .. }) if said.contains("not our ref") => {
+                self.fetch_named(git_dir, mirror).await
+            }
             fetched => fetched,
         }
     }
@@ -46,6 +50,36 @@ impl Git {
     }
 
     async fn fetch(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
+        let rest = [
+            "--end-of-options".into(),
+            git_dir.as_os_str().to_owned(),
+            "+refs/heads/*:refs/heads/*".into(),
+        ];
+        self.fetch_with(mirror, rest, Vec::new()).await
+    }
+
+    /// Fetches each branch that git can follow by its name.
+    async fn fetch_named(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
+        let heads = self.heads(git_dir).await?.heads;
+        let named = heads.iter().map(|head| {
+            let branch = &head.branch;
+            format!("+refs/heads/{branch}:refs/heads/{branch}\n")
+        });
+        let rest = [
+            "--stdin".into(),
+            "--end-of-options".into(),
+            git_dir.as_os_str().to_owned(),
+        ];
+        self.fetch_with(mirror, rest, named.collect::<String>().into_bytes())
+            .await
+    }
+
+    async fn fetch_with(
+        &self,
+        mirror: &Path,
+        rest: [OsString; 3],
+        stdin: Vec<u8>,
+    ) -> Result<(), GitError> {
         let args = [
             "--quiet",
             "--prune",
@@ -54,13 +88,9 @@ impl Git {
             "--update-shallow",
             "--no-write-fetch-head",
         ];
-        let args = args.map(OsString::from).into_iter().chain([
-            "--end-of-options".into(),
-            git_dir.as_os_str().to_owned(),
-            "+refs/heads/*:refs/heads/*".into(),
-        ]);
-        self.run(Call::at(mirror, "fetch", args).over_files().long())
-            .await?;
+        let args = args.map(OsString::from).into_iter().chain(rest);
+        let call = Call::at(mirror, "fetch", args).stdin(stdin);
+        self.run(call.over_files().long()).await?;
         Ok(())
     }
 

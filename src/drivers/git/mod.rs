@@ -30,7 +30,7 @@ pub use fingerprint::{Fingerprint, fingerprint};
 pub use large::LargeFile;
 pub use open::{NotOpened, Opened};
 pub use pack::{BUNDLE_REF, prune_bundles};
-pub use refs::{Current, Head};
+pub use refs::{Current, Head, Heads, LeftOut};
 pub use tree::{Content, File};
 
 /// Quick calls at once: a folder that hangs holds one of them for at most its timeout.

@@ -6,7 +6,6 @@ use nestling_domain::{
     deployment::CommitInfo,
     ids::{Commit, Timestamp},
 };
-use tracing::warn;
 
 use super::{Git, GitError, call::Call};
 
@@ -30,6 +29,24 @@ pub struct Head {
     pub committed_at: Timestamp,
 }
 
+/// All branches of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// Those that can be followed.
+    pub heads: Vec<Head>,
+    /// Those that cannot.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A branch that cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name, for people.
+    pub branch: String,
+    /// Why, and what would be right, for people.
+    pub why: String,
+}
+
 /// Which branches the repository itself points at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Current {
@@ -41,11 +58,14 @@ pub struct Current {
 
 impl Git {
     /// All branches, complete: an error when even one cannot be read.
-    pub async fn heads(&self, git_dir: &Path) -> Result<Vec<Head>, GitError> {
-        let answer = self
-            .run(Call::at(git_dir, "for-each-ref", [FORMAT, "refs/heads/"]))
+    pub async fn heads(&self, git_dir: &Path) -> Result<Heads, GitError> {
+        let ended = self
+            .succeed(Call::at(git_dir, "for-each-ref", [FORMAT, "refs/heads/"]))
             .await?;
-        read_heads(&answer)
+        let mut all = read_heads(&ended.stdout)?;
+        let warnings = String::from_utf8_lossy(&ended.stderr);
+        all.left_out.extend(warnings.lines().filter_map(no_name));
+        Ok(all)
     }
 
     /// Of the branches, those that have no commit which `than` lacks. One call for all of them.
@@ -105,12 +125,30 @@ impl Git {
     }
 }
 
-fn read_heads(answer: &[u8]) -> Result<Vec<Head>, GitError> {
-    let mut heads = Vec::new();
+/// A branch that git itself leaves out, because only a hand in its folder can have made it.
+fn no_name(warning: &str) -> Option<LeftOut> {
+    let (_, name) = warning.split_once("ignoring ref with broken name refs/heads/")?;
+    Some(LeftOut {
+        branch: shown(name),
+        why: "git takes no branch of such a name; rename its file below refs/heads".to_owned(),
+    })
+}
+
+/// A name for people: it may hold anything.
+fn shown(name: &str) -> String {
+    let name = name.trim_end().chars().filter(|c| !c.is_control());
+    name.take(LONGEST_TEXT).collect()
+}
+
+fn read_heads(answer: &[u8]) -> Result<Heads, GitError> {
+    let mut all = Heads::default();
     for field in fields(answer, FIELDS)? {
         let Some(branch) = branch_of(field[0]) else {
             let name = String::from_utf8_lossy(field[0]);
-            warn!("branch {name} is left out: its name is not UTF-8");
+            all.left_out.push(LeftOut {
+                branch: shown(&name),
+                why: "its name is not UTF-8; rename it with `git branch -m`".to_owned(),
+            });
             continue;
         };
         let text = |field: &[u8]| -> String {
@@ -121,7 +159,10 @@ fn read_heads(answer: &[u8]) -> Result<Vec<Head>, GitError> {
                 .collect()
         };
         if field[2] != b"commit" {
-            warn!("branch {branch} is left out: it names a {}", text(field[2]));
+            all.left_out.push(LeftOut {
+                branch: shown(&branch),
+                why: format!("it names a {} in place of a commit", text(field[2])),
+            });
             continue;
         }
         let unreadable = |detail: String| GitError::Unreadable {
@@ -135,7 +176,7 @@ fn read_heads(answer: &[u8]) -> Result<Vec<Head>, GitError> {
             .unwrap_or(0)
             .max(0)
             .unsigned_abs();
-        heads.push(Head {
+        all.heads.push(Head {
             branch,
             commit: CommitInfo {
                 id,
@@ -145,7 +186,7 @@ fn read_heads(answer: &[u8]) -> Result<Vec<Head>, GitError> {
             committed_at: Timestamp(seconds.saturating_mul(1000)),
         });
     }
-    Ok(heads)
+    Ok(all)
 }
 
 /// Records of `count` fields that each end with NUL, and each record with a newline.

@@ -18,6 +18,7 @@ use crate::drivers::{
     git::{Fingerprint, Opened},
     store::{Store, StoreError},
 };
+use crate::messages::forge::Arrived;
 
 /// How far back the inbox is read for what was told last: further back only a restart after a busy week looks,
 /// and what it misses is told a second time, which changes nothing.
@@ -84,7 +85,7 @@ impl Memory {
     /// Records this trouble, or that there is none any more.
     pub(super) async fn trouble(
         &mut self,
-        store: &dyn Store,
+        tools: &Tools,
         trouble: Option<String>,
     ) -> Result<(), StoreError> {
         if self.repository.trouble == trouble {
@@ -99,8 +100,10 @@ impl Memory {
             trouble,
             ..self.repository.clone()
         };
-        store.put_repository(&repository).await?;
+        tools.store.put_repository(&repository).await?;
         self.repository = repository;
+        // Whoever looks at a page is shown it.
+        tools.arrived.do_send(Arrived);
         Ok(())
     }
 }

@@ -23,7 +23,12 @@ pub(super) struct Read {
     pub(super) listing: Listing,
     /// The head of its default branch.
     pub(super) default: CommitInfo,
+    /// The branches that cannot be followed, and why; `None` when all can.
+    pub(super) left_out: Option<String>,
 }
+
+/// How many branches that are left out are named: enough to find one's own.
+const NAMED: usize = 3;
 
 /// The state of the files of refs; `None` when it proves nothing.
 pub(super) async fn fingerprint(opened: &Opened) -> Option<Fingerprint> {
@@ -47,8 +52,8 @@ impl Watched {
             return Err(format!("{} was not opened", self.path));
         };
         let fingerprint = fingerprint(&opened).await;
-        let heads = match git.heads(&opened.git_dir).await {
-            Ok(heads) => heads,
+        let git::Heads { heads, left_out } = match git.heads(&opened.git_dir).await {
+            Ok(all) => all,
             // Looked at again from the start, because that says more.
             Err(error) => {
                 return Err(match git.open(self.path.as_ref()).await {
@@ -72,11 +77,20 @@ impl Watched {
             at: clock::now(),
             branches: branches.collect(),
         };
+        let named = left_out.iter().take(NAMED).map(|one| {
+            format!(
+                "branch `{}` of {} is left out: {}",
+                one.branch, self.path, one.why
+            )
+        });
+        let named: Vec<String> = named.collect();
+        let left_out = (!named.is_empty()).then(|| named.join("; "));
         Ok(Read {
             opened,
             fingerprint,
             listing,
             default,
+            left_out,
         })
     }
 

@@ -160,7 +160,7 @@ impl Watched {
                 memory.opened = None;
                 let shown = Some(trouble.clone());
                 memory
-                    .trouble(&*self.tools.store, shown)
+                    .trouble(&self.tools, shown)
                     .await
                     .map_err(not_stored)?;
                 Err(ForgeError::Failed(trouble))
@@ -178,8 +178,13 @@ impl Watched {
         };
         let taken = self.decide(memory, &mut loaded, &read, &default).await;
         memory.known = Some(loaded);
-        let (facts, trouble) = taken?;
-        memory.trouble(store, trouble).await.map_err(not_stored)?;
+        let (facts, no_app) = taken?;
+        let troubles: Vec<String> = no_app.into_iter().chain(read.left_out).collect();
+        let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
+        memory
+            .trouble(&self.tools, trouble)
+            .await
+            .map_err(not_stored)?;
         if facts.is_empty() {
             return Ok(());
         }

@@ -219,7 +219,9 @@ async fn a_repository_that_belongs_to_somebody_else_is_read_like_any_other() {
     assert_eq!(given.status.success(), root);
     let opened = world.git.open(&shop.path).await.unwrap();
     assert_eq!(
-        world.git.heads(&opened.git_dir).await.unwrap()[0].commit.id,
+        world.git.heads(&opened.git_dir).await.unwrap().heads[0]
+            .commit
+            .id,
         commit
     );
     world

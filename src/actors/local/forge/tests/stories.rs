@@ -230,7 +230,7 @@ async fn apps_of_a_branch_count_while_production_has_none_and_the_page_says_so()
     shop.commit("web/index.html", "hi", "Add a page");
     shop.git(&["checkout", "-q", "main"]);
     let id = world.watch("shop").await;
-    insta::assert_snapshot!(world.trouble(id).unwrap(), @"no app in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run");
+    insta::assert_snapshot!(world.trouble(id).unwrap(), @r#"no app of a known kind in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT""#);
     assert_eq!(world.apps(), [r#"Static web in "web""#]);
     shop.git(&["merge", "-q", "first-app"]);
     world
