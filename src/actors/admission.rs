@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix::prelude::*;
 use nestling_domain::{ids::RepositoryId, queue};
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::messages::{
     admission::{Adopt, Ask, Build, Free, Handle, Look, Pause, Queue},
@@ -133,12 +133,10 @@ impl Handler<Pause> for Admission {
 
     fn handle(&mut self, Pause(reason): Pause, _: &mut Self::Context) {
         if self.paused != reason {
-            info!(
-                "builds are {}",
-                reason
-                    .as_deref()
-                    .map_or("going on".to_owned(), |reason| format!("paused: {reason}"))
-            );
+            match &reason {
+                Some(reason) => warn!("no build is begun: {reason}"),
+                None => info!("builds go on"),
+            }
             self.paused = reason;
             self.live.do_send(Touch {
                 topic: "*".to_owned(),

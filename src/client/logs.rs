@@ -72,9 +72,17 @@ async fn choose(connection: &Connection, wanted: &Wanted) -> Result<(u32, &'stat
         Some(Which::Deployment) => "deployment",
         Some(Which::Runtime) => "runtime",
         None if serving == Some(number) => "runtime",
+        None if failed_running(&view, number) => "runtime",
         None => "deployment",
     };
     Ok((number, log))
+}
+
+/// Whether this deployment failed once its app was started, so that the app's own words say why.
+fn failed_running(view: &EnvironmentView, number: u32) -> bool {
+    view.failure.as_ref().is_some_and(|failure| {
+        failure.number == number && matches!(failure.phase.as_str(), "starting" | "running")
+    })
 }
 
 /// The last deployment of a stopped environment.

@@ -2,7 +2,7 @@
 
 use super::{AppName, Failed, Output, connection::Connection, output::Table};
 use crate::http::api::views::{
-    AppsPage, EnvironmentView, EnvironmentsPage, TestsView, WaitingView,
+    AppsPage, EnvironmentView, EnvironmentsPage, TestsView, TroubleView, TroublesView, WaitingView,
 };
 
 /// Items asked for at a time.
@@ -27,16 +27,31 @@ pub(super) async fn ps(
         environments.extend(of_app);
         waiting.extend(waits);
     }
+    let TroublesView { troubles } = connection.get("/v1/troubles").await?;
     if connection.json {
-        let all = serde_json::json!({ "environments": environments, "waiting": waiting });
+        let all = serde_json::json!({ "environments": environments, "waiting": waiting, "troubles": troubles });
         return Ok(output.json(&all)?);
     }
-    if environments.is_empty() && waiting.is_empty() {
-        return Ok(
-            output.line("no environments yet: an app is found by what its repository holds")?
-        );
+    let any = !environments.is_empty() || !waiting.is_empty();
+    if any {
+        output.table(&table(&environments, &waiting))?;
+    } else {
+        output.line("no environments yet: an app is found by what its repository holds")?;
     }
-    Ok(output.table(&table(&environments, &waiting))?)
+    if !troubles.is_empty() {
+        output.line("")?;
+        output.table(&in_the_way(&troubles))?;
+    }
+    Ok(())
+}
+
+/// What stands in the way of more than one environment.
+fn in_the_way(troubles: &[TroubleView]) -> Table {
+    let mut table = Table::new(&["IN THE WAY"]);
+    for trouble in troubles {
+        table.row(vec![trouble.about.clone()], vec![trouble.reason.clone()]);
+    }
+    table
 }
 
 async fn all_apps(connection: &Connection) -> Result<Vec<AppName>, Failed> {
@@ -110,15 +125,25 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
     table
 }
 
+/// What people should know of it, most urgent first.
 fn notes(environment: &EnvironmentView) -> Vec<String> {
-    let trouble = environment
-        .next
+    let mut notes: Vec<String> = environment.reason.iter().cloned().collect();
+    let ended = environment
+        .failure
         .as_ref()
-        .and_then(|next| next.trouble.clone());
-    [environment.reason.clone(), trouble]
-        .into_iter()
-        .flatten()
-        .collect()
+        .and_then(|failure| failure.exit.as_ref());
+    if ended.is_some() {
+        notes.push(format!(
+            "its last words: nestling logs {}",
+            environment.name
+        ));
+    }
+    if let Some(newest) = environment.next.as_ref().or(environment.serving.as_ref()) {
+        notes.extend(newest.trouble.clone());
+        notes.extend(newest.tests.reason.clone());
+        notes.extend(newest.notes.iter().cloned());
+    }
+    notes
 }
 
 fn tests(tests: &TestsView) -> String {

@@ -2,7 +2,10 @@
 
 use clap::Parser;
 use nestling_domain::ids::Kind;
-use nestling_protocol::log::{Line, Lines, Log, Source};
+use nestling_protocol::{
+    log::{Line, Lines, Log, Source},
+    report::Phase,
+};
 
 use super::{Command, EnvironmentName, Output, run};
 use crate::http::world::{World, app, deploying, waiting};
@@ -74,6 +77,28 @@ async fn ps_shows_what_runs_what_failed_and_why_and_what_waits() {
         json["environments"][1]["failure"]["tail"][0],
         "npm ERR! code 1"
     );
+    world.stop().await;
+}
+
+#[actix::test]
+async fn ps_shows_what_is_noted_and_what_stands_in_the_way_of_all() {
+    let world = World::start().await;
+    let shop = app("shop");
+    let runner = world.deploy(&shop, Kind::Production, 1).await;
+    runner.reports(deploying()).await;
+    let note = "the lockfile is out of date: run npm install and commit it";
+    runner.reports(Phase::Noted { text: note.into() }).await;
+    let store = &world.services.store;
+    let mut repository = store.repositories().await.unwrap().remove(0);
+    repository.trouble = Some("/home/ann/shop does not exist any more: put it back".into());
+    store.put_repository(&repository).await.unwrap();
+    let (code, table, complaints) = says(&world, &["ps"]).await;
+    assert_eq!((code, complaints.as_str()), (0, ""));
+    insta::assert_snapshot!(table, @"");
+    let (_, json, _) = says(&world, &["ps", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["environments"][0]["next"]["notes"][0], note);
+    assert_eq!(json["troubles"][0]["about"], "local/shop");
     world.stop().await;
 }
 

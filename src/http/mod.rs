@@ -9,6 +9,7 @@ pub mod live;
 pub mod pages;
 pub mod problem;
 pub mod runner;
+pub mod troubles;
 #[cfg(test)]
 pub(crate) mod world;
 
@@ -43,6 +44,8 @@ pub struct Services {
     pub blobs: Arc<dyn Blobs>,
     /// How addresses are made.
     pub addresses: Addresses,
+    /// Why no secret can be used since the start, and what to do; `None` while all is well.
+    pub keys_trouble: Option<Arc<str>>,
 }
 
 /// How public addresses are made.

@@ -88,14 +88,15 @@ impl House {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&data.database())?);
         let blobs: Arc<dyn Blobs> = Arc::new(Directory::open(&data.blobs())?);
         let keys: Arc<dyn Keys> = Arc::new(LocalKeys::open(&folder)?);
+        let keys_trouble = keys.trouble().map(Arc::from);
         let signing: Arc<dyn RunnerTokens> = Arc::new(RunnerKeys::open(&folder)?);
         let token = OperatorToken::open(&folder)?;
         let machine_socket = folder.join("machines.sock");
         let sandbox = open_sandbox(&config, &folder, &machine_socket).await?;
 
         // Bound before anything starts, so that a port taken is said at once and nothing is left half begun.
-        let listener = std::net::TcpListener::bind(listen)
-            .with_context(|| format!("could not listen on {listen}: is another server running? Choose another port with --listen"))?;
+        let listener =
+            std::net::TcpListener::bind(listen).map_err(|error| not_bound(listen, &error))?;
         let listen = listener.local_addr()?;
         let addresses = addresses(&config, listen.port());
 
@@ -194,6 +195,7 @@ impl House {
             store,
             blobs,
             addresses: addresses.clone(),
+            keys_trouble,
         };
         let link = Auth::link(&addresses, token.as_str());
         let metrics = health::Metrics::new();
@@ -262,6 +264,21 @@ impl House {
         {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
+    }
+}
+
+/// Why it cannot listen, and what to do about it.
+fn not_bound(listen: std::net::SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    let remedy =
+        "choose another with --listen 127.0.0.1:PORT, or server.listen in the configuration";
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        anyhow::anyhow!(
+            "port {} of {} is taken by another program, perhaps another nestling: end that one, or {remedy}",
+            listen.port(),
+            listen.ip()
+        )
+    } else {
+        anyhow::anyhow!("could not listen on {listen}: {error}; {remedy}")
     }
 }
 

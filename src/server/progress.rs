@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
 
 use nestling_domain::{
-    deployment::Shown,
+    deployment::{Shown, Tests},
     environment::Environment,
     ids::EnvironmentId,
     lifecycle::{State, Why},
@@ -124,12 +124,31 @@ fn line(environment: &Environment, addresses: &Addresses) -> String {
         (State::Stopped { why, .. }, _) => why.name().to_owned(),
         _ => String::new(),
     };
-    format!(
+    let mut line = format!(
         "  {name:<32} {:<14} {commit:<8} {rest}",
         life.shown().name()
     )
     .trim_end()
-    .to_owned()
+    .to_owned();
+    for note in notes(environment) {
+        line.push_str("\n      ");
+        line.push_str(note);
+    }
+    line
+}
+
+/// What people should know although it stops nothing.
+fn notes(environment: &Environment) -> Vec<&str> {
+    let life = &environment.lifecycle;
+    let Some(newest) = life.next().or_else(|| life.serving()) else {
+        return Vec::new();
+    };
+    let broken = match &newest.tests {
+        Tests::Broken(reason) => Some(reason.as_str()),
+        Tests::Pending | Tests::Ran(_) => None,
+    };
+    let notes = newest.notes.iter().map(String::as_str);
+    broken.into_iter().chain(notes).collect()
 }
 
 fn failure(environment: &Environment) -> Option<(String, String)> {

@@ -50,6 +50,9 @@ pub struct Deployment {
     pub endpoints: Vec<Endpoint>,
     /// What the last probe got instead of health, for people.
     pub trouble: Option<String>,
+    /// What its runner noted that people should know and that stops nothing.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// One start of a runner, and the last report that counted.

@@ -110,7 +110,7 @@ impl Discovery {
             return None;
         }
         let mut why = format!(
-            "no app in {place}: an app is a folder, at most {DEEPEST} deep, with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run"
+            "no app of a known kind in {place}: an app is a folder, at most {DEEPEST} deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = \"how it starts, listening on $PORT\""
         );
         if !self.not_taken.is_empty() {
             let named = self.not_taken.iter().take(NAMED_IN_REASON);

@@ -119,7 +119,10 @@ impl History {
             Happened::Cancelled { generation } | Happened::Retired { generation } => {
                 self.end(*generation, Shown::Stopped, now)
             }
-            Happened::Stopped { .. } | Happened::Removed | Happened::Skipped { .. } => None,
+            Happened::Noted { .. }
+            | Happened::Stopped { .. }
+            | Happened::Removed
+            | Happened::Skipped { .. } => None,
         }
     }
 

@@ -65,6 +65,12 @@ pub enum Phase {
         /// What it serves.
         endpoints: Vec<Endpoint>,
     },
+    /// Something that people should know and that stops nothing: said beside the deployment for as long as it
+    /// is the newest.
+    Noted {
+        /// What, where, and what would be right.
+        text: String,
+    },
     /// The app exited and the runner has started it again.
     Restarted {
         /// How it ended.

@@ -218,7 +218,7 @@ impl Launch {
         };
         let ready = wait(machine, &mut running, shown, look).await?;
         if let Some(notice) = &ready.notice {
-            machine.runtime.say(notice);
+            machine.note(&machine.runtime, notice);
         }
         Ok((running, ready.serves(&machine.bundle.app.name)))
     }

@@ -14,6 +14,8 @@ pub(crate) const FILE: &str = "nestling.toml";
 /// A larger file is a mistake.
 const SIZE_LIMIT: u64 = 64 * 1024;
 
+/// What the app is called; told by the server, which names it.
+const NAME: &str = "name";
 /// The keys of each section.
 const SECTIONS: [(&str, &[&str]); 4] = [
     ("setup", &["run"]),
@@ -47,20 +49,32 @@ pub(crate) struct Declared {
 /// What is wrong with the file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    #[error("{FILE} line {line}: unknown key `{key}`{hint}")]
+    #[error("unknown key `{key}`{hint}")]
     Unknown {
         line: usize,
         key: String,
         hint: String,
     },
-    #[error("{FILE} line {line}: `{key}` must be {wanted}")]
+    #[error("`{key}` must be {wanted}")]
     Value {
         line: usize,
         key: String,
         wanted: &'static str,
     },
-    #[error("{FILE}: {0}")]
+    #[error("{0}")]
     Unreadable(String),
+}
+
+impl Wrong {
+    /// The same with its place; `file` is how people know the file.
+    pub(crate) fn at(&self, file: &str) -> String {
+        match self {
+            Wrong::Unknown { line, .. } | Wrong::Value { line, .. } => {
+                format!("{file} line {line}: {self}")
+            }
+            Wrong::Unreadable(_) => format!("{file}: {self}"),
+        }
+    }
 }
 
 /// Reads the file in this folder; all defaults where there is none.
@@ -103,8 +117,12 @@ type Key<'t> = Spanned<std::borrow::Cow<'t, str>>;
 impl Reader<'_> {
     fn section(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
         let name = key.get_ref().as_ref();
+        if name == NAME {
+            return self.string(key, NAME, value).map(drop);
+        }
+        let sections = SECTIONS.iter().map(|(section, _)| *section);
         let Some((section, keys)) = SECTIONS.iter().find(|(section, _)| *section == name) else {
-            return Err(self.unknown(key, name, SECTIONS.iter().map(|(section, _)| *section)));
+            return Err(self.unknown(key, name, sections.chain([NAME])));
         };
         match (*section, value.get_ref()) {
             ("endpoint", DeValue::Array(tables)) => tables
@@ -300,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_whole_file_is_read() {
-        let text = "[setup]\nrun = \"make all\"\n[test]\nrun = [\"./t\", \"a b\"]\nreport = \"out/junit.xml\"\n[start]\nrun = \"A=1 ./serve && true\"\nhealth = \"/ok\"\n[[endpoint]]\nname = \"admin\"\nport = 9000\n";
+        let text = "name = \"shop\"\n[setup]\nrun = \"make all\"\n[test]\nrun = [\"./t\", \"a b\"]\nreport = \"out/junit.xml\"\n[start]\nrun = \"A=1 ./serve && true\"\nhealth = \"/ok\"\n[[endpoint]]\nname = \"admin\"\nport = 9000\n";
         let config = parse(text).unwrap();
         assert_eq!(config.setup.unwrap().argv, ["make", "all"]);
         assert_eq!(config.test.unwrap().argv, ["./t", "a b"]);
@@ -346,12 +364,12 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse(text).unwrap_err().to_string(), expected);
+            assert_eq!(parse(text).unwrap_err().at(FILE), expected);
         }
         assert!(
             parse("[start\n")
                 .unwrap_err()
-                .to_string()
+                .at(FILE)
                 .starts_with("nestling.toml: ")
         );
     }

@@ -118,6 +118,7 @@ async fn tell(
         let (server, generation, boot) = speaker;
         keep_alive(server, stop.clone(), generation, boot);
         let (config, plan) = prepare(machine, reporter).await?;
+        report_notes(machine, reporter);
         test(machine, reporter, &plan).await?;
         reporter
             .ask(Phase::Prepared {
@@ -126,6 +127,7 @@ async fn tell(
             .await?;
         reporter.tell(Phase::Starting);
         let app = app::start(machine, &config, plan.start).await?;
+        report_notes(machine, reporter);
         reporter.tell(Phase::Running {
             endpoints: app.endpoints(),
         });
@@ -134,6 +136,12 @@ async fn tell(
     tokio::select! {
         told = story => told,
         () = stop.said() => Err(Ended::Stopped),
+    }
+}
+
+fn report_notes(machine: &Machine, reporter: &Reporter) {
+    for text in machine.take_notes() {
+        reporter.tell(Phase::Noted { text });
     }
 }
 
@@ -147,13 +155,18 @@ async fn prepare(machine: &Machine, reporter: &Reporter) -> Result<(Config, Plan
     ));
     let commit = source::check_out(machine, deadline).await?;
     reporter.tell(Phase::Cloned { commit });
-    let config = config::read(&machine.app())
-        .map_err(|wrong| machine.failure(StepName::Setup, wrong.to_string(), None))?;
+    let config = config::read(&machine.app()).map_err(|wrong| wrong_config(machine, &wrong))?;
     kinds::check(machine, &config)?;
     let reused = setup::set_up(machine, &config, deadline).await?;
     let plan = kinds::plan(machine, &config, deadline).await?;
     reporter.tell(Phase::SetUp { reused });
     Ok((config, plan))
+}
+
+fn wrong_config(machine: &Machine, wrong: &config::Wrong) -> Failure {
+    let wrong = wrong.at(&machine.place(config::FILE));
+    let reason = format!("app {}: {wrong}", machine.bundle.app.name);
+    machine.failure(StepName::Setup, reason, None)
 }
 
 /// The tests. Failing ones do not stop the start.

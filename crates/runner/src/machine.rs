@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nestling_protocol::bundle::Bundle;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
@@ -31,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) runtime: Logger,
     sandbox: Sandbox,
     base: BTreeMap<String, String>,
+    /// What people should know, until it is reported.
+    notes: Mutex<Vec<String>>,
 }
 
 impl Machine {
@@ -79,6 +82,7 @@ impl Machine {
             runtime,
             sandbox,
             base,
+            notes: Mutex::default(),
         })
     }
 
@@ -188,6 +192,32 @@ impl Machine {
             .ended_by(deadline)
             .await;
         Ok((exit, capture.text()))
+    }
+
+    /// Says in this log what people should know although it stops nothing, and keeps it for a report.
+    pub(crate) fn note(&self, log: &Logger, text: &str) {
+        log.say(text);
+        let text = log.mask().whole(text);
+        self.notes().push(text);
+    }
+
+    /// What was noted since this was last asked.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes())
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file of the app's own folder as its repository knows it, for people.
+    pub(crate) fn place(&self, file: &str) -> String {
+        let root = &self.bundle.app.root;
+        if root.is_empty() {
+            file.to_owned()
+        } else {
+            format!("{root}/{file}")
+        }
     }
 
     /// A failure of a step before the app runs, with the end of the deployment log.

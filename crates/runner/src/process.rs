@@ -300,6 +300,7 @@ pub(crate) fn words(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("ended with code {code}"),
         Exit::Signal(9) => "was killed (signal 9); the usual cause is that it used more memory than its machine has".into(),
+        Exit::Signal(25) => "was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib)".into(),
         Exit::Signal(signal) => format!("was ended by signal {signal}"),
         Exit::Memory => "used more memory than its machine has and was killed".into(),
         Exit::Timeout => "took too long and was killed".into(),

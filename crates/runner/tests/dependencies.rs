@@ -117,7 +117,7 @@ async fn a_lockfile_out_of_date_falls_back_to_npm_install_and_says_so() {
     let log = world.model.state(|state| state.log(Log::Deployment));
     assert!(
         log.iter().any(|line| line
-            .starts_with("npm ci does not accept package-lock.json: it does not fit package.json")),
+            .starts_with("package-lock.json is out of date: it does not fit package.json")),
         "{log:?}"
     );
 }

@@ -37,7 +37,7 @@ async fn an_app_that_ignores_port_is_found_where_it_listens() {
     let log = world.model.state(|state| state.log(Log::Runtime));
     assert!(
         log.iter()
-            .any(|line| line.contains("does not listen on PORT")),
+            .any(|line| line.contains("instead of the one in PORT")),
         "{log:?}"
     );
 }
@@ -51,7 +51,7 @@ async fn an_unknown_key_in_nestling_toml_names_the_line_and_the_right_one() {
     assert_eq!(failure.step, Step::Setup);
     assert_eq!(
         failure.reason,
-        "nestling.toml line 4: unknown key `tests`, did you mean `test`?"
+        "app shop: nestling.toml line 4: unknown key `tests`, did you mean `test`?"
     );
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
+    deployment::Tests,
     environment::Environment as Record,
     ids::{EnvironmentId, Version},
     lifecycle::{Event, Happened, Lane, Lifecycle, Step, Times},
@@ -60,7 +61,7 @@ impl Environment {
                     actor.memory = memory;
                     let environment = applied.environment.clone();
                     for event in &events {
-                        info!(environment.id = %actor.id, version = environment.version.0, "{}: {}", environment.name(), describe(&event.what));
+                        info!(environment.id = %actor.id, version = environment.version.0, "{}: {}", environment.name(), told(&environment, &event.what));
                     }
                     actor.neighbours.live.publish.do_send(Publish { environment, events });
                     actor.settle(ctx);
@@ -270,6 +271,17 @@ fn decision(step: &Step) -> String {
     }
 }
 
+/// One event for the server's log: with why the tests broke, which stands in the record.
+fn told(environment: &Record, what: &Happened) -> String {
+    if let Happened::Tested { generation } = what
+        && let Some(deployment) = environment.lifecycle.named(*generation)
+        && let Tests::Broken(reason) = &deployment.tests
+    {
+        return format!("deployment {generation} could not be tested: {reason}");
+    }
+    describe(what)
+}
+
 /// One event in words, readable alone.
 pub(super) fn describe(what: &Happened) -> String {
     match what {
@@ -280,6 +292,7 @@ pub(super) fn describe(what: &Happened) -> String {
             format!("deployment {generation} is {}", phase.name())
         }
         Happened::Tested { generation } => format!("deployment {generation} was tested"),
+        Happened::Noted { generation, text } => format!("deployment {generation}: {text}"),
         Happened::Serving { generation } => format!("deployment {generation} serves"),
         Happened::Failed(failed) => format!(
             "deployment {} failed while {}: {}",

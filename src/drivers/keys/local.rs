@@ -63,7 +63,7 @@ struct Master {
 impl LocalKeys {
     /// Reads the master key of a data folder, and makes it when nothing has been sealed there yet. A key that
     /// is lost, exchanged or exposed is no error here: the server goes on without secrets, and
-    /// [`LocalKeys::trouble`] and every use say why.
+    /// [`Keys::trouble`] and every use say why.
     pub fn open(folder: &Path) -> Result<Self, KeyFileError> {
         let state = match load(folder) {
             Ok(state) => state,
@@ -79,11 +79,6 @@ impl LocalKeys {
             folder: folder.to_owned(),
             state,
         })
-    }
-
-    /// Why no secret can be sealed or opened, and what to do; `None` while all is well.
-    pub fn trouble(&self) -> Option<&str> {
-        self.state.as_ref().err().map(String::as_str)
     }
 
     /// The names of the secrets among these that cannot be opened with this key, as `preview/API_KEY`.
@@ -126,6 +121,10 @@ impl LocalKeys {
 
 #[async_trait]
 impl Keys for LocalKeys {
+    fn trouble(&self) -> Option<&str> {
+        self.state.as_ref().err().map(String::as_str)
+    }
+
     async fn seal(&self, context: &Context, plain: &[u8]) -> Result<Vec<u8>, KeyError> {
         let master = self.master()?;
         self.record_id(master)?;
@@ -248,7 +247,7 @@ fn make(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFileError> {
 
 fn lost(path: &Path, id: &str) -> String {
     format!(
-        "{} is missing, and secrets were sealed with it (key {id}): put the file back from a backup and restart. if it is lost for ever, remove {}, restart, and set every secret again",
+        "{} is missing, and secrets were sealed with it (key {id}): put the file back from a backup and restart. If it is lost for ever, remove {}, restart, and set every secret again",
         path.display(),
         path.with_file_name(KEY_ID).display()
     )
@@ -256,7 +255,7 @@ fn lost(path: &Path, id: &str) -> String {
 
 fn exchanged(path: &Path, sealed_with: &str, found: &str) -> String {
     format!(
-        "{} holds key {found}, and secrets were sealed with key {sealed_with}: put the right file back and restart. if that one is lost for ever, remove {}, restart, and set every secret again",
+        "{} holds key {found}, and secrets were sealed with key {sealed_with}: put the right file back and restart. If that one is lost for ever, remove {}, restart, and set every secret again",
         path.display(),
         path.with_file_name(KEY_ID).display()
     )

@@ -43,6 +43,10 @@ pub trait Keys: Send + Sync + 'static {
     async fn seal(&self, context: &Context, plain: &[u8]) -> Result<Vec<u8>, KeyError>;
     /// Decrypts an envelope that was sealed for exactly this context.
     async fn open(&self, context: &Context, envelope: &[u8]) -> Result<Vec<u8>, KeyError>;
+    /// Why no secret can be sealed or opened, and what to do; `None` while all is well.
+    fn trouble(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Lower-case hex digits.

@@ -134,7 +134,7 @@ impl Guard {
 
     /// A limit of its own is broken: another try would break it again.
     fn condemn(&self, reason: &str) {
-        verdict::condemn(&self.machine, reason, false);
+        verdict::condemn(&self.machine, &format!("its machine {reason}"), false);
     }
 
     fn scan(&self, pid: i32) -> Option<String> {
@@ -186,7 +186,12 @@ impl Guard {
         usage::measure(&self.cache, self.uid, most_cached, &mut cached);
         let full =
             cached.too_deep || cached.files > most_cached || cached.bytes > self.cache_mib << 20;
-        full.then(|| format!("used more than {} MiB of its dependency cache: raise machines.local.cache_mib, or cache less", self.cache_mib))
+        full.then(|| {
+            format!(
+                "used more than {} MiB of its dependency cache: let it leave less in its caches",
+                self.cache_mib
+            )
+        })
     }
 
     fn too_much_memory(&self) -> String {

@@ -93,7 +93,8 @@ fn described(config: &mut ServiceConfig<'_>) {
         .service(values::put_variable)
         .service(values::delete_variable)
         .service(overview::deliveries)
-        .service(overview::queue);
+        .service(overview::queue)
+        .service(overview::troubles);
 }
 
 async fn document() -> HttpResponse {

@@ -6,10 +6,14 @@ use nestling_domain::ids::Timestamp;
 use super::{
     find::{self, Paging},
     show,
-    views::{BuildView, DeliveriesPage, QueueView},
+    views::{BuildView, DeliveriesPage, QueueView, TroubleView, TroublesView},
 };
 use crate::{
-    http::{Services, problem::Problem},
+    http::{
+        Services,
+        problem::Problem,
+        troubles::{self as known, Trouble},
+    },
     messages::admission::{Build, Look},
 };
 
@@ -50,6 +54,22 @@ pub(super) async fn queue(services: web::Data<Services>) -> Result<web::Json<Que
         building: shown(&services, &queue.building).await?,
         waiting: shown(&services, &queue.waiting).await?,
         paused: queue.paused,
+    }))
+}
+
+/// What stands in the way of repositories, or of the server itself; none when all is well.
+#[utoipa::path(tag = "server", responses((status = 200, body = TroublesView)))]
+#[get("/v1/troubles")]
+pub(super) async fn troubles(
+    services: web::Data<Services>,
+) -> Result<web::Json<TroublesView>, Problem> {
+    let troubles = known::all(&services).await?.into_iter();
+    let view = |trouble: Trouble| TroubleView {
+        about: trouble.about,
+        reason: trouble.reason,
+    };
+    Ok(web::Json(TroublesView {
+        troubles: troubles.map(view).collect(),
     }))
 }
 

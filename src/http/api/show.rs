@@ -131,6 +131,7 @@ fn named(deployment: &Deployment) -> NamedDeployment {
         since: deployment.since.0,
         tests: tests(&deployment.tests),
         trouble: deployment.trouble.clone(),
+        notes: deployment.notes.clone(),
     }
 }
 

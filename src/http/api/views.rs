@@ -138,6 +138,9 @@ pub struct NamedDeployment {
     pub tests: TestsView,
     /// What stands in its way at the moment.
     pub trouble: Option<String>,
+    /// What people should know about it although it stops nothing.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// How a deployment's tests went.
@@ -301,6 +304,22 @@ pub struct ValuesPage {
 pub struct PlainValue {
     /// What it holds, at most 64 KiB.
     pub value: String,
+}
+
+/// What stands in the way of a whole repository, or of the server itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TroublesView {
+    /// The server's own first.
+    pub troubles: Vec<TroubleView>,
+}
+
+/// Something that people should know and can end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TroubleView {
+    /// What it concerns: `builds`, `secrets`, or a repository such as `local/shop`.
+    pub about: String,
+    /// What is wrong, where, and what to do.
+    pub reason: String,
 }
 
 /// A page of deliveries: what the forge told, and what came of it.

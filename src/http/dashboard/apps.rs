@@ -22,7 +22,7 @@ use super::{
     paths,
     shell::{Page, fragment as wrap, order, whole},
 };
-use crate::http::Addresses;
+use crate::http::{Addresses, troubles};
 
 /// What is known of one repository.
 #[derive(Debug, Clone)]
@@ -150,6 +150,24 @@ impl AppsView {
             troubles,
         }
     }
+}
+
+impl AppsView {
+    /// Shows what concerns the whole server, before what concerns a repository.
+    pub fn warn(&mut self, troubles: Vec<troubles::Trouble>) {
+        let bad = |trouble: troubles::Trouble| Trouble {
+            place: capital(&trouble.about),
+            reason: trouble.reason,
+            unreadable: true,
+        };
+        self.troubles.splice(0..0, troubles.into_iter().map(bad));
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 impl Card {

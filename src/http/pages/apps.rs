@@ -15,12 +15,14 @@ use crate::http::{
         app_settings::{self, AppSettingsView},
         apps::{self as apps_page, AppsView},
     },
+    troubles,
 };
 
 pub(super) async fn apps(visitor: Visitor) -> NoPageAnswer {
     let known = Known::read(&visitor.services).await?;
     let (asked, addresses) = (&visitor.asked, &visitor.services.addresses);
-    let view = AppsView::of(&known.facts(), &asked.q, addresses, visitor.visit(None));
+    let mut view = AppsView::of(&known.facts(), &asked.q, addresses, visitor.visit(None));
+    view.warn(troubles::of_server(&visitor.services).await?);
     Ok(asked.choose(|| apps_page::page(&view), || apps_page::fragment(&view)))
 }
 

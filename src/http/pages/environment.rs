@@ -26,6 +26,7 @@ use crate::{
             },
             paths,
         },
+        troubles,
     },
     messages::{
         environments::Quarantined,
@@ -202,6 +203,7 @@ async fn show(
         ahead: facts::ahead(&queue, &environment.id),
         paused: queue.paused.as_deref(),
         quarantined: quarantined.get(&environment.id).map(String::as_str),
+        troubles: &troubles::of_environment(services, &environment).await?,
     };
     let view = EnvironmentView {
         visit: visitor.visit(notice),

@@ -9,7 +9,7 @@ use nestling_domain::{
     app::App,
     deployment::{Deployment, Phase},
     environment::Environment,
-    lifecycle::Times,
+    lifecycle::{Event, Observation, Times},
 };
 use nestling_protocol::bundle::{self, Bundle, Limits, Source};
 use tokio::{fs::File, io::AsyncReadExt};
@@ -22,11 +22,14 @@ use super::{
 use crate::{
     http::{Addresses, problem::Problem},
     messages::{
+        environment::Apply,
         forge::{ForgeError, Pack},
-        secrets::{Reveal, Revealed},
+        secrets::{Reveal, Revealed, SecretError},
     },
 };
 
+/// Who ends a deployment, as the audit log says.
+const BY: &str = "secrets";
 /// How much of a source file is read at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -42,14 +45,17 @@ pub(super) async fn get(
         .app(&record.app)
         .await?
         .ok_or_else(|| Problem::stale(format!("the app of {} was deleted", record.name())))?;
-    let revealed = services
-        .secrets
-        .reveal
-        .send(Reveal {
-            app: record.app.clone(),
-            class: record.kind.class(),
-        })
-        .await??;
+    let reveal = Reveal {
+        app: record.app.clone(),
+        class: record.kind.class(),
+    };
+    let revealed = match services.secrets.reveal.send(reveal).await? {
+        Ok(revealed) => revealed,
+        Err(SecretError::Failed(reason)) => return Err(Problem::unavailable(reason)),
+        Err(SecretError::Refused(reason)) => {
+            return Err(without_secrets(&runners, &record, deployment, &reason).await);
+        }
+    };
     let composed = compose(
         &record,
         deployment,
@@ -61,6 +67,36 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(composed))
+}
+
+/// Ends a deployment whose secrets cannot be had, with the reason: asked again, they could not be had again.
+/// What serves already has its secrets, and stays.
+async fn without_secrets(
+    runners: &Runners,
+    record: &Environment,
+    deployment: &Deployment,
+    reason: &str,
+) -> Problem {
+    if deployment.phase == Phase::Serving {
+        return Problem::unfit(reason);
+    }
+    let event = Event::Observed(Observation::Lost {
+        generation: deployment.generation,
+        reason: format!("it cannot be given its secrets: {reason}; then redeploy"),
+        retry: false,
+    });
+    let apply = Apply {
+        event,
+        by: BY.to_owned(),
+        input: None,
+        birth: None,
+    };
+    let environments = &runners.services.environments;
+    match environments.apply(record.id.clone(), apply).await {
+        Ok(_) => Problem::stale(reason),
+        // The runner asks again.
+        Err(error) => Problem::unavailable(error.to_string()),
+    }
 }
 
 /// The bundle of a deployment.

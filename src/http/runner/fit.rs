@@ -98,6 +98,9 @@ fn phase(phase: Phase) -> Phase {
         Phase::TestsBroken { reason } => Phase::TestsBroken {
             reason: clean(&reason, LONGEST_REASON),
         },
+        Phase::Noted { text } => Phase::Noted {
+            text: clean(&text, LONGEST_REASON),
+        },
         Phase::Running { endpoints } => match self::endpoints(endpoints) {
             Ok(endpoints) => Phase::Running { endpoints },
             Err(reason) => Phase::Failed(Failure {

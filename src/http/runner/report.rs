@@ -136,6 +136,7 @@ fn word(phase: &Phase) -> &'static str {
         Phase::Prepared { .. } => "prepared",
         Phase::Starting => "starting",
         Phase::Running { .. } => "running",
+        Phase::Noted { .. } => "noted",
         Phase::Restarted { .. } => "restarted",
         Phase::Failed(_) => "failed",
     }

@@ -358,6 +358,7 @@ async fn services(
         store,
         blobs,
         addresses,
+        keys_trouble: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployme
         boot: None,
         exclusive: false,
         trouble: None,
+        notes: Vec::new(),
         tests: if serves {
             Tests::Ran(Counts {
                 passed: 2,

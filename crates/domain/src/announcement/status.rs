@@ -229,6 +229,7 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         11 => "SIGSEGV",
         13 => "SIGPIPE",
         15 => "SIGTERM",
+        25 => "SIGXFSZ",
         _ => return None,
     })
 }

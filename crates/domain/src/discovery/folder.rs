@@ -105,13 +105,20 @@ pub(super) struct Folder<'a> {
 struct Nestling {
     name: Option<String>,
     start: Option<Start>,
+    /// Everything else, for its keys.
+    #[serde(flatten)]
+    rest: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Start {
-    run: Option<String>,
+    /// A line, or the words of a command.
+    run: Option<toml::Value>,
     health: Option<String>,
 }
+
+/// What else the file may hold, beside `name` and `[start]`.
+const SECTIONS: [&str; 3] = ["setup", "test", "endpoint"];
 
 /// What discovery reads of a `package.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -188,7 +195,7 @@ impl<'a> Folder<'a> {
         if let (Some(path), Some(read)) = (self.files.get(&File::Nestling), &self.nestling) {
             match read {
                 Err(reason) => complaints.push((*path, reason.clone())),
-                Ok(_) if none => complaints.push((*path, "it has no [start] run".to_owned())),
+                Ok(nestling) if none => complaints.push((*path, nestling.lacks_start())),
                 Ok(_) => {}
             }
         }
@@ -284,7 +291,10 @@ impl<'a> Folder<'a> {
         else {
             return false;
         };
-        start.run.as_ref().is_some_and(|run| !run.trim().is_empty())
+        start.run.as_ref().is_some_and(|run| {
+            run.as_str().is_some_and(|line| !line.trim().is_empty())
+                || run.as_array().is_some_and(|words| !words.is_empty())
+        })
     }
 
     fn script(&self, name: &str) -> bool {
@@ -296,5 +306,22 @@ impl<'a> Folder<'a> {
             .get(name)
             .and_then(serde_json::Value::as_str);
         script.is_some_and(|script| !script.trim().is_empty())
+    }
+}
+
+impl Nestling {
+    /// Why it makes no app; names a key that may have been meant to.
+    fn lacks_start(&self) -> String {
+        let unknown = self
+            .rest
+            .keys()
+            .find(|key| !SECTIONS.contains(&key.as_str()));
+        unknown.map_or_else(
+            || "it has no [start] run".to_owned(),
+            |key| {
+                let key: String = key.chars().take(LONGEST_NAME).collect();
+                format!("it has no [start] run, and an unknown key {key:?}: name, setup, test, start and endpoint are the known ones")
+            },
+        )
     }
 }

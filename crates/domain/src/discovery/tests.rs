@@ -229,10 +229,29 @@ fn the_page_says_why_there_is_no_app() {
     let found = discover("shop", ["README.md", "package.json"], &contents);
     insta::assert_snapshot!(
         found.why_none("branch `main` of /repos/shop").unwrap(),
-        @"no app in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run; not taken: package.json (it has no start or build script)"
+        @r#"no app of a known kind in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT"; not taken: package.json (it has no start or build script)"#
     );
     assert_eq!(
         discover("shop", ["main.w"], &BTreeMap::new()).why_none("x"),
         None
+    );
+}
+
+#[test]
+fn a_nestling_toml_starts_an_app_by_a_line_or_by_words_and_a_misspelt_one_is_named() {
+    let found = |text: &str| {
+        let contents = BTreeMap::from([("nestling.toml".to_owned(), text.to_owned())]);
+        discover("shop", ["nestling.toml"], &contents)
+    };
+    for start in ["run = \"./serve\"", "run = [\"./serve\", \"now\"]"] {
+        let found = found(&format!(
+            "name = \"till\"\n[start]\n{start}\n[test]\nrun = \"./t\"\n"
+        ));
+        assert_eq!(found.apps[0].name, "till", "{found:?}");
+    }
+    let misspelt = found("[strat]\nrun = \"./serve\"\n");
+    insta::assert_snapshot!(
+        misspelt.not_taken[0].reason,
+        @r#"it has no [start] run, and an unknown key "strat": name, setup, test, start and endpoint are the known ones"#
     );
 }

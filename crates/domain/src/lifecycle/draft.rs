@@ -122,6 +122,7 @@ impl<'a> Draft<'a> {
             tests: Tests::Pending,
             endpoints: Vec::new(),
             trouble: None,
+            notes: Vec::new(),
         });
         let placeholder = State::Creating { next: None };
         let (state, superseded) = match std::mem::replace(&mut life.state, placeholder) {

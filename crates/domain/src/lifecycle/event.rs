@@ -188,6 +188,13 @@ pub enum Happened {
         /// Its number.
         generation: Generation,
     },
+    /// A deployment goes on, and people should know something about it.
+    Noted {
+        /// Its number.
+        generation: Generation,
+        /// What.
+        text: String,
+    },
     /// A deployment serves.
     Serving {
         /// Its number.

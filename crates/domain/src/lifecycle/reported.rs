@@ -115,6 +115,7 @@ impl Draft<'_> {
                 }
                 self.advance(deployment, Phase::Probing);
             }
+            Reported::Noted { text } => self.noted(generation, text),
             Reported::Restarted { .. } => {}
             Reported::Failed(failure) => {
                 // A commit that could not be fetched may be fetched in a moment; everything later is the app's.
@@ -137,7 +138,22 @@ impl Draft<'_> {
             self.say(super::Happened::Tested { generation });
         }
     }
+
+    fn noted(&mut self, generation: Generation, text: &str) {
+        let Some(next) = self.next_mut(generation) else {
+            return;
+        };
+        if next.notes.len() >= MOST_NOTES || next.notes.iter().any(|known| known == text) {
+            return;
+        }
+        next.notes.push(text.to_owned());
+        let text = text.to_owned();
+        self.say(super::Happened::Noted { generation, text });
+    }
 }
+
+/// Enough for every package of a repository to have its lockfile named; more would bury them.
+const MOST_NOTES: usize = 8;
 
 enum Fence {
     New,

@@ -39,6 +39,9 @@ fn report() -> impl Strategy<Value = Report> {
         Just(Report::TestsBroken {
             reason: "hung".into()
         }),
+        (0u8..12).prop_map(|n| Report::Noted {
+            text: format!("note {n}")
+        }),
         any::<bool>().prop_map(|exclusive| Report::Prepared { exclusive }),
         Just(Report::Starting),
         Just(Report::Running {

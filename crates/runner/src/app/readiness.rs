@@ -87,8 +87,9 @@ impl Readiness {
         match others.first() {
             Some(only) if others.len() == 1 && waited >= LONE => {
                 let notice = format!(
-                    "the app does not listen on PORT ({}) but on {only}: using that",
-                    self.port
+                    "the app listens on port {only} instead of the one in PORT ({}): {only} is used, after a wait of {} s; let the app listen on PORT, and it starts at once",
+                    self.port,
+                    LONE.as_secs()
                 );
                 Ok(Some(Ready {
                     app: at(*only),
@@ -174,7 +175,7 @@ mod tests {
             ready
                 .notice
                 .unwrap()
-                .contains("not listen on PORT (3000) but on 8080")
+                .contains("listens on port 8080 instead of the one in PORT (3000)")
         );
     }
 

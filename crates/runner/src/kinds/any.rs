@@ -8,6 +8,7 @@ use crate::machine::Machine;
 pub(crate) fn missing(machine: &Machine) -> Option<String> {
     let app = &machine.bundle.app.name;
     Some(format!(
-        "app {app} does not say how it starts: write `[start]` with `run = \"…\"` into {FILE}"
+        "app {app} does not say how it starts: write `[start]` with `run = \"…\"` into {}",
+        machine.place(FILE)
     ))
 }

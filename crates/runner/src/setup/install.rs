@@ -89,11 +89,13 @@ async fn install(
         Exit::Code(0) => Ok(()),
         _ if lockfile_refused(&errors.text()) => {
             let lockfile = manager.lockfile.unwrap_or_default();
+            let folder = package.folder.strip_prefix(machine.checkout());
+            let at = folder.unwrap_or(&package.folder).join(lockfile);
             let why = format!(
-                "npm ci does not accept {lockfile}: it does not fit package.json (it {}); trying npm install. Run npm install and commit {lockfile} to fix this",
-                crate::process::words(exit)
+                "{} is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it",
+                at.display(),
             );
-            machine.deployment.say(why);
+            machine.note(&machine.deployment, &why);
             step.argv = vec!["npm".into(), "install".into(), "--no-save".into()];
             finish(machine, &step, "npm install", deadline).await
         }

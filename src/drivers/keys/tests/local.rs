@@ -89,7 +89,7 @@ async fn a_lost_key_is_explained_and_no_new_one_is_made() {
     let path = folder.path().join(MASTER_KEY);
     let backup = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    insta::assert_snapshot!(trouble(&folder, &envelope).await, @"DATA/master.key is missing, and secrets were sealed with it (key ID): put the file back from a backup and restart. if it is lost for ever, remove DATA/key-id, restart, and set every secret again");
+    insta::assert_snapshot!(trouble(&folder, &envelope).await, @"DATA/master.key is missing, and secrets were sealed with it (key ID): put the file back from a backup and restart. If it is lost for ever, remove DATA/key-id, restart, and set every secret again");
     assert!(!path.exists(), "a new key would hide the loss");
 
     fs::write(&path, backup).unwrap();
@@ -104,7 +104,7 @@ async fn a_wrong_key_file_is_explained_and_nothing_is_sealed_with_it() {
     let envelope = seal(&LocalKeys::open(ours.path()).unwrap()).await;
     LocalKeys::open(other.path()).unwrap();
     fs::copy(other.path().join(MASTER_KEY), ours.path().join(MASTER_KEY)).unwrap();
-    insta::assert_snapshot!(trouble(&ours, &envelope).await, @"DATA/master.key holds key ID, and secrets were sealed with key ID: put the right file back and restart. if that one is lost for ever, remove DATA/key-id, restart, and set every secret again");
+    insta::assert_snapshot!(trouble(&ours, &envelope).await, @"DATA/master.key holds key ID, and secrets were sealed with key ID: put the right file back and restart. If that one is lost for ever, remove DATA/key-id, restart, and set every secret again");
 }
 
 #[tokio::test]

@@ -196,6 +196,7 @@ pub(crate) fn serving(generation: u32) -> State {
             tests: Tests::Pending,
             endpoints: Vec::new(),
             trouble: None,
+            notes: Vec::new(),
         }),
         failed: None,
     }

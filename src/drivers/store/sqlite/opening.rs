@@ -157,10 +157,16 @@ fn inspect(path: &Path) -> Result<(), OpenError> {
     if verdict != "ok" {
         return Err(OpenError::Corrupt {
             path,
-            reason: verdict,
+            reason: one_line(&verdict),
         });
     }
     Ok(())
+}
+
+/// The first thing that a check found, for a sentence.
+fn one_line(verdict: &str) -> String {
+    let mut found = verdict.lines().filter(|line| !line.starts_with("***"));
+    found.next().unwrap_or("its check failed").to_owned()
 }
 
 fn read_only(path: &Path) -> rusqlite::Result<Connection> {

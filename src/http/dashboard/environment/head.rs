@@ -33,6 +33,8 @@ pub struct Facts<'a> {
     pub paused: Option<&'a str>,
     /// What its actor died of, while it is in quarantine.
     pub quarantined: Option<&'a str>,
+    /// What is wrong with its repository, or its secrets.
+    pub troubles: &'a [String],
 }
 
 /// What is on every tab.
@@ -136,6 +138,16 @@ impl Head {
         }
         if let Some(trouble) = life.next().and_then(|next| next.trouble.as_deref()) {
             warnings.push(format!("Not healthy yet: {trouble}"));
+        }
+        warnings.extend(facts.troubles.iter().cloned());
+        if let Some(newest) = life.next().or_else(|| life.serving()) {
+            let of = newest.generation;
+            warnings.extend(
+                newest
+                    .notes
+                    .iter()
+                    .map(|note| format!("Deployment {of}: {note}")),
+            );
         }
         Head {
             owner: environment.owner.clone(),

@@ -184,7 +184,7 @@ fn show_tests(view: &Overview, head: &Head) -> Markup {
             }
             @match &view.tests {
                 Tests::Pending => p.empty { "No test has ended yet." },
-                Tests::Broken(reason) => p { "The tests could not run: " (reason) },
+                Tests::Broken(reason) => p.reason { "The tests could not run: " (reason) },
                 Tests::Ran(counts) if counts.total() == 0 => p.empty { "This app has no tests that Nestling knows to run." },
                 Tests::Ran(_) => {
                     @if !view.red.is_empty() {

@@ -65,24 +65,34 @@ pub fn remedy(failed: &Failed) -> &'static str {
         (Some(Exit::Memory), _) => {
             "It used more memory than its machine has. Look for what grows, or give the app a larger machine; then push or redeploy."
         }
+        (Some(Exit::Signal(25)), _) => {
+            "It wrote a larger file than its machine has room for. Raise machines.local.disk_mib and redeploy, or let it write less and push."
+        }
         (Some(Exit::Timeout), Shown::Deploying) => {
             "Install and build took too long. See in the deployment log which step hangs; a step that waits for input never ends here."
         }
+        (Some(Exit::Timeout), Shown::Starting) => {
+            "Let the app listen on the port in PORT, at 127.0.0.1 or at every address. The log shows what it was doing last."
+        }
         (Some(Exit::Timeout), _) => "It took too long. The log shows what it was doing last.",
+        // What was found out before any command ran says itself what is to be done.
+        (None, Shown::Deploying | Shown::Starting | Shown::Running) => {
+            "The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy."
+        }
         (_, Shown::Deploying) => {
             "The lines below are the end of the install or build. Run the same command in a fresh clone to see it fail; the push that fixes it deploys by itself."
         }
         (_, Shown::RunningTests) => {
             "The test run itself broke. Its output is in the deployment log; run the tests in a fresh clone."
         }
-        (_, Shown::Starting) => {
-            "The app must listen on the port in PORT and answer its health path with a status below 500. The runtime log shows what it said instead."
+        (Some(_), Shown::Starting) => {
+            "It ended by itself before it listened. Its last lines are below; start it the same way in a fresh clone to see it fail. The push that fixes it deploys by itself."
         }
         (_, Shown::Running) => {
             "The app ran and then ended too often. The end of its runtime log says why."
         }
         (_, Shown::Queued | Shown::Failed | Shown::Superseded | Shown::Stopped) => {
-            "Nothing of the app ran. Redeploy to try again; if it fails alike, run `nestling check`."
+            "Nothing of the app ran. Redeploy to try again; if it fails alike, the server's log says more."
         }
     }
 }
@@ -110,6 +120,9 @@ pub fn happened(what: &Happened) -> (Mark, String) {
             Mark::Working,
             format!("Deployment {generation}: tests ended"),
         ),
+        Happened::Noted { generation, text } => {
+            (Mark::Troubled, format!("Deployment {generation}: {text}"))
+        }
         Happened::Serving { generation } => (Mark::Good, format!("Deployment {generation} serves")),
         Happened::Failed(failed) => {
             let text = format!(

@@ -207,6 +207,7 @@ fn view(words: &Words, environment: &Environment, tab: Tab, visit: Visit) -> Env
         ahead: bad_day.then_some(2),
         paused: bad_day.then_some(words.reason.as_str()),
         quarantined: None,
+        troubles: &[],
     };
     EnvironmentView {
         visit,

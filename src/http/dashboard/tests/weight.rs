@@ -93,6 +93,7 @@ fn thousands_of_tests_and_huge_log_lines_do_not_make_a_heavy_page() {
             ahead: None,
             paused: None,
             quarantined: None,
+            troubles: &[],
         };
         let view = EnvironmentView {
             visit: visit(),

@@ -1,0 +1,68 @@
+//! What stands in the way of a whole repository, or of the server itself: the same words on every page, in the
+//! API and in `ps`. What concerns one deployment stands in its environment's record instead.
+
+use nestling_domain::{app::Repository, environment::Environment, record::Content};
+
+use super::{Services, problem::Problem};
+use crate::messages::admission::Look;
+
+/// Something that people should know and can end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it concerns: `builds`, `secrets`, or a repository such as `local/shop`.
+    pub about: String,
+    /// What is wrong, where, and what to do.
+    pub reason: String,
+}
+
+/// All there is.
+pub async fn all(services: &Services) -> Result<Vec<Trouble>, Problem> {
+    let mut troubles = of_server(services).await?;
+    let repositories = services.store.repositories().await?;
+    troubles.extend(repositories.iter().filter_map(of_repository));
+    Ok(troubles)
+}
+
+/// That of the server itself.
+pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
+    let paused = services.admission.look.send(Look).await?.paused;
+    let paused = paused.map(|reason| Trouble {
+        about: "builds".to_owned(),
+        reason: format!("no build is begun: {reason}. What runs goes on"),
+    });
+    let secrets = services.keys_trouble.as_ref().map(|reason| Trouble {
+        about: "secrets".to_owned(),
+        reason: format!("{reason}. What runs, and every app without secrets, goes on"),
+    });
+    Ok(paused.into_iter().chain(secrets).collect())
+}
+
+/// What concerns this environment and does not stand in its record; why builds pause is shown where one waits.
+pub async fn of_environment(
+    services: &Services,
+    environment: &Environment,
+) -> Result<Vec<String>, Problem> {
+    let repository = services.store.repository(environment.repository).await?;
+    let mut reasons: Vec<String> = repository
+        .and_then(|found| found.trouble)
+        .into_iter()
+        .collect();
+    if let Some(reason) = &services.keys_trouble {
+        let class = environment.kind.class();
+        let values = services.store.values(&environment.app, class).await?;
+        if values
+            .iter()
+            .any(|value| matches!(value.content, Content::Secret { .. }))
+        {
+            reasons.push(format!("Its secrets cannot be used: {reason}"));
+        }
+    }
+    Ok(reasons)
+}
+
+fn of_repository(repository: &Repository) -> Option<Trouble> {
+    Some(Trouble {
+        about: format!("{}/{}", repository.owner, repository.name),
+        reason: repository.trouble.clone()?,
+    })
+}
