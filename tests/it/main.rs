@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod bad_input;
 mod demo;
 mod house;
 mod kill;

@@ -23,14 +23,26 @@ pub(crate) const SOON: Duration = Duration::from_mins(1);
 impl Server {
     /// `nestling demo` or `nestling up …`.
     pub(crate) fn start(command: &[&str], data: &Path, port: u16) -> Self {
+        Self::start_with(command, data, port, &[], Stdio::inherit())
+    }
+
+    /// The same with these variables, and its log there.
+    pub(crate) fn start_with(
+        command: &[&str],
+        data: &Path,
+        port: u16,
+        variables: &[(String, String)],
+        log: Stdio,
+    ) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_nestling"))
             .args(command)
             .arg("--data")
             .arg(data)
             .args(["--listen", &format!("127.0.0.1:{port}")])
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .unwrap();
         Server {
@@ -102,6 +114,14 @@ impl Server {
     /// Dies at once, as by a power cut; what runs goes on.
     pub(crate) fn kill(mut self) {
         let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::forget(self);
+    }
+
+    /// Ends in order, as by a supervisor; what runs goes on.
+    pub(crate) fn terminate(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
         std::mem::forget(self);
     }
