@@ -9,5 +9,7 @@ pub mod http;
 pub mod messages;
 pub mod server;
 pub mod telemetry;
+#[cfg(test)]
+mod world;
 
 pub use nestling_domain as domain;

@@ -1,6 +1,11 @@
 //! The parent and router of all environment actors: finds them, starts them, and starts them again when a
 //! bug has ended them — with back-off, and within a limit beyond which an environment is quarantined.
 
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod quarantine;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,

@@ -10,10 +10,7 @@
 
 mod bad_input;
 mod demo;
-mod house;
 mod kill;
 mod large_files;
-mod order;
-mod quarantine;
 mod redeploys;
 mod server;

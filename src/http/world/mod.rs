@@ -9,10 +9,11 @@
     reason = "tests look for one thing and fail on the rest"
 )]
 
-mod outside;
+mod memory;
+mod tokens;
 mod wire;
 
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 use actix_web::{
@@ -22,9 +23,9 @@ use nestling_domain::{
     app::{App, Repository},
     deployment::CommitInfo,
     environment::Environment,
-    ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
-    label::Slug,
+    ids::{EnvironmentId, Generation, Kind},
     lifecycle::{Event, Times, Trigger},
+    record::{PullRequest, PullRequestStatus},
 };
 use nestling_protocol::report::{
     Address, Answer, Endpoint, EndpointKind, Failure, Next, Phase, Report, Step,
@@ -37,33 +38,23 @@ use super::{
     runner::{self, RunnerTokens as _, Runners},
 };
 use crate::{
-    actors::{
-        admission::Admission, environment::Neighbours, environments::Environments, live::Live,
-        logging::Logging, secrets::Secrets,
-    },
+    actors::{logging::Logging, secrets::Secrets},
     drivers::{
         blobs::Blobs,
         clock,
         keys::local::LocalKeys,
         store::{Store, sqlite::Sqlite},
     },
-    messages::{
-        admission::Adopt,
-        environment::{Apply, Birth},
-        machines,
-        routes::Routes,
-    },
+    world::{self, House, Outside},
 };
 
-pub(crate) use outside::{Memory, Outside, Tokens, waiting};
+pub(crate) use crate::world::{REPOSITORY, app, commit};
+pub(crate) use memory::Memory;
+pub(crate) use tokens::Tokens;
 pub(crate) use wire::{Frame, Reply, Wire};
 
 /// The operator's token of these stories.
 pub(crate) const TOKEN: &str = "an-operators-token-of-forty-characters-00";
-/// The one repository.
-pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
-/// What a story waits for at most.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     /// To the people's listener.
@@ -74,6 +65,7 @@ pub(crate) struct World {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) blobs: Arc<Memory>,
     pub(crate) outside: Rc<Outside>,
+    house: House,
     pub(crate) folder: tempfile::TempDir,
     servers: Vec<ServerHandle>,
 }
@@ -88,10 +80,9 @@ impl World {
             dashboard: format!("nestling.localhost:{port}"),
             preview_domain: format!("localhost:{port}"),
         };
-        let outside = Rc::new(Outside::new(folder.path()));
         let blobs = Arc::new(Memory::default());
         let tokens = Arc::new(Tokens::new(folder.path()));
-        let services = services(&outside, blobs.clone(), &tokens, addresses.clone(), &folder).await;
+        let (services, house) = services(blobs.clone(), &tokens, addresses.clone(), &folder).await;
         let socket = folder.path().join("server.sock");
         let metrics = health::Metrics::new();
         let runners = Runners::new(services.clone(), tokens.clone(), Times::default());
@@ -112,7 +103,8 @@ impl World {
             services,
             tokens,
             blobs,
-            outside,
+            outside: house.outside.clone(),
+            house,
             folder,
             servers,
         }
@@ -122,25 +114,12 @@ impl World {
     pub(crate) async fn push(&self, app: &App, kind: Kind, commit: &CommitInfo) -> EnvironmentId {
         self.services.store.put_app(app).await.unwrap();
         *self.outside.head.borrow_mut() = Some(commit.clone());
-        let birth = Birth {
-            app: app.clone(),
-            kind,
-            branch: "main".into(),
-            title: "a change".into(),
+        let hint = Event::Hint {
+            commit: Some(commit.id.clone()),
+            trigger: Trigger::Push,
         };
-        let id = EnvironmentId::derive(&app.id, kind);
-        let apply = Apply {
-            event: Event::Hint {
-                commit: Some(commit.id.clone()),
-                trigger: Trigger::Push,
-            },
-            by: "story".into(),
-            input: None,
-            birth: Some(Arc::new(birth)),
-        };
-        let applied = self.services.environments.apply(id.clone(), apply).await;
-        applied.unwrap();
-        id
+        self.house.tell(app, kind, hint).await.unwrap();
+        EnvironmentId::derive(&app.id, kind)
     }
 
     /// Pushes, and waits until the machine of that deployment is asked for; answers its runner.
@@ -177,18 +156,7 @@ impl World {
         what: &str,
         so: impl Fn(&Environment) -> bool,
     ) -> Environment {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let record = self.services.store.environment(id).await.unwrap();
-            if let Some(record) = record.clone().filter(&so) {
-                return record;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "{id} never {what}: {record:#?}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        world::until(&*self.services.store, id, what, so).await
     }
 
     pub(crate) async fn stop(self) {
@@ -279,35 +247,24 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
     }
 }
 
-pub(crate) fn app(name: &str) -> App {
-    App {
-        id: AppId::derive(REPOSITORY, name),
-        owner: "local".into(),
-        slug: Slug::of(name),
+/// A pull request that waits.
+pub(crate) fn waiting(number: u32) -> PullRequest {
+    PullRequest {
         repository: REPOSITORY,
-        root: name.into(),
-        kind: nestling_protocol::bundle::Kind::Node,
-        description: String::new(),
-        health: None,
-        created_at: Timestamp(1),
-    }
-}
-
-pub(crate) fn commit(n: u64) -> CommitInfo {
-    CommitInfo {
-        id: Commit::parse(&format!("{n:07x}{:033x}", 0)).unwrap(),
-        message: format!("change {n}"),
-        author: "ann".into(),
+        number,
+        branch: format!("feature-{number}"),
+        title: format!("feature {number}"),
+        status: PullRequestStatus::Waiting,
+        head: None,
     }
 }
 
 async fn services(
-    outside: &Rc<Outside>,
     blobs: Arc<Memory>,
     tokens: &Arc<Tokens>,
     addresses: Addresses,
     folder: &tempfile::TempDir,
-) -> Services {
+) -> (Services, House) {
     let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
     let repository = Repository {
         id: REPOSITORY,
@@ -318,48 +275,26 @@ async fn services(
         trouble: None,
     };
     store.put_repository(&repository).await.unwrap();
-    let live = Live::new(1).start();
-    let admission = Admission::new(4, live.clone().recipient()).start();
-    admission.send(Adopt(Vec::new())).await.unwrap();
     let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());
     let secrets = Secrets::new(store.clone(), keys).start();
     let logging = Logging::new(blobs.clone() as Arc<dyn Blobs>).start();
-    let (machines, forge) = outside::start(outside);
-    let routes = Routes::default();
-    let neighbours = Neighbours {
-        store: store.clone(),
-        machines,
-        forge: forge.clone(),
-        admission: Admission::handle(&admission),
-        live: Live::handle(&live),
-        routes: routes.clone(),
-        traffic: Arc::new(outside::AlwaysHealthy),
-        times: Times::default(),
-        size: machines::Size {
-            memory_mib: 64,
-            processes: 10,
-            files: 10,
-            disk_mib: 10,
-        },
-        token: {
-            let tokens = tokens.clone();
-            Box::new(move |id, generation| tokens.sign(id, generation, clock::now()))
-        },
-        sockets: Box::new(|_, _| PathBuf::from("/nowhere")),
-    };
-    Services {
-        environments: Environments::handle(&Environments::new(neighbours).start()),
-        admission: Admission::handle(&admission),
+    let signing = tokens.clone();
+    let sign = move |id: &EnvironmentId, generation| signing.sign(id, generation, clock::now());
+    let house = House::start(store.clone(), Box::new(sign)).await;
+    let services = Services {
+        environments: house.environments.clone(),
+        admission: house.admission.clone(),
         secrets: Secrets::handle(&secrets),
         logging: Logging::handle(&logging),
-        live: Live::handle(&live),
-        forge,
-        routes,
+        live: house.live.clone(),
+        forge: house.forge.clone(),
+        routes: house.routes.clone(),
         store,
         blobs,
-        addresses,
         keys_trouble: None,
-    }
+        addresses,
+    };
+    (services, house)
 }
 
 fn for_machines(runners: Runners, socket: &std::path::Path) -> ServerHandle {

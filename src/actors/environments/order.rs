@@ -1,15 +1,19 @@
 //! Order for one environment holds from many concurrent senders.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use actix::prelude::*;
 use futures::future::join_all;
 use nestling_domain::{
-    ids::{Generation, Kind},
+    ids::{EnvironmentId, Generation, Kind},
     lifecycle::{Command, Event},
 };
 
-use crate::house::{House, app, commit, route};
+use crate::{
+    drivers::store::sqlite::Sqlite,
+    messages::environments::Route,
+    world::{House, app, apply, commit},
+};
 
 const ENVIRONMENTS: u32 = 100;
 const EVENTS: u32 = 1_000;
@@ -19,14 +23,14 @@ const SENDERS: u32 = 8;
 /// sender's own orders must get growing generations, and all orders of an environment each its own.
 #[actix::test]
 async fn what_one_sender_says_first_is_decided_first() {
-    let house = House::start(None).await;
-    house.outside.runners.set(false);
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let house = House::start(store, Box::new(|_, _| "token".to_owned())).await;
     let apps: Vec<_> = (0..ENVIRONMENTS)
         .map(|n| app(&format!("app-{n}")))
         .collect();
     let mut senders = Vec::new();
     for sender in 0..SENDERS {
-        let (recipient, apps) = (house.handle.route.clone(), apps.clone());
+        let (recipient, apps) = (house.environments.route.clone(), apps.clone());
         let (done, answers) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let system = System::new();
@@ -39,7 +43,10 @@ async fn what_one_sender_says_first_is_decided_first() {
                         let orders = (0..25).map(|n| {
                             let order =
                                 Command::Deploy(commit(u64::from(sender * 1_000 + round * 25 + n)));
-                            recipient.send(route(app, Kind::Production, Event::Command(order)))
+                            recipient.send(Route {
+                                id: EnvironmentId::derive(&app.id, Kind::Production),
+                                apply: apply(app, Kind::Production, Event::Command(order)),
+                            })
                         });
                         let orders: Vec<_> = orders.collect();
                         for applied in join_all(orders).await {

@@ -1,39 +1,35 @@
 //! Models of what is outside. They hold state and obey; none counts calls.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
     path::{Path, PathBuf},
     rc::Rc,
-    sync::Mutex,
 };
 
 use actix::prelude::*;
 use async_trait::async_trait;
-use bytes::Bytes;
 use nestling_domain::{
     deployment::CommitInfo,
-    ids::{EnvironmentId, Generation, Timestamp},
+    ids::{EnvironmentId, Generation},
     lifecycle::Found,
-    record::PullRequestStatus,
 };
 
-use crate::{
-    drivers::{
-        blobs::{BlobError, Blobs},
-        keys::signing::{self, RunnerKeys},
-    },
-    http::runner::{Claims, Invalid, RunnerTokens},
-    messages::{
-        forge, machines,
-        routes::{Target, Traffic},
-    },
+use super::runner;
+use crate::messages::{
+    environments::Handle,
+    forge, machines,
+    routes::{Target, Traffic},
 };
 
 /// What the models hold.
 pub(crate) struct Outside {
     pub(crate) head: RefCell<Option<CommitInfo>>,
+    /// Waiting pull requests that a person started.
     pub(crate) started: RefCell<BTreeSet<u32>>,
+    /// Whether machines come with a runner that goes through its phases by itself, and who hears it.
+    pub(crate) runners: Cell<bool>,
+    pub(super) handle: RefCell<Option<Handle>>,
     machines: RefCell<BTreeSet<(EnvironmentId, Generation)>>,
     watching: RefCell<Vec<(EnvironmentId, Generation, Watcher)>>,
     folder: PathBuf,
@@ -46,6 +42,8 @@ impl Outside {
         Outside {
             head: RefCell::default(),
             started: RefCell::default(),
+            runners: Cell::new(false),
+            handle: RefCell::default(),
             machines: RefCell::default(),
             watching: RefCell::default(),
             folder: folder.to_owned(),
@@ -119,9 +117,13 @@ impl Actor for ModelMachines {
 
 impl Handler<machines::Ensure> for ModelMachines {
     type Result = Result<(), machines::MachineError>;
-    fn handle(&mut self, order: machines::Ensure, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, order: machines::Ensure, ctx: &mut Self::Context) -> Self::Result {
         let machine = (order.environment, order.generation);
-        self.0.machines.borrow_mut().insert(machine);
+        let new = self.0.machines.borrow_mut().insert(machine.clone());
+        let handle = self.0.handle.borrow().clone();
+        if let Some(handle) = handle.filter(|_| new && self.0.runners.get()) {
+            ctx.spawn(runner::run(handle, machine.0, machine.1).into_actor(self));
+        }
         Ok(())
     }
 }
@@ -190,86 +192,4 @@ impl Traffic for AlwaysHealthy {
     }
 
     async fn drain(&self, _: &EnvironmentId, _: Generation) {}
-}
-
-/// Blobs in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<String, Bytes>>);
-
-#[async_trait]
-impl Blobs for Memory {
-    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
-        self.0.lock().unwrap().insert(key.to_owned(), bytes);
-        Ok(())
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
-        Ok(self.0.lock().unwrap().get(key).cloned())
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, BlobError> {
-        let blobs = self.0.lock().unwrap();
-        let found = blobs.iter().filter(|(key, _)| key.starts_with(prefix));
-        Ok(found
-            .map(|(key, bytes)| (key.clone(), bytes.len() as u64))
-            .collect())
-    }
-
-    async fn remove(&self, prefix: &str) -> Result<(), BlobError> {
-        let mut blobs = self.0.lock().unwrap();
-        blobs.retain(|key, _| !key.starts_with(prefix));
-        Ok(())
-    }
-
-    async fn prune(&self, _: Timestamp, _: u64) -> Result<u64, BlobError> {
-        Ok(0)
-    }
-}
-
-/// The server's own key, with which a story can also sign what the server would not.
-pub(crate) struct Tokens(RunnerKeys);
-
-impl Tokens {
-    pub(super) fn new(folder: &Path) -> Self {
-        Tokens(RunnerKeys::open(folder).unwrap())
-    }
-
-    /// A token that is good from `from` until `until`, for that audience.
-    pub(crate) fn sign_for(
-        &self,
-        environment: &EnvironmentId,
-        generation: Generation,
-        from: Timestamp,
-        until: Timestamp,
-        audience: &str,
-    ) -> String {
-        let claims = signing::Claims {
-            aud: audience.to_owned(),
-            exp: until.0 / 1_000,
-            ..signing::Claims::new(environment, generation, from)
-        };
-        self.0.sign(&claims).unwrap()
-    }
-}
-
-impl RunnerTokens for Tokens {
-    fn sign(&self, environment: &EnvironmentId, generation: Generation, now: Timestamp) -> String {
-        RunnerTokens::sign(&self.0, environment, generation, now)
-    }
-
-    fn read(&self, token: &str) -> Result<Claims, Invalid> {
-        self.0.read(token)
-    }
-}
-
-/// A pull request that waits.
-pub(crate) fn waiting(number: u32) -> nestling_domain::record::PullRequest {
-    nestling_domain::record::PullRequest {
-        repository: super::REPOSITORY,
-        number,
-        branch: format!("feature-{number}"),
-        title: format!("feature {number}"),
-        status: PullRequestStatus::Waiting,
-        head: None,
-    }
 }

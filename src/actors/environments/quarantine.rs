@@ -1,15 +1,20 @@
 //! A bug in one environment is contained, and its neighbours do not notice.
 
-use nestling::messages::{
-    environment::NotApplied,
-    environments::{Quarantined, Release},
-};
+use std::sync::Arc;
+
 use nestling_domain::{
     ids::{EnvironmentId, Kind},
     lifecycle::{Command, Event, Trigger},
 };
 
-use crate::house::{House, app};
+use crate::{
+    drivers::store::sqlite::Sqlite,
+    messages::{
+        environment::NotApplied,
+        environments::{Quarantined, Release},
+    },
+    world::{House, app, commit, until},
+};
 
 fn opened() -> Event {
     Event::Hint {
@@ -22,7 +27,15 @@ fn opened() -> Event {
 async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_another() {
     let (cursed, healthy) = (app("cursed"), app("healthy"));
     let id = EnvironmentId::derive(&cursed.id, Kind::Production);
-    let house = House::start(Some(id.clone())).await;
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let bug = id.clone();
+    let sign = move |id: &EnvironmentId, _| {
+        assert!(*id != bug, "a bug that strikes {id}");
+        "token".to_owned()
+    };
+    let house = House::start(store, Box::new(sign)).await;
+    house.outside.runners.set(true);
+    *house.outside.head.borrow_mut() = Some(commit(1));
 
     house
         .tell(&cursed, Kind::Production, opened())
@@ -34,20 +47,13 @@ async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_anot
         .unwrap();
 
     let neighbour = EnvironmentId::derive(&healthy.id, Kind::Production);
-    house
-        .until(&neighbour, "ran", |record| {
-            record.lifecycle.state_name() == "running"
-        })
-        .await;
+    until(&*house.store, &neighbour, "ran", |record| {
+        record.lifecycle.state_name() == "running"
+    })
+    .await;
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     let reason = loop {
-        if let Some(reason) = house
-            .environments
-            .send(Quarantined)
-            .await
-            .unwrap()
-            .remove(&id)
-        {
+        if let Some(reason) = house.address.send(Quarantined).await.unwrap().remove(&id) {
             break reason;
         }
         assert!(
@@ -81,7 +87,7 @@ async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_anot
 
     assert!(
         house
-            .environments
+            .address
             .send(Release { id: id.clone() })
             .await
             .unwrap()

@@ -1,0 +1,166 @@
+//! What stories are told with: the real actors on the real store, and models of what is outside.
+
+mod outside;
+mod runner;
+
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use nestling_domain::{
+    app::App,
+    deployment::CommitInfo,
+    environment::Environment,
+    ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
+    label::Slug,
+    lifecycle::{Event, Times},
+};
+
+use crate::{
+    actors::{
+        admission::Admission, environment::Neighbours, environments::Environments, live::Live,
+    },
+    drivers::store::Store,
+    messages::{
+        admission::{self, Adopt},
+        environment::{Applied, Apply, Birth, NotApplied},
+        environments, forge, live, machines,
+        routes::Routes,
+    },
+};
+
+pub(crate) use outside::Outside;
+
+/// The one repository.
+pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
+/// What a story waits for at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Signs the first token of a runner.
+type Sign = dyn Fn(&EnvironmentId, Generation) -> String;
+
+/// The environments, with all that they talk to.
+pub(crate) struct House {
+    pub(crate) address: Addr<Environments>,
+    pub(crate) environments: environments::Handle,
+    pub(crate) admission: admission::Handle,
+    pub(crate) live: live::Handle,
+    pub(crate) forge: forge::Handle,
+    pub(crate) routes: Routes,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) outside: Rc<Outside>,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) async fn start(store: Arc<dyn Store>, sign: Box<Sign>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = Rc::new(Outside::new(folder.path()));
+        let live = Live::new(1).start();
+        let admission = Admission::new(4, live.clone().recipient()).start();
+        admission.send(Adopt(Vec::new())).await.unwrap();
+        let (machines, forge) = outside::start(&outside);
+        let routes = Routes::default();
+        let neighbours = Neighbours {
+            store: store.clone(),
+            machines,
+            forge: forge.clone(),
+            admission: Admission::handle(&admission),
+            live: Live::handle(&live),
+            routes: routes.clone(),
+            traffic: Arc::new(outside::AlwaysHealthy),
+            times: Times::default(),
+            size: machines::Size {
+                memory_mib: 64,
+                processes: 10,
+                files: 10,
+                disk_mib: 10,
+            },
+            token: sign,
+            sockets: Box::new(|_, _| PathBuf::from("/nowhere")),
+        };
+        let address = Environments::new(neighbours).start();
+        let environments = Environments::handle(&address);
+        *outside.handle.borrow_mut() = Some(environments.clone());
+        House {
+            address,
+            environments,
+            admission: Admission::handle(&admission),
+            live: Live::handle(&live),
+            forge,
+            routes,
+            store,
+            outside,
+            _folder: folder,
+        }
+    }
+
+    /// Tells an environment something, recording it first if it is new.
+    pub(crate) async fn tell(
+        &self,
+        app: &App,
+        kind: Kind,
+        event: Event,
+    ) -> Result<Applied, NotApplied> {
+        let id = EnvironmentId::derive(&app.id, kind);
+        self.environments.apply(id, apply(app, kind, event)).await
+    }
+}
+
+/// Waits until the stored record is so.
+pub(crate) async fn until(
+    store: &dyn Store,
+    id: &EnvironmentId,
+    what: &str,
+    so: impl Fn(&Environment) -> bool,
+) -> Environment {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let record = store.environment(id).await.unwrap();
+        if let Some(record) = record.clone().filter(&so) {
+            return record;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{id} never {what}: {record:#?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An event for an environment that is recorded first if it is new.
+pub(crate) fn apply(app: &App, kind: Kind, event: Event) -> Apply {
+    let birth = Birth {
+        app: app.clone(),
+        kind,
+        branch: "main".into(),
+        title: "a change".into(),
+    };
+    Apply {
+        event,
+        by: "story".into(),
+        input: None,
+        birth: Some(Arc::new(birth)),
+    }
+}
+
+pub(crate) fn app(name: &str) -> App {
+    App {
+        id: AppId::derive(REPOSITORY, name),
+        owner: "local".into(),
+        slug: Slug::of(name),
+        repository: REPOSITORY,
+        root: name.into(),
+        kind: nestling_protocol::bundle::Kind::Node,
+        description: String::new(),
+        health: None,
+        created_at: Timestamp(1),
+    }
+}
+
+pub(crate) fn commit(n: u64) -> CommitInfo {
+    CommitInfo {
+        id: Commit::parse(&format!("{n:07x}{:033x}", 0)).unwrap(),
+        message: format!("change {n}"),
+        author: "ann".into(),
+    }
+}
