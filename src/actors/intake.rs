@@ -1,12 +1,15 @@
 //! Intake: turns deliveries of the inbox into events for environments. A delivery is done only when every
 //! environment that it concerns has saved.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
     app::App,
-    ids::{Commit, EnvironmentId, InputId, Kind},
+    ids::{AppId, Commit, EnvironmentId, InputId, Kind},
     lifecycle::{Event, Trigger},
     record::{Delivery, DeliveryState, Fact},
 };
@@ -17,7 +20,7 @@ use crate::{
     messages::{
         environment::{Apply, Birth, NotApplied},
         environments::Handle,
-        forge::Arrived,
+        forge::{AppsAt, Arrived, ForgeError},
         live::Touch,
     },
 };
@@ -29,20 +32,35 @@ const ROUND: Duration = Duration::from_secs(5);
 
 /// Works the inbox off, one delivery after the other.
 pub struct Intake {
-    store: Arc<dyn Store>,
-    environments: Handle,
-    live: Recipient<Touch>,
+    desk: Desk,
     working: bool,
     again: bool,
 }
 
+/// What a delivery is worked off with.
+#[derive(Clone)]
+struct Desk {
+    store: Arc<dyn Store>,
+    environments: Handle,
+    apps_at: Recipient<AppsAt>,
+    live: Recipient<Touch>,
+}
+
 impl Intake {
     /// The actor on this inbox.
-    pub fn new(store: Arc<dyn Store>, environments: Handle, live: Recipient<Touch>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        environments: Handle,
+        apps_at: Recipient<AppsAt>,
+        live: Recipient<Touch>,
+    ) -> Self {
         Intake {
-            store,
-            environments,
-            live,
+            desk: Desk {
+                store,
+                environments,
+                apps_at,
+                live,
+            },
             working: false,
             again: false,
         }
@@ -54,9 +72,8 @@ impl Intake {
             return;
         }
         self.working = true;
-        let (store, environments) = (self.store.clone(), self.environments.clone());
-        let live = self.live.clone();
-        let round = async move { round(&*store, &environments, &live).await };
+        let desk = self.desk.clone();
+        let round = async move { desk.round().await };
         ctx.spawn(round.into_actor(self).map(|more, actor, ctx| {
             actor.working = false;
             let again = std::mem::take(&mut actor.again);
@@ -67,40 +84,6 @@ impl Intake {
     }
 }
 
-/// One round; whether there may be more at once.
-async fn round(store: &dyn Store, environments: &Handle, live: &Recipient<Touch>) -> bool {
-    let pending = match store.pending(BATCH).await {
-        Ok(pending) => pending,
-        Err(error) => {
-            warn!("could not read the inbox: {error}");
-            return false;
-        }
-    };
-    let full = pending.len() == BATCH;
-    let mut settled = false;
-    for delivery in pending {
-        match deliver(store, environments, &delivery).await {
-            Ok(decisions) => {
-                info!(delivery = %delivery.id, "delivery {} is done: {decisions:?}", delivery.id);
-                match store
-                    .settle(&delivery.id, &DeliveryState::Done { decisions })
-                    .await
-                {
-                    Ok(()) => settled = true,
-                    Err(error) => warn!("could not settle delivery {}: {error}", delivery.id),
-                }
-            }
-            Err(error) => warn!("delivery {} must wait: {error}", delivery.id),
-        }
-    }
-    if settled {
-        live.do_send(Touch {
-            topic: super::live::EVERYTHING.to_owned(),
-        });
-    }
-    full && settled
-}
-
 /// Why a delivery is not done yet.
 #[derive(Debug, thiserror::Error)]
 enum Waits {
@@ -108,53 +91,114 @@ enum Waits {
     Store(#[from] StoreError),
     #[error(transparent)]
     Environment(#[from] NotApplied),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    #[error("the forge is restarting: {0}")]
+    Mailbox(#[from] MailboxError),
 }
 
-/// Hands a delivery to every environment it concerns; per environment what came of it, in words.
-async fn deliver(
-    store: &dyn Store,
-    environments: &Handle,
-    delivery: &Delivery,
-) -> Result<BTreeMap<String, String>, Waits> {
-    let mut decisions = BTreeMap::new();
-    let apps = store.apps_of_repository(delivery.repository).await?;
-    if apps.is_empty() {
-        decisions.insert(
-            format!("repository {}", delivery.repository),
-            "nothing: no app was found in it".to_owned(),
-        );
+impl Desk {
+    /// One round; whether there may be more at once.
+    async fn round(&self) -> bool {
+        let pending = match self.store.pending(BATCH).await {
+            Ok(pending) => pending,
+            Err(error) => {
+                warn!("could not read the inbox: {error}");
+                return false;
+            }
+        };
+        let full = pending.len() == BATCH;
+        let mut settled = false;
+        for delivery in pending {
+            match self.deliver(&delivery).await {
+                Ok(decisions) => settled |= self.settle(&delivery, decisions).await,
+                Err(error) => warn!("delivery {} must wait: {error}", delivery.id),
+            }
+        }
+        if settled {
+            let topic = super::live::EVERYTHING.to_owned();
+            self.live.do_send(Touch { topic });
+        }
+        full && settled
     }
-    for app in apps {
-        let hint = Hint::of(&delivery.fact);
+
+    async fn settle(&self, delivery: &Delivery, decisions: BTreeMap<String, String>) -> bool {
+        let id = &delivery.id;
+        info!(delivery = %id, "delivery {id} is done: {decisions:?}");
+        let done = DeliveryState::Done { decisions };
+        let settled = self.store.settle(id, &done).await;
+        if let Err(error) = &settled {
+            warn!("could not settle delivery {id}: {error}");
+        }
+        settled.is_ok()
+    }
+
+    /// Hands a delivery to every environment it concerns; per environment what came of it, in words.
+    async fn deliver(&self, delivery: &Delivery) -> Result<BTreeMap<String, String>, Waits> {
+        let mut decisions = BTreeMap::new();
+        let held = self.held(delivery).await?;
+        let apps = self.store.apps_of_repository(delivery.repository).await?;
+        if apps.is_empty() {
+            decisions.insert(
+                format!("repository {}", delivery.repository),
+                "nothing: no app was found in it".to_owned(),
+            );
+        }
+        for app in apps {
+            let mut hint = Hint::of(&delivery.fact);
+            hint.creates &= held.as_ref().is_none_or(|held| held.contains(&app.id));
+            let name = format!("{}/{}/{}", app.owner, app.slug, hint.kind.name());
+            let decision = self.hint(hint, app, &delivery.id).await?;
+            decisions.insert(name, decision);
+        }
+        Ok(decisions)
+    }
+
+    /// The apps that the commit of a delivery holds; `None` when it names none, or when the forge has it no more:
+    /// then each environment finds out by itself.
+    async fn held(&self, delivery: &Delivery) -> Result<Option<Vec<AppId>>, Waits> {
+        let Some(commit) = Hint::of(&delivery.fact).commit else {
+            return Ok(None);
+        };
+        let asked = AppsAt {
+            repository: delivery.repository,
+            commit,
+        };
+        match self.apps_at.send(asked).await {
+            Ok(Ok(held)) => Ok(Some(held)),
+            Ok(Err(ForgeError::Rejected(_))) => Ok(None),
+            Ok(Err(error @ ForgeError::Failed(_))) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn hint(&self, hint: Hint<'_>, app: App, delivery: &str) -> Result<String, Waits> {
         let id = EnvironmentId::derive(&app.id, hint.kind);
-        let birth = (hint.creates).then(|| Arc::new(hint.birth(app.clone())));
+        let absent = match &hint.commit {
+            Some(commit) if !hint.creates => format!("commit {} does not hold it", commit.short()),
+            Some(_) | None => "this creates none".to_owned(),
+        };
+        let birth = (hint.creates).then(|| Arc::new(hint.birth(app)));
         let apply = Apply {
             event: Event::Hint {
                 commit: hint.commit,
                 trigger: hint.trigger,
             },
             by: "push".to_owned(),
-            input: Some(InputId(delivery.id.clone())),
+            input: Some(InputId(delivery.to_owned())),
             birth,
         };
-        let decision = match environments.apply(id.clone(), apply).await {
-            Ok(applied) => applied.decision,
-            Err(NotApplied::Unknown(_)) => {
-                "nothing: there is no such environment, and this creates none".to_owned()
-            }
+        match self.environments.apply(id, apply).await {
+            Ok(applied) => Ok(applied.decision),
+            Err(NotApplied::Unknown(_)) => Ok(format!(
+                "nothing: there is no such environment, and {absent}"
+            )),
             // Parked: shown, and taken up by the look that its release brings.
-            Err(parked @ NotApplied::Quarantined { .. }) => parked.to_string(),
-            Err(NotApplied::Refused(reason)) => format!("refused: {reason}"),
-            Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => {
-                return Err(later.into());
-            }
-        };
-        decisions.insert(
-            format!("{}/{}/{}", app.owner, app.slug, hint.kind.name()),
-            decision,
-        );
+            Err(parked @ NotApplied::Quarantined { .. }) => Ok(parked.to_string()),
+            Err(NotApplied::Refused(reason)) => Ok(format!("refused: {reason}")),
+            Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => Err(later.into()),
+        }
     }
-    Ok(decisions)
 }
 
 /// What a fact means for one environment.
@@ -221,7 +265,7 @@ impl Handler<Arrived> for Intake {
 
     fn handle(&mut self, _: Arrived, ctx: &mut Self::Context) {
         // Also when a repository is in trouble, or well again: nothing else would tell the pages.
-        self.live.do_send(Touch {
+        self.desk.live.do_send(Touch {
             topic: super::live::EVERYTHING.to_owned(),
         });
         self.work(ctx);

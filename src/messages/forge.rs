@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use nestling_domain::{
-    ids::{Commit, Kind, RepositoryId},
+    ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
 };
 
@@ -22,6 +22,16 @@ pub struct Head {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<std::path::PathBuf, ForgeError>")]
 pub struct Pack {
+    /// In which repository.
+    pub repository: RepositoryId,
+    /// Exactly this commit.
+    pub commit: Commit,
+}
+
+/// Which apps this commit holds. Those that were not known are recorded first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<AppId>, ForgeError>")]
+pub struct AppsAt {
     /// In which repository.
     pub repository: RepositoryId,
     /// Exactly this commit.
@@ -82,6 +92,8 @@ pub struct Handle {
     pub head: Recipient<Head>,
     /// The source of a commit.
     pub pack: Recipient<Pack>,
+    /// Which apps a commit holds.
+    pub apps_at: Recipient<AppsAt>,
     /// What the pull request shows.
     pub announce: Recipient<Announce>,
     /// A person starts a waiting pull request.

@@ -167,7 +167,13 @@ impl House {
             routes.clone(),
             Box::new(sockets),
         ));
-        let intake = Intake::new(store.clone(), handle.clone(), live.clone().recipient()).start();
+        let intake = Intake::new(
+            store.clone(),
+            handle.clone(),
+            forge.apps_at.clone(),
+            live.clone().recipient(),
+        )
+        .start();
         arrived.do_send(To(intake.recipient()));
         let bounds = Bounds {
             blob_age: config.blobs.max_age,
@@ -505,6 +511,7 @@ fn forge_handle(forge: &Addr<LocalForge>) -> forge::Handle {
         head: forge.clone().recipient(),
         pack: forge.clone().recipient(),
         announce: forge.clone().recipient(),
+        apps_at: forge.clone().recipient(),
         start_waiting: forge.clone().recipient(),
     }
 }

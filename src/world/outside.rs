@@ -11,7 +11,7 @@ use actix::prelude::*;
 use async_trait::async_trait;
 use nestling_domain::{
     deployment::CommitInfo,
-    ids::{EnvironmentId, Generation},
+    ids::{AppId, EnvironmentId, Generation},
     lifecycle::Found,
 };
 
@@ -25,6 +25,8 @@ use crate::messages::{
 /// What the models hold.
 pub(crate) struct Outside {
     pub(crate) head: RefCell<Option<CommitInfo>>,
+    /// What every commit holds, if the forge can tell.
+    pub(crate) apps: RefCell<Option<Vec<AppId>>>,
     /// Waiting pull requests that a person started.
     pub(crate) started: RefCell<BTreeSet<u32>>,
     /// Whether machines come with a runner that goes through its phases by itself, and who hears it.
@@ -41,6 +43,7 @@ impl Outside {
     pub(super) fn new(folder: &Path) -> Self {
         Outside {
             head: RefCell::default(),
+            apps: RefCell::default(),
             started: RefCell::default(),
             runners: Cell::new(false),
             handle: RefCell::default(),
@@ -64,6 +67,7 @@ pub(super) fn start(outside: &Rc<Outside>) -> (machines::Handle, forge::Handle) 
         forge::Handle {
             head: forge.clone().recipient(),
             pack: forge.clone().recipient(),
+            apps_at: forge.clone().recipient(),
             announce: forge.clone().recipient(),
             start_waiting: forge.recipient(),
         },
@@ -91,6 +95,14 @@ impl Handler<forge::Pack> for ModelForge {
         let content = format!("a bundle of {}", pack.commit).repeat(5_000);
         std::fs::write(&path, content).unwrap();
         Ok(path)
+    }
+}
+
+impl Handler<forge::AppsAt> for ModelForge {
+    type Result = Result<Vec<AppId>, forge::ForgeError>;
+    fn handle(&mut self, _: forge::AppsAt, _: &mut Self::Context) -> Self::Result {
+        let apps = self.0.apps.borrow().clone();
+        apps.ok_or_else(|| forge::ForgeError::Rejected("the model has no trees".into()))
     }
 }
 

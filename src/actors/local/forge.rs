@@ -23,7 +23,7 @@ use actix::prelude::*;
 use futures::FutureExt as _;
 use nestling_domain::{
     app::Repository,
-    ids::{Kind, RepositoryId},
+    ids::{AppId, Kind, RepositoryId},
     lifecycle::Found,
 };
 use tokio::task::JoinHandle;
@@ -35,7 +35,9 @@ use crate::{
         git::{Git, NotOpened, prune_bundles},
         store::{Store, StoreError},
     },
-    messages::forge::{Announce, Arrived, ForgeError, Head, Pack, StartWaiting, WatchRepository},
+    messages::forge::{
+        Announce, AppsAt, Arrived, ForgeError, Head, Pack, StartWaiting, WatchRepository,
+    },
 };
 use watched::Watched;
 
@@ -265,6 +267,15 @@ impl Handler<Pack> for LocalForge {
     fn handle(&mut self, pack: Pack, _: &mut Self::Context) -> Self::Result {
         let watched = self.find(pack.repository);
         Box::pin(async move { watched?.pack(&pack.commit).await })
+    }
+}
+
+impl Handler<AppsAt> for LocalForge {
+    type Result = ResponseFuture<Result<Vec<AppId>, ForgeError>>;
+
+    fn handle(&mut self, asked: AppsAt, _: &mut Self::Context) -> Self::Result {
+        let watched = self.find(asked.repository);
+        Box::pin(async move { watched?.apps_at(&asked.commit).await })
     }
 }
 

@@ -1,9 +1,8 @@
 //! Which apps a commit holds, recorded.
 //!
-//! The apps of a repository are those of its default branch: an app in a branch only would get a production
-//! environment of a folder that production lacks. While the default branch has no app at all, those of an open
-//! pull request count, so that the first app of a repository can be seen before it is merged. An app whose
-//! folder is gone keeps its record and its environments: they say themselves what they miss.
+//! An app is known by its folder. What it is, is read from the default branch, and from a pull request only while
+//! no other commit has it: what a branch says about an app that is merged changes nothing for the others. An app
+//! whose folder is gone keeps its record and its environments: they say themselves what they miss.
 
 use nestling_domain::{
     app::{App, Repository},
@@ -22,8 +21,25 @@ use crate::{
 /// What was found and recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Apps {
+    /// Them.
+    pub(super) ids: Vec<AppId>,
     /// Why there is none, for the page.
     pub(super) why_none: Option<String>,
+}
+
+/// Whose word counts about an app that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Branch<'a> {
+    Default(&'a str),
+    PullRequest(&'a str),
+}
+
+impl Branch<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Branch::Default(name) | Branch::PullRequest(name) => name,
+        }
+    }
 }
 
 /// Finds the apps of this commit of `branch`, and records them.
@@ -31,16 +47,18 @@ pub(super) async fn record(
     tools: &Tools,
     repository: &Repository,
     opened: &Opened,
-    branch: &str,
+    branch: Branch<'_>,
     commit: &Commit,
 ) -> Result<Apps, ForgeError> {
-    let place = format!("branch `{branch}` of {}", opened.path.display());
+    let place = format!("branch `{}` of {}", branch.name(), opened.path.display());
     let found = find(tools, repository, opened, commit).await;
     let found = found.map_err(|reason| ForgeError::Failed(format!("{place}: {reason}")))?;
+    let mut ids = Vec::new();
     for app in &found.apps {
-        ensure(tools, repository, app).await?;
+        ids.push(ensure(tools, repository, branch, app).await?);
     }
     Ok(Apps {
+        ids,
         why_none: found.why_none(&place),
     })
 }
@@ -81,16 +99,18 @@ async fn find(
         .map_err(|error| error.to_string())
 }
 
-/// Records an app, or what changed about it; what people wrote about it stays.
+/// Records an app, or what the default branch changed about it; what people wrote about it stays.
 async fn ensure(
     tools: &Tools,
     repository: &Repository,
+    branch: Branch<'_>,
     found: &FoundApp,
-) -> Result<(), ForgeError> {
+) -> Result<AppId, ForgeError> {
     let id = AppId::derive(repository.id, &found.root);
     let known = tools.store.app(&id).await.map_err(not_stored)?;
     let app = match known {
-        Some(known) if known.kind == found.kind && known.health == found.health => return Ok(()),
+        Some(_) if matches!(branch, Branch::PullRequest(_)) => return Ok(id),
+        Some(known) if known.kind == found.kind && known.health == found.health => return Ok(id),
         Some(known) => App {
             kind: found.kind,
             health: found.health.clone(),
@@ -110,5 +130,5 @@ async fn ensure(
     };
     let app = tools.store.put_app(&app).await.map_err(not_stored)?;
     info!(app.id = %app.id, "found {} ({:?}) in {}/{}", app.slug, app.kind, repository.name, app.root);
-    Ok(())
+    Ok(app.id)
 }

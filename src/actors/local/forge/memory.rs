@@ -42,6 +42,8 @@ pub(super) struct Memory {
     pub(super) default: Option<CommitInfo>,
     /// The apps of the default branch, and at which commit.
     pub(super) apps: Option<(Commit, Apps)>,
+    /// The apps of heads of pull requests.
+    pub(super) apps_of_heads: HashMap<Commit, Vec<AppId>>,
     /// The failure that was logged last, so that each is logged once.
     pub(super) logged: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Memory {
             looked_at: None,
             default: None,
             apps: None,
+            apps_of_heads: HashMap::new(),
             logged: None,
         }
     }

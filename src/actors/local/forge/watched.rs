@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use nestling_domain::{
     app::Repository,
-    ids::{Kind, RepositoryId},
+    ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
     local_forge::{self, GONE_AFTER},
     record::{Fact, PullRequest, PullRequestStatus},
@@ -13,18 +13,21 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::{info, warn};
 
 use super::{
-    Tools, apps,
+    Tools,
+    apps::{self, Branch},
     memory::{Loaded, Memory, words},
     not_stored,
     read::{Read, fingerprint},
 };
 use crate::{
-    drivers::clock,
+    drivers::{clock, git::Opened},
     messages::forge::{Arrived, ForgeError},
 };
 
 /// How often refs are listed although no file of refs has changed: a file system may not tell.
 const LIST_ANYWAY: Duration = Duration::from_secs(5);
+/// Heads of pull requests whose apps are remembered: reading them again takes two calls of git.
+const HEADS: usize = 100;
 
 /// A repository that is watched.
 pub(super) struct Watched {
@@ -227,7 +230,7 @@ impl Watched {
         Ok((noticed.facts, trouble))
     }
 
-    /// Records the apps of the default branch, or else of what was pushed; why there is none.
+    /// Records the apps of the default branch, and those that were pushed beside it; why production has none.
     async fn record_apps(
         &self,
         memory: &mut Memory,
@@ -235,29 +238,58 @@ impl Watched {
         default: &str,
         facts: &[Fact],
     ) -> Result<Option<String>, ForgeError> {
-        let (tools, repository) = (&self.tools, &memory.repository);
-        let of_default = match &memory.apps {
-            Some((commit, apps)) if *commit == read.default.id => apps.clone(),
-            Some(_) | None => {
-                let apps = apps::record(tools, repository, &read.opened, default, &read.default.id)
+        let at = &read.default.id;
+        if memory.apps.as_ref().is_none_or(|(known, _)| known != at) {
+            let branch = Branch::Default(default);
+            let apps =
+                apps::record(&self.tools, &memory.repository, &read.opened, branch, at).await?;
+            memory.apps = Some((at.clone(), apps));
+        }
+        for fact in facts {
+            if let Fact::PullRequest {
+                branch,
+                commit: Some(commit),
+                ..
+            } = fact
+            {
+                self.record_apps_of_head(memory, &read.opened, branch, commit)
                     .await?;
-                memory.apps = Some((read.default.id.clone(), apps.clone()));
-                apps
-            }
-        };
-        if of_default.why_none.is_some() {
-            for fact in facts {
-                if let Fact::PullRequest {
-                    branch,
-                    commit: Some(commit),
-                    ..
-                } = fact
-                {
-                    apps::record(tools, &memory.repository, &read.opened, branch, commit).await?;
-                }
             }
         }
-        Ok(of_default.why_none)
+        let of_default = memory.apps.as_ref();
+        Ok(of_default.and_then(|(_, apps)| apps.why_none.clone()))
+    }
+
+    async fn record_apps_of_head(
+        &self,
+        memory: &mut Memory,
+        opened: &Opened,
+        branch: &str,
+        commit: &Commit,
+    ) -> Result<Vec<AppId>, ForgeError> {
+        let branch = Branch::PullRequest(branch);
+        let apps = apps::record(&self.tools, &memory.repository, opened, branch, commit).await?;
+        if memory.apps_of_heads.len() >= HEADS {
+            memory.apps_of_heads.clear();
+        }
+        let known = &mut memory.apps_of_heads;
+        known.insert(commit.clone(), apps.ids.clone());
+        Ok(apps.ids)
+    }
+
+    /// Which apps a commit holds.
+    pub(super) async fn apps_at(&self, commit: &Commit) -> Result<Vec<AppId>, ForgeError> {
+        let mut memory = self.memory.lock().await;
+        if let Some((_, apps)) = memory.apps.as_ref().filter(|(known, _)| known == commit) {
+            return Ok(apps.ids.clone());
+        }
+        if let Some(ids) = memory.apps_of_heads.get(commit) {
+            return Ok(ids.clone());
+        }
+        let opened = self.tools.git.open(self.path.as_ref()).await;
+        let opened = opened.map_err(|error| ForgeError::Failed(error.to_string()))?;
+        self.record_apps_of_head(&mut memory, &opened, commit.short(), commit)
+            .await
     }
 
     /// Packs what will be deployed in a moment.

@@ -222,7 +222,7 @@ async fn the_eleventh_branch_waits_until_a_person_starts_it() {
 }
 
 #[actix::test]
-async fn apps_of_a_branch_count_while_production_has_none_and_the_page_says_so() {
+async fn apps_that_only_a_branch_has_are_found_and_the_page_says_that_production_has_none() {
     let world = World::new();
     let shop = Sample::empty(world.path("shop"));
     shop.commit("README.md", "soon", "Begin");
@@ -236,11 +236,15 @@ async fn apps_of_a_branch_count_while_production_has_none_and_the_page_says_so()
     world
         .until("healed", |world| world.trouble(id).is_none())
         .await;
-    // From now on only what production holds is an app.
+    // What a branch says about an app that is merged counts for nobody else.
     shop.git(&["checkout", "-q", "-b", "second-app"]);
+    shop.commit("web/main.w", "", "Make it a Wing app");
     shop.commit("api/main.w", "", "Add an API");
     world.until("told", |world| world.told().len() == 5).await;
-    assert_eq!(world.apps(), [r#"Static web in "web""#]);
+    assert_eq!(
+        world.apps(),
+        [r#"Wing api in "api""#, r#"Static web in "web""#]
+    );
 }
 
 #[actix::test]
