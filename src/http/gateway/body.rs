@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures::Stream as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::pool::Lease;
+use super::{events::Events, pool::Lease};
 use crate::messages::routes::{Ending, Flight, Flights};
 
 /// A request's body on its way to an app.
@@ -91,26 +91,49 @@ pub(super) struct Answer {
     /// In flight until the client has it all.
     flight: Option<Flight>,
     watch: Option<Watch>,
-    /// Whether an early end is an end like any other, as for event streams; else it must look broken.
-    gentle: bool,
+    ends: Ends,
     pause: Duration,
+}
+
+/// How an answer ends that the app has not ended when another deployment serves.
+#[derive(Debug)]
+pub(super) enum Ends {
+    /// When the drain is over, and so that it looks broken: it is.
+    Broken,
+    /// When the drain is over, as if it were whole: its reader asks for more.
+    Gently,
+    /// As soon as it is between two messages: an event stream never ends by itself, and its reader connects
+    /// again. Like a WebSocket it would otherwise hold every drain to its end.
+    BetweenEvents(Events),
+}
+
+impl Ends {
+    /// Whether it may end here once another deployment serves.
+    fn are_here(&self) -> bool {
+        match self {
+            Ends::BetweenEvents(events) => events.between(),
+            Ends::Broken | Ends::Gently => false,
+        }
+    }
 }
 
 /// What ends an answer that goes on for too long.
 struct Watch {
     progress: Instant,
+    /// What is waited for at first, or since.
+    awaits: Ending,
     over: Pin<Box<dyn Future<Output = ()>>>,
     late: Pin<Box<tokio::time::Sleep>>,
 }
 
 impl Answer {
-    /// `size` is what the client is told; `gentle` and `pause` are about early ends.
+    /// `size` is what the client is told; `ends` and `pause` are about early ends.
     pub(super) fn new(
         incoming: Incoming,
         size: BodySize,
         lease: Lease,
         flight: Flight,
-        gentle: bool,
+        ends: Ends,
         pause: Duration,
     ) -> Self {
         let left = incoming.size_hint().exact();
@@ -121,7 +144,7 @@ impl Answer {
             lease: Some(lease),
             flight: Some(flight),
             watch: None,
-            gentle,
+            ends,
             pause,
         };
         if left == Some(0) {
@@ -142,12 +165,26 @@ impl Answer {
     fn is_over(&mut self, cx: &mut Context<'_>) -> Option<&'static str> {
         let flight = self.flight.as_ref()?;
         let pause = self.pause;
-        let watch = self.watch.get_or_insert_with(|| Watch {
-            progress: Instant::now(),
-            over: Box::pin(over(flight.flights().clone())),
-            late: Box::pin(tokio::time::sleep(pause)),
+        let watch = self.watch.get_or_insert_with(|| {
+            let awaits = match self.ends {
+                Ends::Broken | Ends::Gently => Ending::All,
+                Ends::BetweenEvents(_) => Ending::Streams,
+            };
+            Watch {
+                progress: Instant::now(),
+                awaits,
+                over: Box::pin(told(flight.flights().clone(), awaits)),
+                late: Box::pin(tokio::time::sleep(pause)),
+            }
         });
-        if watch.over.as_mut().poll(cx).is_ready() {
+        if watch.awaits == Ending::Streams && watch.over.as_mut().poll(cx).is_ready() {
+            // The message under way may come to its end, within the drain.
+            watch.awaits = Ending::All;
+            watch.over = Box::pin(told(flight.flights().clone(), Ending::All));
+        }
+        if watch.awaits == Ending::All
+            && (self.ends.are_here() || watch.over.as_mut().poll(cx).is_ready())
+        {
             return Some("the deployment was replaced");
         }
         while watch.late.as_mut().poll(cx).is_ready() {
@@ -163,8 +200,8 @@ impl Answer {
     }
 }
 
-async fn over(flights: Arc<Flights>) {
-    flights.told(Ending::All).await;
+async fn told(flights: Arc<Flights>, ending: Ending) {
+    flights.told(ending).await;
 }
 
 impl MessageBody for Answer {
@@ -191,6 +228,9 @@ impl MessageBody for Answer {
                     if let Some(watch) = &mut self.watch {
                         watch.progress = Instant::now();
                     }
+                    if let Ends::BetweenEvents(events) = &mut self.ends {
+                        events.take(&piece);
+                    }
                     self.left = self
                         .left
                         .map(|left| left.saturating_sub(piece.len() as u64));
@@ -215,10 +255,9 @@ impl MessageBody for Answer {
             };
             self.lease = None;
             self.finish();
-            return Poll::Ready(if self.gentle {
-                None
-            } else {
-                Some(Err(reason.into()))
+            return Poll::Ready(match self.ends {
+                Ends::Broken => Some(Err(reason.into())),
+                Ends::Gently | Ends::BetweenEvents(_) => None,
             });
         }
     }

@@ -11,6 +11,7 @@ mod body;
 mod config;
 mod console;
 mod cookies;
+mod events;
 mod exchange;
 mod frames;
 mod grants;

@@ -45,7 +45,7 @@ impl Traffic for Gateway {
         let Some(flights) = self.shared.routes.departed(environment, generation) else {
             return;
         };
-        flights.end(Ending::Sockets);
+        flights.end(Ending::Streams);
         if timeout(self.shared.config.bounds.drain, flights.landed())
             .await
             .is_err()

@@ -180,7 +180,7 @@ impl Drop for Relay {
 }
 
 async fn told(flights: Arc<Flights>) {
-    flights.told(Ending::Sockets).await;
+    flights.told(Ending::Streams).await;
 }
 
 /// Carries what the client says to the app, until either is gone or the client has said goodbye.

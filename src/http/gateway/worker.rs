@@ -20,8 +20,9 @@ use hyper::{Response, body::Incoming};
 
 use super::{
     Shared,
-    body::Answer,
+    body::{Answer, Ends},
     config::WAKE_PAUSE,
+    events::Events,
     exchange::{Asked, Failure, Sent},
     heads::{self, Origin, Refused, Upgrade},
     instead::{full, refusal},
@@ -144,10 +145,14 @@ impl Worker {
         } else if visit.upgrade != Upgrade::No {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
-        let gentle = size == BodySize::Stream && is_endless(&parts.headers);
+        let ends = if size == BodySize::Stream {
+            ends(visit, &parts.headers)
+        } else {
+            Ends::Broken
+        };
         let pause = self.shared.config.bounds.pause;
         answer
-            .set_body(Answer::new(incoming, size, lease, flight, gentle, pause))
+            .set_body(Answer::new(incoming, size, lease, flight, ends, pause))
             .map_into_boxed_body()
     }
 
@@ -307,19 +312,27 @@ fn body_size(parts: &hyper::http::response::Parts, incoming: &Incoming, visit: &
     }
 }
 
-/// Whether a body goes on until somebody ends it, and its reader then asks again: an early end is no loss.
-fn is_endless(headers: &hyper::HeaderMap) -> bool {
+/// How a body of unknown length ends that the app does not end: where its reader asks again, an early end is
+/// no loss. What was posted is not asked for again, so that its answer may be finished within the drain.
+fn ends(visit: &Visit, headers: &hyper::HeaderMap) -> Ends {
     let kind = headers
         .get(hyper::header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default();
-    [
-        "text/event-stream",
-        "application/x-ndjson",
-        "multipart/x-mixed-replace",
-    ]
-    .iter()
-    .any(|endless| kind.starts_with(endless))
+    if kind.starts_with("text/event-stream") {
+        let asked_again = *visit.request.method() == actix_web::http::Method::GET;
+        return if asked_again {
+            Ends::BetweenEvents(Events::default())
+        } else {
+            Ends::Gently
+        };
+    }
+    let endless = ["application/x-ndjson", "multipart/x-mixed-replace"];
+    if endless.iter().any(|endless| kind.starts_with(endless)) {
+        Ends::Gently
+    } else {
+        Ends::Broken
+    }
 }
 
 impl From<Refused> for Sent {

@@ -16,8 +16,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub(crate) enum Ending {
     /// It serves, or served and nobody drains it yet.
     No,
-    /// Another serves: what never ends by itself (a WebSocket) is to end now.
-    Sockets,
+    /// Another serves: what never ends by itself (a WebSocket, an event stream) is to end now.
+    Streams,
     /// Its time is over: everything is cut.
     All,
 }
@@ -62,7 +62,7 @@ impl Flights {
     pub(crate) fn ending(&self) -> Ending {
         match self.ending.load(Ordering::SeqCst) {
             0 => Ending::No,
-            1 => Ending::Sockets,
+            1 => Ending::Streams,
             _ => Ending::All,
         }
     }

@@ -21,6 +21,10 @@ use super::wire::{self, Head};
 /// Bytes of `/big`.
 pub(super) const BIG: usize = 1_000_000;
 
+/// The head of an event stream.
+const EVENTS: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
 /// An app of one generation; gone with its sockets when dropped.
 pub(super) struct App {
     pub(super) socket: PathBuf,
@@ -166,6 +170,22 @@ async fn answer(stream: &mut Stream, head: &Head, seen: &Seen) -> Option<()> {
         }
         "/fat" => say(stream, "200 OK", &format!("X-Fat: {}\r\n", "x".repeat(200_000)), b"").await.and(None),
         "/events" => events(stream, seen).await,
+        "/half-event" => {
+            send(stream, EVENTS).await?;
+            wire::write_chunk(stream.get_mut(), b"data: 1\n\ndata: ").await?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            wire::write_chunk(stream.get_mut(), b"2\n\n").await?;
+            seen.gate.notified().await;
+            None
+        }
+        "/answer" => {
+            wire::read_body(stream, head, None).await?;
+            send(stream, EVENTS).await?;
+            wire::write_chunk(stream.get_mut(), b"data: well\n\n").await?;
+            seen.gate.notified().await;
+            wire::write_chunk(stream.get_mut(), b"data: done\n\n").await?;
+            wire::write_chunk(stream.get_mut(), b"").await
+        }
         "/refuses-ws" => {
             send(stream, b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n").await.and(None)
         }
@@ -210,9 +230,7 @@ async fn duplex(stream: &mut Stream, head: &Head) -> Option<()> {
 
 /// An event every 20 ms, for ever.
 async fn events(stream: &mut Stream, seen: &Seen) -> Option<()> {
-    let head =
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-    send(stream, head).await?;
+    send(stream, EVENTS).await?;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {
         ticks.tick().await;

@@ -260,6 +260,53 @@ async fn a_websocket_is_told_to_connect_again_only_between_two_frames() {
 }
 
 #[actix_web::test]
+async fn an_event_stream_ends_between_two_messages_and_an_answer_to_a_post_is_finished() {
+    let world = World::new();
+    let (old, new) = (world.app(1), world.app(2));
+    world.shop(serving(&old, 1));
+    let mut readers = Vec::new();
+    for (method, path) in [
+        ("GET", "/events"),
+        ("GET", "/half-event"),
+        ("POST", "/answer"),
+    ] {
+        let mut reader = world.client().await;
+        let body = if method == "POST" { "a question" } else { "" };
+        reader.send(request(method, path, SHOP, &[], body)).await;
+        reader.head().await;
+        assert!(!reader.chunk().await.is_empty());
+        readers.push(reader);
+    }
+    world.shop(serving(&new, 2));
+    let began = Instant::now();
+    let shop = World::shop_id();
+    let drain = world.gateway.drain(&shop, Generation(1));
+    let watch = async {
+        loop {
+            let event = readers[0].chunk().await;
+            if event.is_empty() {
+                break;
+            }
+            assert_eq!(event, b"data: 1\n\n");
+        }
+        assert_eq!(readers[1].chunk().await, b"2\n\n");
+        assert!(
+            readers[1].chunk().await.is_empty(),
+            "it ended after its message"
+        );
+        old.seen.gate.notify_one();
+        assert_eq!(readers[2].chunk().await, b"data: done\n\n");
+        assert!(readers[2].chunk().await.is_empty());
+    };
+    tokio::join!(drain, watch);
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "nobody waits for the end of the drain: {:?}",
+        began.elapsed()
+    );
+}
+
+#[actix_web::test]
 async fn what_serves_is_never_drained_and_what_serves_again_is_not_cut() {
     let world = World::new();
     let (one, two) = (world.app(1), world.app(2));
