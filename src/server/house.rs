@@ -65,7 +65,8 @@ pub struct House {
     forge: Addr<LocalForge>,
     environments: Addr<Environments>,
     sandbox: Sandbox,
-    listening: Vec<ServerHandle>,
+    for_machines: ServerHandle,
+    for_people: ServerHandle,
     gateway: Gateway,
     _data: DataDir,
 }
@@ -208,17 +209,15 @@ impl House {
         let runners = web::Data::new(
             Runners::new(services.clone(), signing, times).counting(metrics.clone()),
         );
-        let listening = vec![
-            listen_for_machines(runners, &machine_socket)?,
-            listen_for_people(
-                services.clone(),
-                &gateway,
-                Auth::new(token.as_str(), addresses),
-                grants,
-                metrics,
-                listener,
-            )?,
-        ];
+        let for_machines = listen_for_machines(runners, &machine_socket)?;
+        let for_people = listen_for_people(
+            services.clone(),
+            &gateway,
+            Auth::new(token.as_str(), addresses),
+            grants,
+            metrics,
+            listener,
+        )?;
         let address = folder.join("address");
         std::fs::write(&address, format!("http://{listen}\n"))
             .with_context(|| format!("could not write {}", address.display()))?;
@@ -228,7 +227,8 @@ impl House {
             forge: forge_actor,
             environments,
             sandbox,
-            listening,
+            for_machines,
+            for_people,
             gateway,
             _data: data,
         })
@@ -249,12 +249,15 @@ impl House {
     /// Takes no new requests, lets those in flight end, and leaves what runs running, or stops it.
     pub async fn close(self, stops_machines: bool) {
         self.gateway.end_streams();
-        for server in &self.listening {
-            server.stop(true).await;
+        self.for_people.stop(true).await;
+        if stops_machines {
+            self.stop_machines().await;
         }
-        if !stops_machines {
-            return;
-        }
+        // Last: a runner that is told to stop hands over the end of its logs here, and ends at once.
+        self.for_machines.stop(true).await;
+    }
+
+    async fn stop_machines(&self) {
         // Environments first, or they would start again what is stopped here.
         let stopped = self
             .environments
