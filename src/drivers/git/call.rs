@@ -34,6 +34,7 @@ pub(super) struct Call {
     args: Vec<OsString>,
     stdin: Vec<u8>,
     stdout: Option<std::fs::File>,
+    held: Option<std::fs::File>,
     most: usize,
     long: bool,
     protocol: &'static str,
@@ -84,6 +85,7 @@ impl Call {
                 .collect(),
             stdin: Vec::new(),
             stdout: None,
+            held: None,
             most: MOST_OUTPUT,
             long: false,
             // A missing object of a partial clone must not be fetched behind our back.
@@ -109,6 +111,14 @@ impl Call {
     pub(super) fn into_file(self, file: std::fs::File) -> Self {
         Call {
             stdout: Some(file),
+            ..self
+        }
+    }
+
+    /// It holds this file open while it lives, also when we do not: in the place of its input.
+    pub(super) fn holding(self, file: std::fs::File) -> Self {
+        Call {
+            held: Some(file),
             ..self
         }
     }
@@ -222,7 +232,7 @@ impl Git {
             .arg(&call.subcommand)
             .args(&call.args)
             .current_dir("/")
-            .stdin(Stdio::piped())
+            .stdin(call.held.take().map_or_else(Stdio::piped, Stdio::from))
             .stdout(call.stdout.take().map_or_else(Stdio::piped, Stdio::from))
             .stderr(Stdio::piped())
             .process_group(0)

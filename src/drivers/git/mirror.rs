@@ -1,16 +1,24 @@
 //! Our own copy of a watched repository: commits stay there for a redeploy when the owner has rewritten them,
 //! and a bundle is packed without anybody's configuration.
 
-use std::{ffi::OsString, io, path::Path};
+use std::{ffi::OsString, fs::File, io, path::Path, time::Duration};
 
+use rustix::{fs::FlockOperation, io::Errno};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Git, GitError, call::Call};
 
+/// How long the fetch of a server that was killed is waited for: it goes on without it, as long as one may take.
+const HELD: Duration = Duration::from_mins(10);
+/// Between two looks whether it has ended.
+const HELD_LOOK: Duration = Duration::from_millis(20);
+
 impl Git {
     /// Brings the mirror in the folder `mirror` up to date with the branches of the repository at `git_dir`, and
     /// makes it when there is none. The repository is only read. Callers see to it that one mirror is not
-    /// brought up to date twice at the same time.
+    /// brought up to date twice at the same time by this server; one that was killed may have left a fetch
+    /// behind, which is waited for: two of them would take each other's locks away.
     pub async fn mirror(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
         if !tokio::fs::try_exists(mirror.join("HEAD"))
             .await
@@ -18,7 +26,8 @@ impl Git {
         {
             self.make(git_dir, mirror).await?;
         }
-        match self.fetch(git_dir, mirror).await {
+        let lock = alone(mirror).await.map_err(broken)?;
+        match self.fetch(git_dir, mirror, &lock).await {
             Err(GitError::Refused { said, .. }) if said.contains(".lock") => {
                 let locked = mirror.to_owned();
                 let freed = tokio::task::spawn_blocking(move || remove_locks(&locked)).await;
@@ -28,11 +37,11 @@ impl Git {
                         mirror.display()
                     );
                 }
-                self.fetch(git_dir, mirror).await
+                self.fetch(git_dir, mirror, &lock).await
             }
             // A ref of a name that git does not take spoils the fetch of all of them, not that of the others.
             Err(GitError::Refused { said, .. }) if said.contains("not our ref") => {
-                self.fetch_named(git_dir, mirror).await
+                self.fetch_named(git_dir, mirror, &lock).await
             }
             fetched => fetched,
         }
@@ -49,17 +58,22 @@ impl Git {
         Ok(())
     }
 
-    async fn fetch(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
+    async fn fetch(&self, git_dir: &Path, mirror: &Path, lock: &File) -> Result<(), GitError> {
         let rest = [
             "--end-of-options".into(),
             git_dir.as_os_str().to_owned(),
             "+refs/heads/*:refs/heads/*".into(),
         ];
-        self.fetch_with(mirror, rest, Vec::new()).await
+        self.fetch_with(mirror, rest, Vec::new(), lock).await
     }
 
     /// Fetches each branch that git can follow by its name.
-    async fn fetch_named(&self, git_dir: &Path, mirror: &Path) -> Result<(), GitError> {
+    async fn fetch_named(
+        &self,
+        git_dir: &Path,
+        mirror: &Path,
+        lock: &File,
+    ) -> Result<(), GitError> {
         let heads = self.heads(git_dir).await?.heads;
         let named = heads.iter().map(|head| {
             let branch = &head.branch;
@@ -70,7 +84,7 @@ impl Git {
             "--end-of-options".into(),
             git_dir.as_os_str().to_owned(),
         ];
-        self.fetch_with(mirror, rest, named.collect::<String>().into_bytes())
+        self.fetch_with(mirror, rest, named.collect::<String>().into_bytes(), lock)
             .await
     }
 
@@ -79,7 +93,10 @@ impl Git {
         mirror: &Path,
         rest: [OsString; 3],
         stdin: Vec<u8>,
+        lock: &File,
     ) -> Result<(), GitError> {
+        // Git holds the lock, too, for as long as it lives.
+        let lock = lock.try_clone().map_err(broken)?;
         let args = [
             "--quiet",
             "--prune",
@@ -90,7 +107,7 @@ impl Git {
         ];
         let args = args.map(OsString::from).into_iter().chain(rest);
         let call = Call::at(mirror, "fetch", args).stdin(stdin);
-        self.run(call.over_files().long()).await?;
+        self.run(call.over_files().long().holding(lock)).await?;
         Ok(())
     }
 
@@ -113,6 +130,29 @@ impl Git {
             .chain([mirror.as_os_str().to_owned()]);
         self.run(Call::within(Path::new("/"), "init", args)).await?;
         Ok(())
+    }
+}
+
+/// Waits until nobody fetches into this mirror; nobody else does while the answer is held.
+async fn alone(mirror: &Path) -> io::Result<File> {
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(mirror.with_extension("lock"))?;
+    let deadline = Instant::now() + HELD;
+    while let Err(error) = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        if error != Errno::WOULDBLOCK || Instant::now() >= deadline {
+            return Err(error.into());
+        }
+        tokio::time::sleep(HELD_LOOK).await;
+    }
+    Ok(lock)
+}
+
+fn broken(source: io::Error) -> GitError {
+    GitError::Broken {
+        what: "fetch".to_owned(),
+        source,
     }
 }
 

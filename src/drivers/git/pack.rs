@@ -163,7 +163,12 @@ fn begin(part: &Path, header: &str) -> std::io::Result<(std::fs::File, std::fs::
     if let Some(folder) = part.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = std::fs::File::create(part)?;
+    // A server that was killed may have left a git that still writes to a file of this name: to that one alone.
+    match std::fs::remove_file(part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = std::fs::File::create_new(part)?;
     file.write_all(header.as_bytes())?;
     let kept = file.try_clone()?;
     Ok((file, kept))
