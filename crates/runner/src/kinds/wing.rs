@@ -255,8 +255,7 @@ async fn install(
     machine
         .deployment
         .say(format!("installing winglang {PINNED}, once for this app"));
-    let making = home
-        .with_extension(machine.bundle.generation.to_string())
+    let making = making(home, machine.bundle.generation)
         .display()
         .to_string();
     let package = format!("winglang@{PINNED}");
@@ -286,6 +285,14 @@ async fn install(
     Ok(())
 }
 
+/// Where a generation installs before it puts the result in place; never the place itself, whose name ends in a
+/// number, too.
+fn making(home: &std::path::Path, generation: u32) -> PathBuf {
+    let mut name = home.as_os_str().to_owned();
+    name.push(format!(".{generation}"));
+    name.into()
+}
+
 fn write_scripts(machine: &Machine) -> std::io::Result<()> {
     for (name, content) in [SCRIPT, PLATFORM] {
         fs::write(machine.tools().join(name), content)?;
@@ -295,4 +302,19 @@ fn write_scripts(machine: &Machine) -> std::io::Result<()> {
 
 fn served_file(machine: &Machine) -> PathBuf {
     machine.control().join("wing-served.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_install_is_made_elsewhere_than_where_it_will_lie() {
+        let home = PathBuf::from(format!("/cache/wing-{PINNED}"));
+        for generation in 0..100 {
+            let making = making(&home, generation);
+            assert_ne!(making, home);
+            assert_eq!(making.parent(), home.parent());
+        }
+    }
 }
