@@ -276,6 +276,9 @@ fn base(
         ("npm_config_store_dir", cache("pnpm")),
         ("npm_config_package_import_method", "copy".into()),
         ("YARN_CACHE_FOLDER", cache("yarn")),
+        // The way out ends with its server, and is back within seconds: npm itself would wait for ten.
+        ("npm_config_fetch_retry_mintimeout", "1000".into()),
+        ("npm_config_fetch_retries", "4".into()),
         ("npm_config_fund", "false".into()),
         ("npm_config_audit", "false".into()),
         ("npm_config_update_notifier", "false".into()),
