@@ -137,10 +137,11 @@ fn line(environment: &Environment, addresses: &Addresses) -> String {
     line
 }
 
-/// What people should know although it stops nothing.
+/// What people should know although it stops nothing; said once it runs, because each line is printed for good.
 fn notes(environment: &Environment) -> Vec<&str> {
     let life = &environment.lifecycle;
-    let Some(newest) = life.next().or_else(|| life.serving()) else {
+    let running = life.next().is_none();
+    let Some(newest) = life.serving().filter(|_| running) else {
         return Vec::new();
     };
     let broken = match &newest.tests {

@@ -11,7 +11,22 @@ fn bad_input_unknown_app_kind() {
     );
     world.start();
     world.until("it is said", |world| world.ps().contains("rusty"));
-    insta::assert_snapshot!(world.seen("/", "no app"), @"");
+    insta::assert_snapshot!(world.seen("/", "no app of"), @r#"
+    page:
+    local/rusty no app of a known kind in branch `main` of HERE/rusty: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT"
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+
+    IN THE WAY
+    local/rusty
+        no app of a known kind in branch `main` of HERE/rusty: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT"
+
+    log:
+    WARN no app of a known kind in branch `main` of HERE/rusty: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT"
+    "#);
 
     // The remedy is one.
     let start =
@@ -39,7 +54,24 @@ fn bad_input_missing_entrypoint() {
         &[("package.json", &package("shop", &[]))],
     );
     world.until("it failed", |world| world.status("shop/pr-1") == "failed");
-    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "pr-1: deployment 1 failed"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "pr-1: deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
+    package.json of app shop in the root has no `start` script: add one that serves on PORT
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+    local/shop/pr-1             failed   #
+        failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
+
+    log:
+    INFO local/shop/pr-1: deployment 1 failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
+    ");
 
     commit_on(
         &shop,
@@ -50,8 +82,28 @@ fn bad_input_missing_entrypoint() {
         )],
     );
     world.until("it failed", |world| world.status("shop/pr-2") == "failed");
-    insta::assert_snapshot!(world.seen("/local/shop/pr-2", "pr-2: deployment 1 failed"), @"");
-    insta::assert_snapshot!(world.logged("shop/pr-2", "runtime", "Cannot find"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/pr-2", "pr-2: deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while starting (exit code 1): app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+    app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+    What to do: It ended by itself before it listened. Its last lines are below; start it the same way in a fresh clone to see it fail. The push that fixes it deploys by itself.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+    local/shop/pr-1             failed   #
+        failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
+    local/shop/pr-2             failed   #
+        failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+        its last words: nestling logs local/shop/pr-2
+
+    log:
+    INFO local/shop/pr-2: deployment 1 failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+    ");
+    insta::assert_snapshot!(world.logged("shop/pr-2", "runtime", "Cannot find"), @"Error: Cannot find module '/work/app/sever.js'");
     assert_eq!(world.status("shop/production"), "running");
     world.neighbour_serves();
 }
@@ -71,8 +123,24 @@ fn bad_input_failing_install() {
     world.until("it failed", |world| {
         world.status("shop/production") == "failed"
     });
-    insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @"");
-    insta::assert_snapshot!(world.logged("shop/production", "deployment", "Cannot find"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while deploying (exit code 1): setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+    setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+    What to do: The lines below are the end of the install or build. Run the same command in a fresh clone to see it fail; the push that fixes it deploys by itself.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       failed   #
+        failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+        its last words: nestling logs local/shop/production
+
+    log:
+    INFO local/shop/production: deployment 1 failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+    ");
+    insta::assert_snapshot!(world.logged("shop/production", "deployment", "Cannot find"), @"Error: Cannot find module '/work/app/make.js'");
 
     commit(&shop, &[("make.js", "")]);
     world.until("it runs", |world| {
@@ -101,8 +169,23 @@ fn bad_input_lockfile_out_of_date() {
     world.until("it runs", |world| {
         world.status("shop/production") == "running"
     });
-    insta::assert_snapshot!(world.seen("/local/shop/production", "out of date"), @"");
-    insta::assert_snapshot!(world.logged("shop/production", "deployment", "out of date"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "out of date"), @r"
+    page:
+    Running
+    Deployment 1: web/package-lock.json is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+        web/package-lock.json is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it
+
+    log:
+    INFO local/shop/production: deployment 1: web/package-lock.json is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it
+    ");
+    insta::assert_snapshot!(world.logged("shop/production", "deployment", "out of date"), @"web/package-lock.json is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it");
     world.neighbour_serves();
 }
 
@@ -116,8 +199,23 @@ fn bad_input_unknown_key_in_nestling_toml() {
     world.until("it failed", |world| {
         world.status("web/production") == "failed"
     });
-    insta::assert_snapshot!(world.seen("/local/web/production", "deployment 1 failed"), @"");
-    insta::assert_snapshot!(world.logged("web/production", "deployment", "unknown"), @"");
+    insta::assert_snapshot!(world.seen("/local/web/production", "deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
+    app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/web/production        failed   #
+        failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
+
+    log:
+    INFO local/web/production: deployment 1 failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
+    ");
+    insta::assert_snapshot!(world.logged("web/production", "deployment", "unknown"), @"app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?");
 
     commit(&shop, &[("web/nestling.toml", start)]);
     world.until("it runs", |world| {
@@ -146,7 +244,25 @@ fn bad_input_port_taken_by_an_app_that_chose_its_own() {
             world.status(&format!("{name}/production")) == "running"
         });
     }
-    insta::assert_snapshot!(world.seen("/local/shop/production", "shop/production: deployment 1: "), @"");
-    insta::assert_snapshot!(world.logged("shop/production", "runtime", "in PORT"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "shop/production: deployment 1: "), @r"
+    page:
+    Running
+    Deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/other/production      running  #
+        http://other.localhost:#
+        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+    local/shop/production       running  #
+        http://shop.localhost:#
+        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+
+    log:
+    INFO local/shop/production: deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+    ");
+    insta::assert_snapshot!(world.logged("shop/production", "runtime", "in PORT"), @"the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once");
     world.neighbour_serves();
 }

@@ -18,7 +18,7 @@ fn bad_input_port_taken() {
     let mut other = World::new();
     other.start();
     other.end();
-    insta::assert_snapshot!(other.refusal(world.port()), @"");
+    insta::assert_snapshot!(other.refusal(world.port()), @"nestling: port # of 127.0.0.1 is taken by another program, perhaps another nestling: end that one, or choose another with --listen 127.0.0.1:PORT, or server.listen in the configuration");
     // Nothing was half begun: what ran still runs, and is adopted at a free port.
     other.neighbour_lives();
     other.start();
@@ -29,7 +29,7 @@ fn bad_input_port_taken() {
 fn bad_input_two_servers_on_one_data_folder() {
     let mut world = World::new();
     world.start();
-    insta::assert_snapshot!(world.refusal(free_port()), @"");
+    insta::assert_snapshot!(world.refusal(free_port()), @"nestling: the data folder HERE/data is in use by another nestling (process #); stop that one, or choose another folder with --data");
     world.neighbour_serves();
 }
 
@@ -51,8 +51,8 @@ fn bad_input_corrupt_database() {
     damaged.write_all(&[0xa5; 4096]).unwrap();
     let before = files(&world.data());
 
-    insta::assert_snapshot!(world.refusal(world.port()), @"");
-    insta::assert_snapshot!(world.tidy(&world.ps()), @"");
+    insta::assert_snapshot!(world.refusal(world.port()), @"nestling: the database HERE/data/nestling.db is damaged: Tree 2 page 2: btreeInitPage() returns error code 11; it was left untouched. Restore a backup of it (with its -wal file, if there is one), or move it and its -wal and -shm files away to start anew");
+    insta::assert_snapshot!(world.tidy(&world.ps()), @"nestling: no server answers at http://127.0.0.1:#: start it with `nestling up --data HERE/data`, or name another folder with --data");
     assert_eq!(files(&world.data()), before, "it was left untouched");
     world.neighbour_lives();
 
@@ -102,8 +102,48 @@ fn bad_input_wrong_key_file() {
     world.until("it failed", |world| {
         world.serving("shop/production") == (second.clone(), true)
     });
-    insta::assert_snapshot!(world.seen("/", "master.key"), @"");
-    insta::assert_snapshot!(world.seen("/local/shop/production", "production: deployment 3 failed"), @"");
+    insta::assert_snapshot!(world.seen("/", "master.key"), @r"
+    page:
+    Secrets HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again. What runs, and every app without secrets, goes on
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+        deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+
+    IN THE WAY
+    secrets
+        HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again. What runs, and every app without secrets, goes on
+
+    log:
+    ERROR secrets cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again
+    INFO local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+    ");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "production: deployment 3 failed"), @r"
+    page:
+    Running deployment 3 (#) failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy; deployment 2 (#) still answers
+    Its secrets cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again
+    it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+        deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+
+    IN THE WAY
+    secrets
+        HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again. What runs, and every app without secrets, goes on
+
+    log:
+    INFO local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+    ");
     assert!(
         world.get("shop", "/").contains("correct horse"),
         "it still serves"

@@ -23,7 +23,28 @@ fn bad_input_branch_with_a_hostile_name() {
         world.status("shop/pr-1") == "running"
     });
     assert!(world.get("pr-1--shop", "/").contains("second"));
-    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "ünïcode"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "ünïcode"), @r"
+    page:
+    Running
+    branch `feat/ünïcode $(x) && y` of HERE/shop is left out: git takes no branch of such a name; rename its file below refs/heads
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+    local/shop/pr-1             running  #
+        http://pr-1--shop.localhost:#
+
+    IN THE WAY
+    local/shop
+        branch `feat/ünïcode $(x) && y` of HERE/shop is left out: git takes no branch of such a name; rename its file below refs/heads
+
+    log:
+    WARN branch `feat/ünïcode $(x) && y` of HERE/shop is left out: git takes no branch of such a name; rename its file below refs/heads
+    INFO noticed # of feat/ünïcode$(x)&&y, which is pull request 1 in HERE/shop
+    ");
     assert!(
         world
             .get("nestling", "/local/shop/pr-1")
@@ -49,7 +70,22 @@ fn bad_input_branch_of_240_characters() {
         world.status("shop/pr-1") == "running"
     });
     assert!(world.get("pr-1--shop", "/").contains("second"));
-    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "pr-1: deployment 1 serves"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/pr-1", "pr-1: deployment 1 serves"), @r"
+    page:
+    Running
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+    local/shop/pr-1             running  #
+        http://pr-1--shop.localhost:#
+
+    log:
+    INFO local/shop/pr-1: deployment 1 serves
+    ");
     assert!(world.get("nestling", "/local/shop/pr-1").contains(&long));
     world.neighbour_serves();
 }
@@ -60,7 +96,22 @@ fn bad_input_empty_repository() {
     let shop = world.repository("shop", &[]);
     world.start();
     world.until("it is said", |world| world.ps().contains("shop"));
-    insta::assert_snapshot!(world.seen("/", "no commit"), @"");
+    insta::assert_snapshot!(world.seen("/", "no commit"), @r"
+    page:
+    local/shop HERE/shop has no commit yet: commit to a branch, and it is deployed
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+
+    IN THE WAY
+    local/shop
+        HERE/shop has no commit yet: commit to a branch, and it is deployed
+
+    log:
+    WARN HERE/shop has no commit yet: commit to a branch, and it is deployed
+    ");
 
     commit(&shop, &[("index.html", "first")]);
     world.until("it runs", |world| {
@@ -80,7 +131,25 @@ fn bad_input_repository_that_vanishes() {
     });
     fs::rename(&shop, world.path("elsewhere")).unwrap();
     world.until("it is said", |world| world.ps().contains("IN THE WAY"));
-    insta::assert_snapshot!(world.seen("/local/shop/production", "does not exist"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "does not exist"), @r"
+    page:
+    Running
+    HERE/shop does not exist any more: put the repository back; its environments stay as they are until then
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #
+        http://shop.localhost:#
+
+    IN THE WAY
+    local/shop
+        HERE/shop does not exist any more: put the repository back; its environments stay as they are until then
+
+    log:
+    WARN HERE/shop does not exist any more: put the repository back; its environments stay as they are until then
+    ");
     assert!(world.get("shop", "/").contains("first"), "it still serves");
     world.neighbour_serves();
 

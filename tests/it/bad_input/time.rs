@@ -18,8 +18,23 @@ fn bad_input_tests_that_hang() {
     world.until("it runs all the same", |world| {
         world.status("shop/production") == "running"
     });
-    insta::assert_snapshot!(world.seen("/local/shop/production", "limits.test"), @"");
-    insta::assert_snapshot!(world.logged("shop/production", "deployment", "limits.test"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "limits.test"), @r"
+    page:
+    Running
+    The tests could not run: tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       running  #  broken
+        http://shop.localhost:#
+        tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+
+    log:
+    INFO local/shop/production: deployment 1 could not be tested: tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+    ");
+    insta::assert_snapshot!(world.logged("shop/production", "deployment", "limits.test"), @"tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit");
     world.neighbour_serves();
 }
 
@@ -38,8 +53,24 @@ fn bad_input_start_that_never_listens() {
     world.until("it failed", |world| {
         world.status("shop/production") == "failed"
     });
-    insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @"");
-    insta::assert_snapshot!(world.logged("shop/production", "runtime", "limits.start"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while starting (took longer than it may): app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    What to do: Let the app listen on the port in PORT, at 127.0.0.1 or at every address. The log shows what it was doing last.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       failed   #
+        failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+        its last words: nestling logs local/shop/production
+
+    log:
+    INFO local/shop/production: deployment 1 failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    ");
+    insta::assert_snapshot!(world.logged("shop/production", "runtime", "limits.start"), @"app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit");
 
     commit(&shop, &[("package.json", &package("node server.js"))]);
     world.until("it runs", |world| {
@@ -62,8 +93,44 @@ fn bad_input_full_disk_of_an_app() {
     for name in ["greedy/production", "huge/production"] {
         world.until("it failed", |world| world.status(name) == "failed");
     }
-    insta::assert_snapshot!(world.seen("/local/greedy/production", "greedy/production: deployment 1 failed"), @"");
-    insta::assert_snapshot!(world.seen("/local/huge/production", "huge/production: deployment 1 failed"), @"");
+    insta::assert_snapshot!(world.seen("/local/greedy/production", "greedy/production: deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/greedy/production     failed   #
+        failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    local/huge/production       failed   #
+        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+        its last words: nestling logs local/huge/production
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+
+    log:
+    INFO local/greedy/production: deployment 1 failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    ");
+    insta::assert_snapshot!(world.seen("/local/huge/production", "huge/production: deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while starting (ended by SIGXFSZ): app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+    app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+    What to do: It wrote a larger file than its machine has room for. Raise machines.local.disk_mib and redeploy, or let it write less and push.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/greedy/production     failed   #
+        failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    local/huge/production       failed   #
+        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+        its last words: nestling logs local/huge/production
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+
+    log:
+    INFO local/huge/production: deployment 1 failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+    ");
     world.neighbour_serves();
 }
 
@@ -84,7 +151,25 @@ fn bad_input_full_disk_of_the_server() {
     world.until("it waits", |world| {
         world.status("shop/production") == "queued"
     });
-    insta::assert_snapshot!(world.seen("/local/shop/production", "MiB free"), @"");
+    insta::assert_snapshot!(world.seen("/local/shop/production", "MiB free"), @r"
+    page:
+    Queued next in line for a build slot; deployment 1 (#) still answers
+    No build is begun right now: the disk of HERE/data has # MiB free and builds need # MiB: free some space, or lower builds.min_free_mib
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       queued   #
+        http://shop.localhost:#
+
+    IN THE WAY
+    builds
+        no build is begun: the disk of HERE/data has # MiB free and builds need # MiB: free some space, or lower builds.min_free_mib. What runs goes on
+
+    log:
+    WARN no build is begun: the disk of HERE/data has # MiB free and builds need # MiB: free some space, or lower builds.min_free_mib
+    ");
     assert!(
         world.get("shop", "/").contains("first"),
         "what runs goes on"

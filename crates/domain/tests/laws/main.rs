@@ -9,6 +9,7 @@
 )]
 
 mod convergence;
+mod notes;
 mod steps;
 mod stories;
 mod table;

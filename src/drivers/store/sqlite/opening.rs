@@ -30,7 +30,7 @@ const STATEMENTS: usize = 96;
 pub enum OpenError {
     /// It is damaged, or no database at all.
     #[error(
-        "the database {} is damaged: {reason}; it was left untouched. restore a backup of it (with its -wal file, if there is one), or move it and its -wal and -shm files away to start anew",
+        "the database {} is damaged: {reason}; it was left untouched. Restore a backup of it (with its -wal file, if there is one), or move it and its -wal and -shm files away to start anew",
         path.display()
     )]
     Corrupt {
@@ -41,7 +41,7 @@ pub enum OpenError {
     },
     /// It belongs to another program.
     #[error(
-        "{} is the database of another program; it was left untouched. choose another data folder",
+        "{} is the database of another program; it was left untouched. Choose another data folder",
         path.display()
     )]
     Foreign {
@@ -50,7 +50,7 @@ pub enum OpenError {
     },
     /// A newer server made it.
     #[error(
-        "the database {} was made by a newer version of nestling (its schema is {found}, this version knows up to {known}); it was left untouched. install that version again, or restore a backup from before the upgrade",
+        "the database {} was made by a newer version of nestling (its schema is {found}, this version knows up to {known}); it was left untouched. Install that version again, or restore a backup from before the upgrade",
         path.display()
     )]
     Newer {

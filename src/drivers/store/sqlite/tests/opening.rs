@@ -17,7 +17,7 @@ fn refused(folder: &TempDir) -> String {
 fn a_file_that_is_no_database_is_left_untouched() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(file_in(&folder), "once upon a time ".repeat(1000)).unwrap();
-    insta::assert_snapshot!(refused(&folder), @"the database DATA/nestling.db is damaged: file is not a database; it was left untouched. restore a backup of it (with its -wal file, if there is one), or move it and its -wal and -shm files away to start anew");
+    insta::assert_snapshot!(refused(&folder), @"the database DATA/nestling.db is damaged: file is not a database; it was left untouched. Restore a backup of it (with its -wal file, if there is one), or move it and its -wal and -shm files away to start anew");
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_database_with_a_damaged_page_is_left_untouched() {
         "{error}"
     );
     assert!(
-        error.contains("; it was left untouched. restore a backup"),
+        error.contains("; it was left untouched. Restore a backup"),
         "{error}"
     );
 }
@@ -71,7 +71,7 @@ fn a_database_of_a_newer_version_is_left_untouched() {
     let database = Connection::open(file_in(&folder)).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
-    insta::assert_snapshot!(refused(&folder), @"the database DATA/nestling.db was made by a newer version of nestling (its schema is 99, this version knows up to 1); it was left untouched. install that version again, or restore a backup from before the upgrade");
+    insta::assert_snapshot!(refused(&folder), @"the database DATA/nestling.db was made by a newer version of nestling (its schema is 99, this version knows up to 1); it was left untouched. Install that version again, or restore a backup from before the upgrade");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn the_database_of_another_program_is_left_untouched() {
         .execute_batch("CREATE TABLE bookmarks (url TEXT)")
         .unwrap();
     drop(database);
-    insta::assert_snapshot!(refused(&folder), @"DATA/nestling.db is the database of another program; it was left untouched. choose another data folder");
+    insta::assert_snapshot!(refused(&folder), @"DATA/nestling.db is the database of another program; it was left untouched. Choose another data folder");
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! What a runner notes is kept with its deployment, and stops nothing.
+
+use nestling_domain::{
+    deployment::Phase,
+    ids::Generation,
+    lifecycle::{Event, Found, Happened, Observation, Step},
+};
+use nestling_protocol::report::{Next, Phase as Report};
+
+use crate::world::{World, commit};
+
+fn observed(world: &mut World, observation: Observation) -> Step {
+    world.apply(&Event::Observed(observation)).unwrap()
+}
+
+fn note(world: &mut World, seq: u64, text: &str) -> Step {
+    let reported = Observation::Reported {
+        generation: Generation(1),
+        boot: "boot".into(),
+        seq,
+        phase: Report::Noted { text: text.into() },
+    };
+    observed(world, reported)
+}
+
+#[test]
+fn notes_are_said_once_each_eight_at_most_and_stop_nothing() {
+    let mut world = World::new(false);
+    let look = world.record.look.clone().unwrap().number;
+    let found = Found::Open(commit(2));
+    observed(&mut world, Observation::Found { look, found });
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+
+    let step = note(&mut world, 1, "the lockfile is out of date");
+    assert_eq!(step.answer, Some(Next::Go));
+    assert!(matches!(&step.happened[..], [Happened::Noted { .. }]));
+    let again = note(&mut world, 2, "the lockfile is out of date");
+    assert!(again.happened.is_empty(), "{:?}", again.happened);
+    for seq in 3..20 {
+        note(&mut world, seq, &format!("note {seq}"));
+    }
+    let next = world.record.next().unwrap();
+    assert_eq!(next.phase, Phase::Booting, "a note is no phase");
+    assert_eq!(next.notes.len(), 8);
+    assert_eq!(next.notes[0], "the lockfile is out of date");
+}
