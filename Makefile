@@ -31,7 +31,7 @@ bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh
 
 soak: build ## the long runs: many kills, many cases
-	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=60 $(CARGO) nextest run --locked --workspace --profile soak
+	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 $(CARGO) nextest run --locked --workspace --profile soak
 
 mutants: ## change the lifecycle in every way and see that a test notices
 	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants

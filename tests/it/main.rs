@@ -7,10 +7,17 @@
     clippy::zombie_processes,
     reason = "tests fail by panicking"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a story has met is part of what it proves"
+)]
 
 mod bad_input;
+mod commits;
 mod demo;
 mod kill;
 mod large_files;
 mod redeploys;
 mod server;
+mod sight;
+mod visitors;

@@ -1,150 +1,87 @@
 //! A redeploy is not noticed by those who visit meanwhile, also when it fails.
 
-use std::{
-    fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
+use std::{fs, path::Path};
+
+use crate::{
+    server::{SOON, Server, commit, free_port, sample},
+    visitors::{At, Visitor},
 };
 
-use crate::server::{SOON, Server, free_port, git, head, pause};
-
-/// More by `NESTLING_REDEPLOYS`, for a long run. Every fourth fails.
+/// More by `NESTLING_REDEPLOYS`, for a long run. Three of twenty fail.
 fn redeploys() -> usize {
     std::env::var("NESTLING_REDEPLOYS")
         .ok()
         .and_then(|count| count.parse().ok())
-        .unwrap_or(6)
+        .unwrap_or(20)
 }
 
-/// The Node sample, as its author would have it.
-fn repository(folder: &Path) -> std::path::PathBuf {
-    let path = folder.join("notes");
-    fs::create_dir_all(&path).unwrap();
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/node-notes");
-    for entry in fs::read_dir(sample).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() {
-            fs::copy(entry.path(), path.join(entry.file_name())).unwrap();
-        }
+/// Breaks the sample, each time in another way: it cannot be built, is no app any more, or never starts.
+fn break_it(repository: &Path, nth: usize) {
+    let package = repository.join("package.json");
+    let text = fs::read_to_string(&package).unwrap();
+    match nth % 3 {
+        0 => fs::write(
+            package,
+            text.replace(r#""test":"#, r#""build": "exit 1", "test":"#),
+        ),
+        1 => fs::write(package, text.replace(r#""start":"#, r#""begin":"#)),
+        _ => fs::write(repository.join("server.js"), "throw new Error('never')"),
     }
-    git(&path, &["init", "--quiet", "--initial-branch=main"]);
-    commit(&path, "Begin");
-    path
-}
-
-fn commit(repository: &Path, message: &str) -> String {
-    git(repository, &["add", "--all"]);
-    git(
-        repository,
-        &[
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "--no-gpg-sign",
-            "--message",
-            message,
-        ],
-    );
-    head(repository)
-}
-
-/// Asks for a megabyte twenty times a second until it is told to end; says how often, and what went wrong.
-struct Prober {
-    ends: Arc<AtomicBool>,
-    asked: Arc<AtomicUsize>,
-    thread: JoinHandle<Vec<String>>,
-}
-
-impl Prober {
-    fn start(port: u16) -> Self {
-        let (ends, asked) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let (told, counts) = (ends.clone(), asked.clone());
-        let thread = std::thread::spawn(move || {
-            let mut wrong = Vec::new();
-            while !told.load(Ordering::Relaxed) {
-                if let Err(reason) = ask(port) {
-                    wrong.push(reason);
-                }
-                counts.fetch_add(1, Ordering::Relaxed);
-                pause(Duration::from_millis(50));
-            }
-            wrong
-        });
-        Prober {
-            ends,
-            asked,
-            thread,
-        }
-    }
-
-    fn end(self) -> (usize, Vec<String>) {
-        self.ends.store(true, Ordering::Relaxed);
-        let wrong = self.thread.join().unwrap();
-        (self.asked.load(Ordering::Relaxed), wrong)
-    }
-}
-
-fn ask(port: u16) -> Result<(), String> {
-    let said = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(said)?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .map_err(said)?;
-    let request = format!(
-        "GET /big HTTP/1.1\r\nHost: node-notes.localhost:{port}\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(said)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).map_err(said)?;
-    let text = String::from_utf8_lossy(&answer[..answer.len().min(200)]).into_owned();
-    if text.starts_with("HTTP/1.1 200") && answer.len() > 1_000_000 {
-        return Ok(());
-    }
-    Err(format!("{} bytes: {text}", answer.len()))
+    .unwrap();
 }
 
 #[test]
-fn demo_app_answers_every_request_while_it_is_redeployed_and_redeploys_fail() {
+fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let repository = repository(folder.path());
+    let repository = sample("node-notes", folder.path());
+    commit(&repository, "Begin");
     let port = free_port();
     let server = Server::start(&["up", "--repo", repository.to_str().unwrap()], &data, port);
     let name = "local/node-notes/production";
     server.until("it runs", SOON, |server| server.status(name).0 == "running");
-    let good = fs::read_to_string(repository.join("server.js")).unwrap();
+    let good: Vec<_> = ["package.json", "server.js"]
+        .map(|file| (file, fs::read_to_string(repository.join(file)).unwrap()))
+        .into();
 
-    let prober = Prober::start(port);
+    let label = "node-notes";
+    let asks = Visitor::asking(At { label, port });
+    let speaks = Visitor::speaking(At { label, port });
+    let follows = Visitor::following(At { label, port });
+    let (mut failed, mut served) = (0, 0);
     for redeploy in 1..=redeploys() {
-        if redeploy % 4 == 0 {
-            fs::write(
-                repository.join("server.js"),
-                "throw new Error('this one never starts');",
-            )
-            .unwrap();
+        if redeploy % 7 == 5 {
             let before = server.serving(name).0;
-            commit(&repository, "Break it");
+            break_it(&repository, failed);
+            commit(&repository, &format!("Break it, {redeploy}"));
             server.until("the failure is shown beside what serves", SOON, |server| {
                 server.serving(name) == (before.clone(), true)
             });
-            fs::write(repository.join("server.js"), &good).unwrap();
+            for (file, text) in &good {
+                fs::write(repository.join(file), text).unwrap();
+            }
+            failed += 1;
+            continue;
         }
         let newest = commit(&repository, &format!("Change {redeploy}"));
         server.until("the newest commit serves", SOON, |server| {
             server.serving(name) == (newest.clone(), false)
         });
+        served += 1;
     }
-    let (asked, wrong) = prober.end();
-    assert!(asked > 20, "{asked} requests are no proof");
-    assert_eq!(wrong, Vec::<String>::new(), "of {asked} requests");
+    let (asked, spoke, followed) = (asks.end(), speaks.end(), follows.end());
+    println!(
+        "{served} served, {failed} failed; {} requests, {} echoes, {} events",
+        asked.good, spoke.good, followed.good
+    );
+    assert_eq!(asked.wrong, Vec::<String>::new(), "of {}", asked.good);
+    assert!(
+        asked.good >= redeploys() * 10,
+        "{} prove nothing",
+        asked.good
+    );
+    assert_eq!(spoke.wrong, Vec::<String>::new());
+    assert_eq!(followed.wrong, Vec::<String>::new());
+    // Each switch tells both to connect again, once; a redeploy that fails is nothing to them.
+    assert_eq!((spoke.ends, followed.ends), (served, served));
 }

@@ -11,6 +11,8 @@ use std::{
 /// A server of the real binary, on a data folder of its own. It is stopped, with all that runs, at the end.
 pub(crate) struct Server {
     child: Child,
+    command: Vec<String>,
+    settings: Vec<(String, String)>,
     pub(crate) data: PathBuf,
     port: u16,
 }
@@ -23,33 +25,119 @@ pub(crate) const SOON: Duration = Duration::from_mins(1);
 impl Server {
     /// `nestling demo` or `nestling up …`.
     pub(crate) fn start(command: &[&str], data: &Path, port: u16) -> Self {
-        Self::start_with(command, data, port, &[], Stdio::inherit())
+        let settings: Vec<(String, String)> = Vec::new();
+        Self::start_with(command, data, port, &settings, Stdio::inherit())
     }
 
-    /// The same with these variables, and its log there.
+    /// The same, configured by its environment, and its log there.
     pub(crate) fn start_with(
         command: &[&str],
         data: &Path,
         port: u16,
-        variables: &[(String, String)],
+        settings: &[(String, String)],
         log: Stdio,
     ) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_nestling"))
-            .args(command)
-            .arg("--data")
-            .arg(data)
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
+        command.extend(["--data".to_owned(), data.to_str().unwrap().to_owned()]);
+        command.extend(["--listen".to_owned(), format!("127.0.0.1:{port}")]);
         Server {
-            child,
+            child: spawn(&command, settings, log),
+            command,
+            settings: settings.to_vec(),
             data: data.to_owned(),
             port,
         }
+    }
+
+    /// Dies at once, as by a power cut; what runs goes on.
+    pub(crate) fn die(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ctrl-C, until it has ended, with all that runs.
+    pub(crate) fn interrupt(&mut self) {
+        self.signal(rustix::process::Signal::INT);
+    }
+
+    fn signal(&mut self, signal: rustix::process::Signal) {
+        // Its number may be somebody else's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, signal);
+        let _ = self.child.wait();
+    }
+
+    /// Starts again after it died.
+    pub(crate) fn rise(&mut self) {
+        self.child = spawn(&self.command, &self.settings, Stdio::inherit());
+    }
+
+    /// What the API answers to a `GET`; null while there is no server, or when it refuses.
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
+        self.ask(path).unwrap_or_default()
+    }
+
+    fn ask(&self, path: &str) -> Option<serde_json::Value> {
+        let token = std::fs::read_to_string(self.data.join("api-token")).ok()?;
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n",
+            self.port,
+            token.trim()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(SOON)).ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.0 200")
+            .then(|| serde_json::from_str(body).ok())?
+    }
+
+    /// An environment as the API shows it; null while there is no server, or no such environment.
+    pub(crate) fn view(&self, name: &str) -> serde_json::Value {
+        self.get(&path(name))
+    }
+
+    /// The deployments of an environment, newest first.
+    pub(crate) fn deployments(&self, name: &str) -> Vec<serde_json::Value> {
+        let page = self.get(&format!("{}/deployments?limit=100", path(name)));
+        page["deployments"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// A request to an app, through the gateway, whose body never comes to its end: in flight until it is cut.
+    pub(crate) fn begin_post(&self, label: &str, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {label}.localhost:{}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
+            self.port
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// A log of a deployment as `nestling logs` shows it: per line its number and its text.
+    pub(crate) fn log(&self, name: &str, number: u64, log: &str) -> Vec<(u64, String)> {
+        let data = self.data.to_str().unwrap();
+        let number = number.to_string();
+        let arguments = ["logs", name, "--json", "--data", data, "--log", log];
+        let output = nestling(&[&arguments[..], &["--deployment", &number]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+        lines
+            .map(|line| {
+                let line = line.unwrap();
+                let text = line["text"].as_str().unwrap().to_owned();
+                (line["n"].as_u64().unwrap(), text)
+            })
+            .collect()
     }
 
     /// What `nestling ps --json` answers; empty while there is no server yet.
@@ -111,19 +199,9 @@ impl Server {
         }
     }
 
-    /// Dies at once, as by a power cut; what runs goes on.
-    pub(crate) fn kill(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        std::mem::forget(self);
-    }
-
     /// Ends in order, as by a supervisor; what runs goes on.
     pub(crate) fn terminate(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
-        std::mem::forget(self);
+        self.signal(rustix::process::Signal::TERM);
     }
 
     pub(crate) fn link(&self) -> String {
@@ -138,11 +216,25 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Ctrl-C stops what runs, too.
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        let _ = self.child.wait();
+        self.interrupt();
     }
+}
+
+fn spawn(command: &[String], settings: &[(String, String)], log: Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_nestling"))
+        .args(command)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// Where the API shows an environment.
+fn path(name: &str) -> String {
+    let (app, environment) = name.rsplit_once('/').unwrap();
+    format!("/v1/apps/{app}/environments/{environment}")
 }
 
 fn wait() {
@@ -194,6 +286,36 @@ pub(crate) fn get(host: &str, port: u16, path: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, body.to_owned())
+}
+
+/// Commits everything in the repository's folder; answers the commit.
+pub(crate) fn commit(repository: &Path, message: &str) -> String {
+    git(repository, &["add", "--all"]);
+    let order = ["commit", "--quiet", "--allow-empty", "--no-gpg-sign"];
+    git(repository, &[&order[..], &["--message", message]].concat());
+    head(repository)
+}
+
+/// A sample of ours in a repository of its own, not yet committed.
+pub(crate) fn sample(name: &str, folder: &Path) -> PathBuf {
+    let path = folder.join(name);
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    copy(&sample.join(name), &path);
+    git(&path, &["init", "--quiet", "--initial-branch=main"]);
+    path
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 pub(crate) fn free_port() -> u16 {
