@@ -112,6 +112,18 @@ impl Server {
         page["deployments"].as_array().cloned().unwrap_or_default()
     }
 
+    /// A client command that is not waited for.
+    pub(crate) fn begin(&self, command: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_nestling"))
+            .args(command)
+            .arg("--data")
+            .arg(&self.data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// A request to an app, through the gateway, whose body never comes to its end: in flight until it is cut.
     pub(crate) fn begin_post(&self, label: &str, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

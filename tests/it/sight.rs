@@ -43,6 +43,13 @@ pub(crate) fn alive(data: &Path) -> BTreeMap<Machine, BTreeSet<Process>> {
     found
 }
 
+impl Process {
+    /// Whether it still lives.
+    pub(crate) fn lives(&self) -> bool {
+        process(self.pid).is_some_and(|(_, started)| started == self.started)
+    }
+}
+
 /// The folder of a machine.
 pub(crate) fn folder(data: &Path, machine: &Machine) -> PathBuf {
     let environments = data.join("machines/environments");

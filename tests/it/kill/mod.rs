@@ -67,7 +67,7 @@ struct Storm {
     _folder: tempfile::TempDir,
 }
 
-/// What was so when the server died.
+/// What was so when the server died, and was not there to change it.
 struct Died {
     /// Whether the machine was still in the phase once the server was dead.
     met: bool,
@@ -182,9 +182,9 @@ impl Storm {
             assert!(!late, "{moment:?} was never met: {view:#}");
             pause(LOOK);
         };
-        let alive = sight::alive(&self.server.data);
         self.server.die();
         let met = inside(self);
+        let alive = sight::alive(&self.server.data);
         if met {
             *self.killed.entry(moment).or_default() += 1;
         }
@@ -212,9 +212,8 @@ impl Storm {
             let Some(machine) = generation.map(|generation| self.machine(kind, generation)) else {
                 continue;
             };
-            let Some(before) = died.alive.get(&machine) else {
-                continue;
-            };
+            let before = died.alive.get(&machine);
+            let before = before.unwrap_or_else(|| panic!("{machine:?} died with the server"));
             let after = now.get(&machine).cloned().unwrap_or_default();
             // What is on its way goes from one command to the next; its runner stays.
             let stays: Vec<_> = before.intersection(&after).collect();
