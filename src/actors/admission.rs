@@ -133,9 +133,10 @@ impl Handler<Pause> for Admission {
 
     fn handle(&mut self, Pause(reason): Pause, _: &mut Self::Context) {
         if self.paused != reason {
-            match &reason {
-                Some(reason) => warn!("no build is begun: {reason}"),
-                None => info!("builds go on"),
+            if let Some(reason) = &reason {
+                warn!("no build is begun: {reason}");
+            } else {
+                info!("builds go on");
             }
             self.paused = reason;
             self.live.do_send(Touch {

@@ -94,7 +94,15 @@ async fn ps_shows_what_is_noted_and_what_stands_in_the_way_of_all() {
     store.put_repository(&repository).await.unwrap();
     let (code, table, complaints) = says(&world, &["ps"]).await;
     assert_eq!((code, complaints.as_str()), (0, ""));
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    ENVIRONMENT            STATUS     COMMIT   TESTS  ADDRESS
+    local/shop/production  deploying  0000001
+        the lockfile is out of date: run npm install and commit it
+
+    IN THE WAY
+    local/shop
+        /home/ann/shop does not exist any more: put it back
+    ");
     let (_, json, _) = says(&world, &["ps", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["environments"][0]["next"]["notes"][0], note);

@@ -174,15 +174,18 @@ impl World {
         self.tidy(&text)
     }
 
-    /// The lines of a deployment's log that hold `words`, as `nestling logs` shows them.
+    /// The lines of a deployment's log that hold `words`, as `nestling logs` shows them once they are there.
     pub(super) fn logged(&self, name: &str, log: &str, words: &str) -> String {
-        let data = self.data();
-        let name = format!("local/{name}");
-        let data = data.to_str().unwrap();
-        let answer = nestling(&["logs", &name, "--log", log, "--data", data]);
-        let text = String::from_utf8(answer.stdout).unwrap();
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains(words)).collect();
-        self.tidy(&lines.join("\n"))
+        let (name, data) = (format!("local/{name}"), self.data());
+        let lines = || {
+            let data = data.to_str().unwrap();
+            let answer = nestling(&["logs", &name, "--log", log, "--data", data]);
+            let text = String::from_utf8(answer.stdout).unwrap();
+            let lines = text.lines().filter(|line| line.contains(words));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        self.until("it is logged", |_| !lines().is_empty());
+        self.tidy(&lines())
     }
 
     pub(super) fn ps(&self) -> String {

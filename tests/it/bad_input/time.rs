@@ -149,7 +149,9 @@ fn bad_input_full_disk_of_the_server() {
     world.start();
     let second = commit(&shop, &[("index.html", "second")]);
     world.until("it waits", |world| {
-        world.status("shop/production") == "queued"
+        world
+            .get("nestling", "/local/shop/production")
+            .contains("next in line")
     });
     insta::assert_snapshot!(world.seen("/local/shop/production", "MiB free"), @r"
     page:
