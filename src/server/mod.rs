@@ -1,7 +1,10 @@
 //! The server: opens what is stored, starts the actors, adopts what runs, listens, and stops in order.
 
+mod actors;
 mod adopt;
+mod drivers;
 mod house;
+mod listeners;
 pub mod progress;
 
 use std::{path::PathBuf, time::Duration};

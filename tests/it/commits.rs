@@ -1,9 +1,9 @@
 //! What a commit causes, and what it does not; and what is left when its branch is gone.
 
-use std::process::Stdio;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     time::{Duration, Instant},
 };
 

@@ -1,0 +1,313 @@
+//! Who works in the house, each told where the others are.
+
+use std::sync::{Arc, OnceLock};
+
+use actix::prelude::*;
+use anyhow::Context as _;
+use nestling_domain::{
+    ids::{EnvironmentId, Generation},
+    lifecycle::{Event, Times, Trigger},
+};
+
+use super::{adopt, drivers::Drivers};
+use crate::{
+    actors::{
+        admission::Admission,
+        environment::Neighbours,
+        environments::Environments,
+        intake::Intake,
+        live::Live,
+        local::{forge::LocalForge, machines::LocalMachines},
+        logging::Logging,
+        secrets::Secrets,
+        upkeep::{Bounds, Upkeep},
+    },
+    config::Config,
+    drivers::clock,
+    http::{
+        Services,
+        gateway::{Doors, Gateway, GatewayConfig, Grants},
+    },
+    messages::{
+        admission, environment::Apply, environments, forge, live, machines, routes::Routes,
+    },
+};
+
+/// Those whom the house itself speaks to, and how the routes reach all of them.
+pub(super) struct Actors {
+    pub(super) forge: Addr<LocalForge>,
+    pub(super) environments: Addr<Environments>,
+    pub(super) gateway: Gateway,
+    pub(super) grants: Arc<Grants>,
+    pub(super) services: Services,
+}
+
+impl Actors {
+    /// Starts everybody, and takes up what an earlier process left.
+    pub(super) async fn start(config: &Config, drivers: &Drivers) -> anyhow::Result<Self> {
+        let routes = Routes::default();
+        let live = Live::new(random()?).start();
+        let live = Live::handle(&live);
+        let queue = Admission::new(slots(config), live.touch.clone()).start();
+        let admission = Admission::handle(&queue);
+        let (forge, arrived) = start_forge(drivers)?;
+        let grants = Arc::new(Grants::default());
+        let waker = Arc::default();
+        let gateway = start_gateway(drivers, &routes, &grants, &waker);
+        let parts = Parts {
+            forge: forge_handle(&forge),
+            admission: admission.clone(),
+            live: live.clone(),
+            routes: routes.clone(),
+            gateway: gateway.clone(),
+        };
+        let environments = start_environments(config, drivers, parts);
+        let handle = Environments::handle(&environments);
+        // Set once, here.
+        let _ = waker.set(handle.clone());
+        take_up(drivers, &routes, &queue, &handle).await?;
+        let services = Services {
+            environments: handle,
+            secrets: start_secrets(drivers),
+            logging: start_logging(drivers),
+            admission,
+            live,
+            forge: forge_handle(&forge),
+            routes,
+            store: drivers.store.clone(),
+            blobs: drivers.blobs.clone(),
+            addresses: drivers.addresses.clone(),
+            keys_trouble: drivers.keys.trouble().map(Arc::from),
+        };
+        start_intake(&services, &arrived);
+        start_upkeep(config, drivers, &services);
+        Ok(Actors {
+            forge,
+            environments,
+            gateway,
+            grants,
+            services,
+        })
+    }
+}
+
+/// Who an environment speaks to besides its drivers.
+struct Parts {
+    forge: forge::Handle,
+    admission: admission::Handle,
+    live: live::Handle,
+    routes: Routes,
+    gateway: Gateway,
+}
+
+fn start_environments(config: &Config, drivers: &Drivers, parts: Parts) -> Addr<Environments> {
+    let machines = LocalMachines::new(drivers.sandbox.clone()).start();
+    let signing = drivers.signing.clone();
+    let neighbours = Neighbours {
+        store: drivers.store.clone(),
+        machines: LocalMachines::handle(&machines),
+        forge: parts.forge,
+        admission: parts.admission,
+        live: parts.live,
+        routes: parts.routes,
+        traffic: Arc::new(parts.gateway),
+        times: times(config),
+        size: size(config),
+        token: Box::new(move |id, generation| signing.sign(id, generation, clock::now())),
+        sockets: Box::new(sockets(drivers)),
+    };
+    Environments::new(neighbours).start()
+}
+
+/// Where the sockets of a machine lie.
+fn sockets(
+    drivers: &Drivers,
+) -> impl Fn(&EnvironmentId, Generation) -> std::path::PathBuf + Clone + Send + Sync + 'static {
+    let sandbox = drivers.sandbox.clone();
+    move |id, generation| sandbox.run_dir(id, generation)
+}
+
+async fn take_up(
+    drivers: &Drivers,
+    routes: &Routes,
+    queue: &Addr<Admission>,
+    environments: &environments::Handle,
+) -> anyhow::Result<()> {
+    let store = &drivers.store;
+    let sockets = sockets(drivers);
+    adopt::adopt(store, routes, &sockets, queue, environments).await?;
+    actix::spawn(adopt::load_routes(
+        store.clone(),
+        routes.clone(),
+        Box::new(sockets),
+    ));
+    Ok(())
+}
+
+/// The forge, and the relay that is told where its news go: intake needs environments, and they need the forge.
+fn start_forge(drivers: &Drivers) -> anyhow::Result<(Addr<LocalForge>, Addr<Relay>)> {
+    let arrived = Relay::default().start();
+    let folder = drivers.data.path();
+    let told = arrived.clone().recipient();
+    let forge = LocalForge::new(drivers.store.clone(), folder.to_owned(), told)
+        .with_context(|| format!("could not prepare {} for mirrors", folder.display()))?;
+    Ok((forge.start(), arrived))
+}
+
+fn start_gateway(
+    drivers: &Drivers,
+    routes: &Routes,
+    grants: &Arc<Grants>,
+    waker: &Arc<OnceLock<environments::Handle>>,
+) -> Gateway {
+    let waker = waker.clone();
+    let hooks = Doors {
+        grants: grants.clone(),
+        wake: move |id: &EnvironmentId| visit(&waker, id),
+    };
+    let config = GatewayConfig::new(drivers.addresses.clone());
+    Gateway::new(routes.clone(), config, Arc::new(hooks))
+}
+
+fn start_secrets(drivers: &Drivers) -> crate::messages::secrets::Handle {
+    let secrets = Secrets::new(drivers.store.clone(), drivers.keys.clone()).start();
+    Secrets::handle(&secrets)
+}
+
+/// On a thread of its own: it takes in what all machines write.
+fn start_logging(drivers: &Drivers) -> crate::messages::logging::Handle {
+    let blobs = drivers.blobs.clone();
+    let thread = Arbiter::new();
+    let logging = Logging::start_in_arbiter(&thread.handle(), move |_| Logging::new(blobs));
+    Logging::handle(&logging)
+}
+
+fn start_intake(services: &Services, arrived: &Addr<Relay>) {
+    let intake = Intake::new(
+        services.store.clone(),
+        services.environments.clone(),
+        services.forge.apps_at.clone(),
+        services.live.touch.clone(),
+    );
+    arrived.do_send(To(intake.start().recipient()));
+}
+
+fn start_upkeep(config: &Config, drivers: &Drivers, services: &Services) {
+    let bounds = Bounds {
+        blob_age: config.blobs.max_age,
+        blob_bytes: config.blobs.max_mib << 20,
+        free_bytes: config.builds.min_free_mib << 20,
+    };
+    let upkeep = Upkeep::new(
+        drivers.store.clone(),
+        drivers.blobs.clone(),
+        services.admission.pause.clone(),
+        drivers.data.path().to_owned(),
+        bounds,
+    );
+    upkeep.start();
+}
+
+pub(super) fn times(config: &Config) -> Times {
+    let limits = &config.limits;
+    Times {
+        setup: limits.setup,
+        test: limits.test,
+        start: limits.start,
+        probe: limits.healthy,
+        ..Times::default()
+    }
+}
+
+fn size(config: &Config) -> machines::Size {
+    let local = &config.machines.local;
+    machines::Size {
+        memory_mib: local.memory_mib,
+        processes: local.processes,
+        files: local.files,
+        disk_mib: local.disk_mib,
+    }
+}
+
+/// One build per core, at most four: an install is bound by the disk, and tests by the processor.
+fn slots(config: &Config) -> usize {
+    match config.builds.at_once {
+        0 => std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(4),
+        chosen => chosen,
+    }
+}
+
+/// A visit wakes an environment that sleeps; what becomes of it is shown on the page that the visitor sees.
+fn visit(known: &OnceLock<environments::Handle>, id: &EnvironmentId) {
+    let Some(found) = known.get() else {
+        return;
+    };
+    let event = Event::Hint {
+        commit: None,
+        trigger: Trigger::Visit,
+    };
+    let apply = Apply {
+        event,
+        by: "visit".to_owned(),
+        input: None,
+        birth: None,
+    };
+    found.route.do_send(environments::Route {
+        id: id.clone(),
+        apply,
+    });
+}
+
+fn random() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    // JSON readers that know only floating point lose the upper bits.
+    Ok(u64::from_le_bytes(bytes) >> 11)
+}
+
+/// Passes on that something arrived, once it is known to whom.
+#[derive(Default)]
+struct Relay {
+    to: Option<Recipient<forge::Arrived>>,
+}
+
+/// Pass it on to this actor from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct To(Recipient<forge::Arrived>);
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+}
+
+impl Handler<To> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, To(recipient): To, _: &mut Self::Context) {
+        // Whatever arrived before is in the inbox, which is looked at at the start.
+        self.to = Some(recipient);
+    }
+}
+
+impl Handler<forge::Arrived> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, arrived: forge::Arrived, _: &mut Self::Context) {
+        if let Some(to) = &self.to {
+            to.do_send(arrived);
+        }
+    }
+}
+
+fn forge_handle(forge: &Addr<LocalForge>) -> forge::Handle {
+    forge::Handle {
+        head: forge.clone().recipient(),
+        pack: forge.clone().recipient(),
+        announce: forge.clone().recipient(),
+        apps_at: forge.clone().recipient(),
+        start_waiting: forge.clone().recipient(),
+    }
+}

@@ -1,0 +1,119 @@
+//! What the house stands on: everything that outlives the process, opened, and the port.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, ensure};
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, Isolation},
+    drivers::{
+        blobs::{Blobs, directory::Directory},
+        data_dir::DataDir,
+        keys::{Keys, local::LocalKeys, signing::RunnerKeys, token::OperatorToken},
+        sandbox::{self, Sandbox},
+        store::{Store, sqlite::Sqlite},
+    },
+    http::{Addresses, runner::RunnerTokens},
+};
+
+/// All of it. Dropped last, because it holds the data folder's lock.
+pub(super) struct Drivers {
+    pub(super) data: DataDir,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) keys: Arc<dyn Keys>,
+    pub(super) signing: Arc<dyn RunnerTokens>,
+    pub(super) token: OperatorToken,
+    pub(super) sandbox: Sandbox,
+    /// Where machines reach the server.
+    pub(super) machine_socket: PathBuf,
+    pub(super) addresses: Addresses,
+}
+
+impl Drivers {
+    /// Opens what is stored, adopts the machines that live, and binds the port: before anything starts, so that
+    /// what is missing is said at once and nothing is left half begun.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<(Self, TcpListener)> {
+        let listen = config.server.listen;
+        ensure!(
+            listen.ip().is_loopback(),
+            "server.listen is {listen}, and without accounts the server listens on loopback only: use 127.0.0.1:{}",
+            listen.port()
+        );
+        let data = DataDir::open(&config.server.data_dir)?;
+        let folder = data.path().to_owned();
+        let store = Arc::new(Sqlite::open(&data.database())?);
+        let blobs = Arc::new(Directory::open(&data.blobs())?);
+        let keys = Arc::new(LocalKeys::open(&folder)?);
+        let signing = Arc::new(RunnerKeys::open(&folder)?);
+        let token = OperatorToken::open(&folder)?;
+        let machine_socket = folder.join("machines.sock");
+        let sandbox = open_sandbox(config, &folder, &machine_socket).await?;
+        let listener = TcpListener::bind(listen).map_err(|error| not_bound(listen, &error))?;
+        let addresses = addresses(config, listener.local_addr()?.port());
+        let drivers = Drivers {
+            data,
+            store,
+            blobs,
+            keys,
+            signing,
+            token,
+            sandbox,
+            machine_socket,
+            addresses,
+        };
+        Ok((drivers, listener))
+    }
+}
+
+/// Why it cannot listen, and what to do about it.
+fn not_bound(listen: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    let remedy =
+        "choose another with --listen 127.0.0.1:PORT, or server.listen in the configuration";
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        anyhow::anyhow!(
+            "port {} of {} is taken by another program, perhaps another nestling: end that one, or {remedy}",
+            listen.port(),
+            listen.ip()
+        )
+    } else {
+        anyhow::anyhow!("could not listen on {listen}: {error}; {remedy}")
+    }
+}
+
+fn addresses(config: &Config, port: u16) -> Addresses {
+    Addresses {
+        scheme: "http".to_owned(),
+        dashboard: format!("{}:{port}", config.server.dashboard_host),
+        preview_domain: format!("{}:{port}", config.server.preview_domain),
+    }
+}
+
+/// The machines of this data folder; those that live are adopted.
+async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::Result<Sandbox> {
+    let program = std::env::current_exe().context("could not find this very program")?;
+    let local = &config.machines.local;
+    let order = sandbox::Config {
+        isolation: match local.isolation {
+            Isolation::Auto => sandbox::Isolation::Sandbox,
+            Isolation::None => sandbox::Isolation::None,
+        },
+        egress_allow: local.egress_allow.clone(),
+        ..sandbox::Config::new(folder.to_owned(), program, socket.to_owned())
+    };
+    let holds = Sandbox::probe(&order).await.map_err(|reason| {
+        anyhow::anyhow!("previews cannot be isolated here: {reason}. For your own code only, go on with --isolation none")
+    })?;
+    match local.isolation {
+        Isolation::Auto => info!("{holds}"),
+        Isolation::None => {
+            warn!("isolation none: what runs here can read and change whatever you can. {holds}");
+        }
+    }
+    Ok(Sandbox::open(order)?)
+}

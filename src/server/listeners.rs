@@ -1,0 +1,91 @@
+//! The two listeners: for people and visitors on the port, for machines on a socket.
+
+use std::{net::TcpListener, path::Path, sync::Arc};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use anyhow::Context as _;
+use tracing::warn;
+
+use super::LAST_REQUESTS;
+use crate::http::{
+    Services, api,
+    auth::{self, Auth},
+    gateway::{Gateway, Grants},
+    health, live, pages,
+    runner::{self, Runners},
+};
+
+/// Threads that answer requests; all decisions are made on one more.
+const WORKERS: usize = 2;
+
+pub(super) fn for_machines(
+    runners: web::Data<Runners>,
+    socket: &Path,
+) -> anyhow::Result<ServerHandle> {
+    let server = HttpServer::new(move || App::new().configure(runner::routes(runners.clone())))
+        .workers(1)
+        .shutdown_timeout(LAST_REQUESTS.as_secs())
+        .disable_signals()
+        .bind_uds(socket)
+        .with_context(|| format!("could not listen on {}", socket.display()))?
+        .run();
+    // Machines run as users of their own; what speaks here is known by its token.
+    set_mode(socket, 0o666)?;
+    let handle = server.handle();
+    actix::spawn(async move {
+        if let Err(error) = server.await {
+            warn!("the machines' listener ended: {error}");
+        }
+    });
+    Ok(handle)
+}
+
+pub(super) fn for_people(
+    services: Services,
+    gateway: &Gateway,
+    auth: Auth,
+    grants: Arc<Grants>,
+    metrics: health::Metrics,
+    listener: TcpListener,
+) -> anyhow::Result<ServerHandle> {
+    let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
+    let (gateway, services, grants) = (
+        gateway.clone(),
+        web::Data::new(services),
+        web::Data::from(grants),
+    );
+    let metrics = web::Data::new(metrics);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(auth.clone())
+            .app_data(services.clone())
+            .app_data(grants.clone())
+            .app_data(metrics.clone())
+            .configure(health::routes)
+            .configure(api::routes)
+            .configure(live::routes)
+            .configure(pages::routes)
+            .wrap(from_fn(auth::guard))
+            .wrap(gateway.clone())
+    })
+    .workers(WORKERS)
+    .shutdown_timeout(LAST_REQUESTS.as_secs())
+    // A client that leaves a silent stream is noticed at once.
+    .h1_allow_half_closed(false)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    actix::spawn(async move {
+        if let Err(error) = server.await {
+            warn!("the listener ended: {error}");
+        }
+    });
+    Ok(handle)
+}
+
+fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .with_context(|| format!("could not open {} to machines", path.display()))
+}
