@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::sight;
+
 /// A server of the real binary, on a data folder of its own. It is stopped, with all that runs, at the end.
 pub(crate) struct Server {
     child: Child,
@@ -229,6 +231,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.interrupt();
+        if std::thread::panicking() {
+            // A story that failed while its server was dead: what it left would run for ever.
+            let left = sight::alive(&self.data).into_values().flatten();
+            left.for_each(|process| process.kill());
+        }
     }
 }
 

@@ -48,6 +48,15 @@ impl Process {
     pub(crate) fn lives(&self) -> bool {
         process(self.pid).is_some_and(|(_, started)| started == self.started)
     }
+
+    pub(crate) fn kill(&self) {
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.lives()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// The folder of a machine.
