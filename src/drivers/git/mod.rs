@@ -40,7 +40,8 @@ const LONG_CALLS: usize = 2;
 
 /// The configuration that stands in place of the user's and the system's. It is a file because the program that
 /// serves a fetch takes no `-c` from us. Any owner is fine: we run nothing that a repository configures. What is fetched stays one pack, which
-/// is there whole or not at all, whenever we are killed.
+/// is there whole or not at all, whenever we are killed. It is not forced to the disk, for which deployments would wait:
+/// after a loss of power a mirror that git cannot use is made anew.
 const CONFIGURATION: &str = "\
 [safe]
 \tdirectory = *
@@ -52,6 +53,7 @@ const CONFIGURATION: &str = "\
 \tfsmonitor = false
 \thooksPath = /dev/null
 \tquotePath = false
+\tfsync = none
 [gc]
 \tauto = 0
 [maintenance]

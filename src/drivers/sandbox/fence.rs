@@ -5,7 +5,7 @@ use std::path::Path;
 use nestling_domain::ids::Generation;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{read_json, write_durably};
+use super::layout::write_whole;
 
 /// What is known of an environment's generations, kept in `fence.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub(super) struct Fence {
 /// What asking for a generation means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// Nothing newer was asked for: it may start, once the fence says so durably.
+    /// Nothing newer was asked for: it may start, once the fence says so.
     Fresh(Fence),
     /// It was asked for before; whether it began is to be seen in its folder.
     Again,
@@ -29,17 +29,23 @@ pub(super) enum Asked {
 
 impl Fence {
     pub(super) fn load(path: &Path) -> std::io::Result<Self> {
-        if !path.exists() {
+        let content = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            content => content?,
+        };
+        // Left by a loss of power, as some file systems do: nothing lives that it would have to keep out, and the
+        // environment's own record says which generation it may ask for.
+        if content.iter().all(|byte| *byte == 0) {
             return Ok(Fence::default());
         }
-        read_json(path).ok_or_else(|| {
+        serde_json::from_slice(&content).map_err(|_| {
             let text = format!("{} is damaged: write the environment's newest generation into it as {{\"highest\":N,\"removed\":N}}", path.display());
             std::io::Error::other(text)
         })
     }
 
     pub(super) fn save(self, path: &Path) -> std::io::Result<()> {
-        write_durably(
+        write_whole(
             path,
             &serde_json::to_vec(&self).map_err(std::io::Error::other)?,
         )
@@ -89,6 +95,22 @@ mod tests {
             highest: Generation(highest),
             removed: Generation(removed),
         }
+    }
+
+    #[test]
+    fn a_fence_is_read_again_and_damage_is_told_but_for_what_a_loss_of_power_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fence.json");
+        assert_eq!(Fence::load(&path).unwrap(), Fence::default());
+        fence(4, 2).save(&path).unwrap();
+        assert_eq!(Fence::load(&path).unwrap(), fence(4, 2));
+        for empty in ["", "\0\0\0"] {
+            std::fs::write(&path, empty).unwrap();
+            assert_eq!(Fence::load(&path).unwrap(), Fence::default());
+        }
+        std::fs::write(&path, "{\"highest\":").unwrap();
+        let told = Fence::load(&path).unwrap_err().to_string();
+        assert!(told.contains("fence.json is damaged"), "{told}");
     }
 
     #[test]

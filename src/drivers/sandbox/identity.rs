@@ -137,7 +137,7 @@ pub(super) fn remember(machine: &MachineDir, pid: i32) -> io::Result<()> {
         started: process.started,
         boot: boot(),
     };
-    super::layout::write_durably(
+    super::layout::write_whole(
         &machine.record(),
         &serde_json::to_vec(&record).map_err(io::Error::other)?,
     )

@@ -201,15 +201,19 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
+/// Replaces a file so that a reader, also after this process was killed, sees the old content or the new. After a
+/// loss of power it may be empty, or the old one: for what speaks of machines, of which none is left then. Waiting for
+/// the disk four times at each start of a machine would take longer than the start itself.
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    private_file(&fresh)?.write_all(content)?;
+    fs::rename(&fresh, path)
+}
+
 /// Replaces a file so that a reader, also after a loss of power, sees the old content or the new.
 pub(super) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut file = private_file(&fresh)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
@@ -217,6 +221,15 @@ pub(super) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Reads a JSON file of ours; `None` when there is none or it is not whole.

@@ -16,7 +16,7 @@ use super::{
     guard::Guard,
     identity, inside,
     launch::give,
-    layout::{self, MachineDir, read_json, write_durably},
+    layout::{self, MachineDir, read_json, write_whole},
     numbers::Owner,
     order::{Bind, INIT_INSIDE, Isolation, Order, Scratch},
     usage,
@@ -70,7 +70,7 @@ impl Inner {
         let home = machine.work().join("home");
         fs::create_dir(&home)?;
         let token = machine.run().join(TOKEN_FILE);
-        write_durably(&token, spec.token.as_bytes())?;
+        write_whole(&token, spec.token.as_bytes())?;
         let owner = self.owner(environment, &spec.cache)?;
         if let Some(Owner { uid, gid }) = owner {
             for path in [&machine.run(), &machine.work(), &home, &folder.state()] {
@@ -89,10 +89,10 @@ impl Inner {
             files: size.files,
             disk_mib: size.disk_mib,
         };
-        write_durably(&terms_file(&machine), &serde_json::to_vec(&terms)?)?;
+        write_whole(&terms_file(&machine), &serde_json::to_vec(&terms)?)?;
         let cgroups = self.cgroups.of(environment, generation).create(size)?;
         let order = self.order(environment, generation, folder, cache, owner, cgroups, size);
-        write_durably(&machine.order(), &serde_json::to_vec_pretty(&order)?)?;
+        write_whole(&machine.order(), &serde_json::to_vec_pretty(&order)?)?;
         Ok(lock)
     }
 
