@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::messages::{
-    admission::{Adopt, Ask, Build, Free, Handle, Look, Pause, Queue},
+    admission::{Adopt, Ask, Build, Claim, Free, Handle, Look, Pause, Queue},
     live::Touch,
 };
 
@@ -39,6 +39,7 @@ impl Admission {
     pub fn handle(address: &Addr<Self>) -> Handle {
         Handle {
             ask: address.clone().recipient(),
+            claim: address.clone().recipient(),
             free: address.clone().recipient(),
             look: address.clone().recipient(),
             pause: address.clone().recipient(),
@@ -96,6 +97,23 @@ impl Handler<Ask> for Admission {
                 std::future::pending::<()>().await;
             }
         })
+    }
+}
+
+impl Handler<Claim> for Admission {
+    type Result = bool;
+
+    fn handle(&mut self, Claim(build): Claim, _: &mut Self::Context) -> bool {
+        let others = |known: &Build| {
+            known.environment == build.environment && known.generation != build.generation
+        };
+        // What is recorded of the environment still builds: its slot passes on once the record says otherwise.
+        if self.queue.building().iter().any(others) {
+            return false;
+        }
+        self.queue.ask(build.clone(), build.repository);
+        self.grant();
+        self.queue.builds(&build)
     }
 }
 

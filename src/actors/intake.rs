@@ -144,12 +144,14 @@ impl Desk {
                 "nothing: no app was found in it".to_owned(),
             );
         }
-        for app in apps {
+        let told = apps.into_iter().map(|app| {
             let mut hint = Hint::of(&delivery.fact);
             hint.creates &= held.as_ref().is_none_or(|held| held.contains(&app.id));
-            let name = format!("{}/{}/{}", app.owner, app.slug, hint.kind.name());
-            let decision = self.hint(hint, app, &delivery.id).await?;
-            decisions.insert(name, decision);
+            self.tell(hint, app, &delivery.id)
+        });
+        // All at once: the store writes what waits in one go.
+        for decision in futures::future::join_all(told).await {
+            decisions.extend([decision?]);
         }
         Ok(decisions)
     }
@@ -172,7 +174,14 @@ impl Desk {
         }
     }
 
-    async fn hint(&self, hint: Hint<'_>, app: App, delivery: &str) -> Result<String, Waits> {
+    /// Hands a delivery to the environment of one app: its name, and what came of it.
+    async fn tell(
+        &self,
+        hint: Hint<'_>,
+        app: App,
+        delivery: &str,
+    ) -> Result<(String, String), Waits> {
+        let name = format!("{}/{}/{}", app.owner, app.slug, hint.kind.name());
         let id = EnvironmentId::derive(&app.id, hint.kind);
         let absent = match &hint.commit {
             Some(commit) if !hint.creates => format!("commit {} does not hold it", commit.short()),
@@ -188,16 +197,19 @@ impl Desk {
             input: Some(InputId(delivery.to_owned())),
             birth,
         };
-        match self.environments.apply(id, apply).await {
-            Ok(applied) => Ok(applied.decision),
-            Err(NotApplied::Unknown(_)) => Ok(format!(
-                "nothing: there is no such environment, and {absent}"
-            )),
+        let decision = match self.environments.apply(id, apply).await {
+            Ok(applied) => applied.decision,
+            Err(NotApplied::Unknown(_)) => {
+                format!("nothing: there is no such environment, and {absent}")
+            }
             // Parked: shown, and taken up by the look that its release brings.
-            Err(parked @ NotApplied::Quarantined { .. }) => Ok(parked.to_string()),
-            Err(NotApplied::Refused(reason)) => Ok(format!("refused: {reason}")),
-            Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => Err(later.into()),
-        }
+            Err(parked @ NotApplied::Quarantined { .. }) => parked.to_string(),
+            Err(NotApplied::Refused(reason)) => format!("refused: {reason}"),
+            Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => {
+                return Err(later.into());
+            }
+        };
+        Ok((name, decision))
     }
 }
 

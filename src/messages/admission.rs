@@ -20,6 +20,12 @@ pub struct Build {
 #[rtype(result = "()")]
 pub struct Ask(pub Build);
 
+/// May this build, which is about to be recorded, begin at once? If not it keeps its place in the queue, as if it had
+/// asked. `false`, too, while an older generation of its environment holds a slot.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "bool")]
+pub struct Claim(pub Build);
+
 /// The state no longer builds: all its slots and places but this generation's are free.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -63,6 +69,8 @@ pub struct Queue {
 pub struct Handle {
     /// For a slot.
     pub ask: Recipient<Ask>,
+    /// For a slot that is free at once.
+    pub claim: Recipient<Claim>,
     /// For giving it back.
     pub free: Recipient<Free>,
     /// For people: who builds and who waits.

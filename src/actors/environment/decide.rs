@@ -4,21 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
-    deployment::Tests,
+    deployment::{Deployment, Phase, Tests},
     environment::Environment as Record,
-    ids::{EnvironmentId, Version},
-    lifecycle::{Event, Happened, Lane, Lifecycle, Step, Times},
+    ids::{EnvironmentId, Timestamp, Version},
+    lifecycle::{Event, Happened, Lane, Lifecycle, Observation, Step},
     record::EventRecord,
 };
 use tracing::{info, warn};
 
-use super::{Environment, Memory};
+use super::{Environment, Memory, Neighbours};
 use crate::{
     drivers::{
         clock,
-        store::{Save, Store, StoreError},
+        store::{Save, StoreError},
     },
     messages::{
+        admission::{Build, Claim},
         environment::{Applied, Apply, Birth, NotApplied},
         live::Publish,
     },
@@ -44,14 +45,13 @@ impl Environment {
         apply: Apply,
         free: Option<Lane>,
     ) -> impl ActorFuture<Self, Output = Result<Applied, NotApplied>> + use<> {
-        let store = self.neighbours.store.clone();
-        let times = self.neighbours.times.clone();
+        let neighbours = self.neighbours.clone();
         let id = self.id.clone();
         let memory = Memory {
             record: self.memory.record.clone(),
             history: self.memory.history.clone(),
         };
-        let decided = async move { decide(&*store, &times, id, memory, apply).await };
+        let decided = async move { decide(&neighbours, id, memory, apply).await };
         decided.into_actor(self).map(move |decided, actor, ctx| {
             if let Some(lane) = free {
                 actor.in_flight.remove(&lane);
@@ -108,12 +108,12 @@ enum Decided {
 }
 
 async fn decide(
-    store: &dyn Store,
-    times: &Times,
+    neighbours: &Neighbours,
     id: EnvironmentId,
     mut memory: Memory,
     apply: Apply,
 ) -> Decided {
+    let (store, times) = (&*neighbours.store, &neighbours.times);
     if let Some(input) = &apply.input {
         match store.answered(&id, input).await {
             Ok(Some(decision)) => return repeated(memory, decision, &apply.event, &id),
@@ -147,9 +147,20 @@ async fn decide(
             };
             return Decided::Unchanged { memory, applied };
         }
+        let step = with_slot(neighbours, &before, step, now).await;
         let expected = known.then_some(before.version);
-        let mut history = memory.history.clone();
-        let deployments = history.keep_up(&id, &step.next, &step.happened, now);
+        let mut deployments = Vec::new();
+        if !step.happened.is_empty() {
+            let mut history = match memory.history.take() {
+                Some(history) => history,
+                None => match super::read_history(store, &id).await {
+                    Ok(history) => history,
+                    Err(error) => return failed(&id, error),
+                },
+            };
+            deployments = Arc::make_mut(&mut history).keep_up(&id, &step.next, &step.happened, now);
+            memory.history = Some(history);
+        }
         let environment = Record {
             lifecycle: step.next,
             version: Version(before.version.0 + 1),
@@ -168,9 +179,10 @@ async fn decide(
         match store.save(save).await {
             Ok(events) => {
                 let environment = Arc::new(environment);
+                let on_its_way = environment.lifecycle.next().is_some();
                 let memory = Memory {
                     record: Some(environment.clone()),
-                    history,
+                    history: memory.history.filter(|_| on_its_way),
                 };
                 return Decided::Saved {
                     memory,
@@ -194,15 +206,48 @@ async fn decide(
     ))
 }
 
+/// A deployment that this step queues, and for which a slot is free, is admitted by the same save: one wait for the
+/// disk less between a commit and its runner. A slot whose save fails is given back when the actor settles.
+async fn with_slot(neighbours: &Neighbours, before: &Record, step: Step, now: Timestamp) -> Step {
+    let queued = |next: &&Deployment| {
+        next.phase == Phase::Queued
+            && next.not_before.is_none_or(|at| at <= now)
+            && before.lifecycle.named(next.generation).is_none()
+    };
+    let Some(generation) = step.next.next().filter(queued).map(|next| next.generation) else {
+        return step;
+    };
+    let build = Build {
+        environment: before.id.clone(),
+        generation,
+        repository: before.repository,
+    };
+    if !matches!(
+        neighbours.admission.claim.send(Claim(build)).await,
+        Ok(true)
+    ) {
+        return step;
+    }
+    let admitted = Event::Observed(Observation::Admitted(generation));
+    match step.next.step(&admitted, now, &neighbours.times) {
+        Ok(admitted) => Step {
+            next: admitted.next,
+            happened: step.happened.into_iter().chain(admitted.happened).collect(),
+            ..step
+        },
+        Err(_) => step,
+    }
+}
+
 /// An input that was handled before gets its first answer, and changes nothing.
 fn repeated(memory: Memory, decision: String, event: &Event, id: &EnvironmentId) -> Decided {
     let Some(environment) = memory.record.clone() else {
         return Decided::Not(NotApplied::Unknown(id.to_string()));
     };
     let answer = match event {
-        Event::Observed(nestling_domain::lifecycle::Observation::Reported {
-            generation, ..
-        }) => Some(environment.lifecycle.answer(*generation)),
+        Event::Observed(Observation::Reported { generation, .. }) => {
+            Some(environment.lifecycle.answer(*generation))
+        }
         Event::Observed(_) | Event::Command(_) | Event::Hint { .. } | Event::Tick => None,
     };
     Decided::Unchanged {
@@ -234,12 +279,7 @@ fn renamed(record: &Record, birth: Option<&Birth>) -> Record {
     record
 }
 
-fn born(
-    id: &EnvironmentId,
-    birth: &Birth,
-    event: &Event,
-    now: nestling_domain::ids::Timestamp,
-) -> Record {
+fn born(id: &EnvironmentId, birth: &Birth, event: &Event, now: Timestamp) -> Record {
     let announced = match event {
         Event::Hint { commit, .. } => commit.clone(),
         Event::Command(_) | Event::Observed(_) | Event::Tick => None,

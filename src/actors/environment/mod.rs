@@ -8,16 +8,25 @@ mod decide;
 mod perform;
 mod route;
 
-use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use nestling_domain::{
     environment::Environment as Record,
     history::History,
-    ids::{EnvironmentId, Generation, Timestamp},
+    ids::{EnvironmentId, Generation, Timestamp, Version},
     lifecycle::{Effect, Event, Lane, Observation, Times},
 };
 use nestling_protocol::report::Next;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{debug, error, warn};
 
 use crate::{
@@ -43,7 +52,7 @@ const QUIET: Duration = Duration::from_mins(1);
 const SILENT: Duration = Duration::from_mins(1);
 /// How often quiet and silence are looked at.
 const LOOK_ROUND: Duration = Duration::from_secs(10);
-/// How many history records are read at load: the two that a state can name, and a few for their neighbours.
+/// How many history records are read: the two that a state can name, and a few for their neighbours.
 const HISTORY: usize = 6;
 
 /// What an environment needs of the rest of the house.
@@ -93,6 +102,8 @@ pub struct Environment {
     heard: BTreeMap<Generation, Timestamp>,
     last_message: Timestamp,
     last_error: Option<String>,
+    /// The version of the record whose route the gateway has.
+    routed: Option<Version>,
     leaving: bool,
 }
 
@@ -100,13 +111,32 @@ pub struct Environment {
 #[derive(Default)]
 struct Memory {
     record: Option<Arc<Record>>,
-    history: History,
+    /// Only while a deployment is on its way: thousands of environments just serve, and their history is read when
+    /// something happens to them.
+    history: Option<Arc<History>>,
 }
 
 struct InFlight {
     ticket: u64,
     effect: Effect,
     handle: SpawnHandle,
+}
+
+/// An effect under way; dropped, it ends.
+struct Task(JoinHandle<Option<Observation>>);
+
+impl Future for Task {
+    type Output = Result<Option<Observation>, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// An effect has ended; sent to the own address, so that its observation is decided in order with the rest.
@@ -144,6 +174,7 @@ impl Environment {
                 heard: BTreeMap::new(),
                 last_message: clock::now(),
                 last_error: None,
+                routed: None,
                 leaving: false,
             }
         })
@@ -175,6 +206,7 @@ impl Environment {
                 Arc::make_mut(record).lifecycle = lifecycle;
             }
             actor.memory = memory;
+            actor.routed = None;
             actor.heard.clear();
             actor.settle(ctx);
         }));
@@ -186,9 +218,11 @@ impl Environment {
             return;
         };
         let now = clock::now();
-        self.neighbours
-            .routes
-            .set(route(&record, &self.neighbours.sockets));
+        if self.routed != Some(record.version) {
+            self.routed = Some(record.version);
+            let route = route(&record, &self.neighbours.sockets);
+            self.neighbours.routes.set(route);
+        }
         let owed = record.lifecycle.owed(now);
         self.in_flight.retain(|_, flight| {
             let still = owed.contains(&flight.effect);
@@ -221,12 +255,17 @@ impl Environment {
         self.tickets += 1;
         debug!(environment.id = %self.id, "begins {effect:?}");
         let work = perform::perform(self.neighbours.clone(), record.clone(), effect.clone());
-        let handle = ctx.spawn(work.into_actor(self).map(move |observation, _, ctx| {
-            ctx.address().do_send(Finished {
+        // A task of its own: what the actor spawns by itself stands still while a save pauses the mailbox.
+        let work = Task(actix::spawn(work));
+        let handle = ctx.spawn(work.into_actor(self).map(move |ended, _, ctx| match ended {
+            Ok(observation) => ctx.address().do_send(Finished {
                 lane,
                 ticket,
                 observation,
-            });
+            }),
+            // A bug of ours: it ends this actor, as it would have without a task.
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            Err(_) => {}
         }));
         self.in_flight.insert(
             lane,
@@ -362,14 +401,18 @@ async fn read(
     store: &dyn Store,
     id: &EnvironmentId,
 ) -> Result<Memory, crate::drivers::store::StoreError> {
-    let Some(record) = store.environment(id).await? else {
-        return Ok(Memory::default());
-    };
-    let history = History::of(store.deployments(id, None, HISTORY).await?);
     Ok(Memory {
-        record: Some(Arc::new(record)),
-        history,
+        record: store.environment(id).await?.map(Arc::new),
+        history: None,
     })
+}
+
+async fn read_history(
+    store: &dyn Store,
+    id: &EnvironmentId,
+) -> Result<Arc<History>, crate::drivers::store::StoreError> {
+    let newest = store.deployments(id, None, HISTORY).await?;
+    Ok(Arc::new(History::of(newest)))
 }
 
 impl Actor for Environment {

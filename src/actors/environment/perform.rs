@@ -20,6 +20,9 @@ use crate::messages::{
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long one round of probes goes on while the app does not answer well yet.
 const PROBE_ROUND: Duration = Duration::from_secs(8);
+/// How long an announcement waits for more to be told: what happens comes in bursts (queued, admitted, launched), and
+/// a newer edition takes the place of one that waits.
+const BURST: Duration = Duration::from_millis(100);
 /// Between two probes of a round.
 const PROBE_AGAIN: Duration = Duration::from_millis(200);
 
@@ -92,6 +95,7 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
             })
         }
         Effect::Announce(edition) => {
+            tokio::time::sleep(BURST).await;
             let order = Announce {
                 repository: record.repository,
                 kind: record.kind,

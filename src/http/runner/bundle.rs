@@ -13,7 +13,7 @@ use nestling_domain::{
 };
 use nestling_protocol::bundle::{self, Bundle, Limits, Source};
 use tokio::{fs::File, io::AsyncReadExt};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     Runners,
@@ -39,6 +39,7 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let record = runners.record(&caller.claims).await?;
     let deployment = identity::deployment(&record, &caller.claims)?;
+    info!(environment.id = %record.id, "the runner of {} has begun deployment {}", record.name(), deployment.generation);
     let services = &runners.services;
     let app = services
         .store

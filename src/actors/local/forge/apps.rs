@@ -4,6 +4,11 @@
 //! no other commit has it: what a branch says about an app that is merged changes nothing for the others. An app
 //! whose folder is gone keeps its record and its environments: they say themselves what they miss.
 
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
 use nestling_domain::{
     app::{App, Repository},
     discovery::{self, Discovery, FoundApp},
@@ -14,7 +19,10 @@ use tracing::info;
 
 use super::{OWNER, Tools, not_stored};
 use crate::{
-    drivers::{clock, git::Opened},
+    drivers::{
+        clock,
+        git::{File, Opened},
+    },
     messages::forge::ForgeError,
 };
 
@@ -25,6 +33,8 @@ pub(super) struct Apps {
     pub(super) ids: Vec<AppId>,
     /// Why there is none, for the page.
     pub(super) why_none: Option<String>,
+    /// What that follows from.
+    seen: Seen,
 }
 
 /// Whose word counts about an app that is known.
@@ -42,17 +52,31 @@ impl Branch<'_> {
     }
 }
 
-/// Finds the apps of this commit of `branch`, and records them.
+/// All that decides which apps a tree holds: the names of its files, and the contents of those that speak of apps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    names: u64,
+    read: Vec<File>,
+}
+
+/// Finds the apps of this commit of `branch`, and records them; `before` are those of an earlier commit of it.
 pub(super) async fn record(
     tools: &Tools,
     repository: &Repository,
     opened: &Opened,
-    branch: Branch<'_>,
-    commit: &Commit,
+    (branch, commit): (Branch<'_>, &Commit),
+    before: Option<&Apps>,
 ) -> Result<Apps, ForgeError> {
     let place = format!("branch `{}` of {}", branch.name(), opened.path.display());
-    let found = find(tools, repository, opened, commit).await;
-    let found = found.map_err(|reason| ForgeError::Failed(format!("{place}: {reason}")))?;
+    let failed = |reason: String| ForgeError::Failed(format!("{place}: {reason}"));
+    let files = tools.git.files(&opened.git_dir, commit).await;
+    let files = files.map_err(|error| failed(error.to_string()))?;
+    let seen = Seen::of(&files);
+    if let Some(before) = before.filter(|before| before.seen == seen) {
+        return Ok(before.clone());
+    }
+    let found = find(tools, repository, opened, files, &seen).await;
+    let found = found.map_err(failed)?;
     let mut ids = Vec::new();
     for app in &found.apps {
         ids.push(ensure(tools, repository, branch, app).await?);
@@ -60,27 +84,35 @@ pub(super) async fn record(
     Ok(Apps {
         ids,
         why_none: found.why_none(&place),
+        seen,
     })
+}
+
+impl Seen {
+    fn of(files: &[File]) -> Self {
+        let wanted = discovery::wanted(files.iter().map(|file| file.path.as_str()));
+        let wanted: HashSet<&str> = wanted.into_iter().collect();
+        let mut names = DefaultHasher::new();
+        for file in files {
+            file.path.hash(&mut names);
+        }
+        let read = files.iter().filter(|file| wanted.contains(&*file.path));
+        Seen {
+            names: names.finish(),
+            read: read.cloned().collect(),
+        }
+    }
 }
 
 async fn find(
     tools: &Tools,
     repository: &Repository,
     opened: &Opened,
-    commit: &Commit,
+    files: Vec<File>,
+    seen: &Seen,
 ) -> Result<Discovery, String> {
-    let files = tools
-        .git
-        .files(&opened.git_dir, commit)
-        .await
-        .map_err(|error| error.to_string())?;
     let name = repository.name.clone();
-    let wanted = discovery::wanted(files.iter().map(|file| file.path.as_str()));
-    let wanted: std::collections::HashSet<&str> = wanted.into_iter().collect();
-    let read: Vec<_> = files
-        .iter()
-        .filter(|file| wanted.contains(&*file.path))
-        .collect();
+    let read: Vec<&File> = seen.read.iter().collect();
     let contents = tools
         .git
         .contents(&opened.git_dir, &read)

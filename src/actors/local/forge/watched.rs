@@ -28,6 +28,9 @@ use crate::{
 const LIST_ANYWAY: Duration = Duration::from_secs(5);
 /// Heads of pull requests whose apps are remembered: reading them again takes two calls of git.
 const HEADS: usize = 100;
+/// How old a look may be to answer a question while no file of refs has changed since: two polls. A change that the
+/// files do not show within that time is found by the next poll, which tells it as news.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A repository that is watched.
 pub(super) struct Watched {
@@ -83,8 +86,10 @@ impl Watched {
         let mut asked = Instant::now();
         loop {
             let mut memory = self.memory.lock().await;
-            // Many environments ask at once; a look that began after the question answers it.
-            if memory.looked_at.is_none_or(|looked_at| looked_at < asked) {
+            // Many environments ask at once; a look that began after the question answers it, and so does the one
+            // that noticed what they ask about.
+            let is_answered = memory.looked_at.is_some_and(|looked_at| looked_at >= asked);
+            if !is_answered && !self.is_fresh(&memory).await {
                 self.look_with(&mut memory).await?;
             }
             let found = answer(&memory, kind);
@@ -125,6 +130,22 @@ impl Watched {
         self.tools.arrived.do_send(Arrived);
         self.prepare(&[fact]);
         Ok(())
+    }
+
+    async fn is_fresh(&self, memory: &Memory) -> bool {
+        let (Some(before), Some(opened), Some(looked_at), Some(loaded)) = (
+            memory.fingerprint,
+            &memory.opened,
+            memory.looked_at,
+            &memory.known,
+        ) else {
+            return false;
+        };
+        if looked_at.elapsed() >= FRESH || !loaded.known.missing.is_empty() {
+            return false;
+        }
+        let now = fingerprint(opened).await;
+        now.is_some_and(|now| now.looks_like(&before))
     }
 
     async fn is_unchanged(&self, memory: &Memory) -> bool {
@@ -174,6 +195,7 @@ impl Watched {
     /// Decides what a listing changes, records it and tells it.
     async fn take_in(self: &Arc<Self>, memory: &mut Memory, read: Read) -> Result<(), ForgeError> {
         let store = &*self.tools.store;
+        let listed_at = read.listing.at;
         let default = memory.repository.default_branch.clone();
         let mut loaded = match memory.known.take() {
             Some(loaded) => loaded,
@@ -192,11 +214,14 @@ impl Watched {
             return Ok(());
         }
         self.tools.arrived.do_send(Arrived);
+        let now = clock::now();
         let after = read
             .fingerprint
-            .map(|seen| clock::now().since(seen.changed_at).as_millis());
+            .map(|seen| now.since(seen.changed_at).as_millis());
+        // How long ago it was seen: recording and telling it lies between.
+        let seen = now.since(listed_at).as_millis();
         for fact in &facts {
-            info!(repository.id = %self.id, after_ms = after, "noticed {} in {}", words(fact), self.path);
+            info!(repository.id = %self.id, after_ms = after, seen_ms = seen, "noticed {} in {}", words(fact), self.path);
         }
         self.prepare(&facts);
         Ok(())
@@ -240,9 +265,10 @@ impl Watched {
     ) -> Result<Option<String>, ForgeError> {
         let at = &read.default.id;
         if memory.apps.as_ref().is_none_or(|(known, _)| known != at) {
-            let branch = Branch::Default(default);
-            let apps =
-                apps::record(&self.tools, &memory.repository, &read.opened, branch, at).await?;
+            let before = memory.apps.as_ref().map(|(_, apps)| apps);
+            let branch = (Branch::Default(default), at);
+            let (tools, repository) = (&self.tools, &memory.repository);
+            let apps = apps::record(tools, repository, &read.opened, branch, before).await?;
             memory.apps = Some((at.clone(), apps));
         }
         for fact in facts {
@@ -267,8 +293,10 @@ impl Watched {
         branch: &str,
         commit: &Commit,
     ) -> Result<Vec<AppId>, ForgeError> {
-        let branch = Branch::PullRequest(branch);
-        let apps = apps::record(&self.tools, &memory.repository, opened, branch, commit).await?;
+        let at = (Branch::PullRequest(branch), commit);
+        // Most branches hold the apps that the default branch holds.
+        let before = memory.apps.as_ref().map(|(_, apps)| apps);
+        let apps = apps::record(&self.tools, &memory.repository, opened, at, before).await?;
         if memory.apps_of_heads.len() >= HEADS {
             memory.apps_of_heads.clear();
         }
