@@ -15,6 +15,9 @@ use nestling::{
     telemetry,
 };
 
+/// The name of the stage that puts a machine into its sandbox.
+const MACHINE_INIT: &str = "machine-init";
+
 /// A living environment for every branch: production for the main branch, a preview for each pull request.
 #[derive(Parser)]
 #[command(name = "nestling", version, about, long_about = None, propagate_version = true)]
@@ -53,7 +56,7 @@ enum Command {
     #[command(hide = true)]
     Runner(RunnerArguments),
     /// The stage that puts a machine into its sandbox; started by the server, not by people
-    #[command(hide = true, disable_help_flag = true)]
+    #[command(name = MACHINE_INIT, hide = true, disable_help_flag = true)]
     MachineInit {
         /// What to start
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -96,6 +99,11 @@ struct RunnerArguments {
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == MACHINE_INIT) {
+        // Twice at each start of a machine: not worth building the whole command line for.
+        return machine_init(words);
+    }
     match Arguments::parse().command {
         Command::Demo { place, once } => serve(place.config(), Kind::Demo { once }),
         Command::Up {

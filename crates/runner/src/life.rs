@@ -27,6 +27,10 @@ use crate::{Options, egress, lock, setup, source, tests};
 /// How long a stopped runner tries to hand over the last of its logs to a server that is away.
 const LAST_WORDS: Duration = Duration::from_mins(1);
 
+/// Below everything else on this box, and so is whatever it runs. Only once it has begun: a busy neighbour must not
+/// delay that.
+const NICE: i32 = 10;
+
 /// How a runner's life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -92,6 +96,10 @@ pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
         return Ok(End::Stopped);
     };
     check(&bundle)?;
+    if options.isolation == crate::Isolation::Nested {
+        // Refused, it costs others some time and nothing else.
+        let _ = rustix::process::nice(NICE);
+    }
     let boot = boot()?;
     let generation = bundle.generation;
     let machine = furnish(options, bundle, &token, server.clone(), &stop).await?;

@@ -26,6 +26,9 @@ pub(super) const SELF_TEST: &str = "--self-test";
 /// The most that is kept of what runner and sandbox say; the runner's own logs go elsewhere, so this only
 /// has to hold a panic or a complaint of bubblewrap.
 const OUTPUT_BYTES: u64 = 1 << 20;
+/// Below everything else on this box, so that busy machines do not slow the server or each other's start. Here and not
+/// earlier, so that the start itself is not slowed by them: the runner does the same before it runs anything.
+const NICE: i32 = 10;
 /// How long to wait for the last words of a runner whose children still hold its pipe.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -97,6 +100,8 @@ async fn keep(program: &[OsString]) -> io::Result<Exit> {
         .ok()
         .and_then(Pid::from_raw)
         .ok_or_else(|| io::Error::other("the runner has no pid"))?;
+    // Refused, it costs others some time and nothing else.
+    let _ = rustix::process::nice(NICE);
     listen(&mut child)?;
     loop {
         tokio::select! {

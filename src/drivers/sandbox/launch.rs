@@ -28,8 +28,6 @@ use super::{
     order::{Bind, Isolation, Order},
 };
 
-/// Below everything else on this box, so that busy machines do not slow the server or each other's start.
-const NICE: i32 = 10;
 /// When memory runs out, machines go before the server does.
 const OOM_SCORE: &str = "500";
 /// Files are open to the machine's group: that is its cache group, and nothing else.
@@ -92,7 +90,6 @@ fn limit(order: &Order) -> io::Result<()> {
         })?;
     }
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
-    rustix::process::nice(NICE)?;
     rustix::process::umask(UMASK);
     for (resource, most) in [
         (Resource::Nofile, order.files),
