@@ -8,7 +8,7 @@ use std::time::Duration;
 use nestling_protocol::report::{
     Address, Endpoint, EndpointKind, Exit, Failure, Phase, Step as StepName,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
 use crate::endpoints::{self, Listener, Target};
@@ -294,7 +294,6 @@ async fn wait<T>(
                 ));
             }
         }
-        sleep(LOOK_EVERY).await;
     }
 }
 

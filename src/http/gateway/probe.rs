@@ -18,13 +18,13 @@ use crate::messages::routes::{Ending, Target, Traffic};
 /// Good answers in a row that make a deployment healthy.
 const IN_A_ROW: u32 = 3;
 /// Between two of them: an app that dies right after its first answer is noticed.
-const BETWEEN: Duration = Duration::from_millis(200);
+const BETWEEN: Duration = Duration::from_millis(100);
 /// How long cut requests have to say goodbye, after a drain.
 const GOODBYE: Duration = Duration::from_millis(400);
 
 #[async_trait::async_trait]
 impl Traffic for Gateway {
-    /// Over after 6.4 s at most: three answers of 2 s, and the pauses between them.
+    /// Over after 6.2 s at most: three answers of 2 s, and the pauses between them.
     async fn probe(
         &self,
         environment: &EnvironmentId,
