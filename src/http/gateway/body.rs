@@ -91,6 +91,8 @@ pub(super) struct Answer {
     /// In flight until the client has it all.
     flight: Option<Flight>,
     watch: Option<Watch>,
+    /// Whether it was once looked at again without a watch.
+    looked_again: bool,
     ends: Ends,
     pause: Duration,
 }
@@ -144,6 +146,7 @@ impl Answer {
             lease: Some(lease),
             flight: Some(flight),
             watch: None,
+            looked_again: false,
             ends,
             pause,
         };
@@ -249,6 +252,12 @@ impl MessageBody for Answer {
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {}
+            }
+            if !std::mem::replace(&mut self.looked_again, true) {
+                // Most bodies came with their head, and are here once the connection's task has had its turn: only for
+                // the others is a watch worth its clock.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let Some(reason) = self.is_over(cx) else {
                 return Poll::Pending;

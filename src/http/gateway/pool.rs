@@ -124,6 +124,13 @@ impl Pool {
                 return Ok(lease(sender, true));
             }
         }
+        // Seldom needed, and far larger than all the rest of a request's future: kept out of it, which is made anew for
+        // each request and then fits into what the allocator keeps at hand.
+        Ok(lease(Box::pin(self.open(goal)).await?, false))
+    }
+
+    /// A new connection.
+    async fn open(&self, goal: &Goal) -> Result<SendRequest<Carried>, String> {
         let upstream = &goal
             .target()
             .ok_or("the deployment has no such endpoint")?
@@ -135,7 +142,7 @@ impl Pool {
         let (sender, connection) = opened.map_err(|error| error.to_string())?;
         // How it ends is told to whoever waits for an answer on it.
         actix_web::rt::spawn(async move { connection.with_upgrades().await.ok() });
-        Ok(lease(sender, false))
+        Ok(sender)
     }
 
     fn unused(&self, goal: &Goal, lately: Duration) -> Option<SendRequest<Carried>> {

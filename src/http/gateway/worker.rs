@@ -95,8 +95,10 @@ impl Worker {
                     door,
                     changed,
                 } => {
-                    if let Err(instead) = self.wait(&visit, &route, &door, changed, &mut fate).await
-                    {
+                    // Boxed like what else is seldom: the future of a request stays small.
+                    let waited =
+                        Box::pin(self.wait(&visit, &route, &door, changed, &mut fate)).await;
+                    if let Err(instead) = waited {
                         return instead;
                     }
                 }
@@ -127,7 +129,7 @@ impl Worker {
             .ask(visit, goal, &flight, &origin, fate.stale || fate.failed)
             .await?;
         if asked.response.status() == hyper::StatusCode::SWITCHING_PROTOCOLS {
-            self.relay(visit, goal, flight, asked).await
+            Box::pin(self.relay(visit, goal, flight, asked)).await
         } else {
             Ok(self.carry_back(visit, goal, flight, asked))
         }
