@@ -9,6 +9,8 @@
     reason = "a bench fails by panicking, and prints"
 )]
 
+mod common;
+
 use std::{
     fmt::Write as _,
     net::{SocketAddr, TcpListener},
@@ -19,6 +21,7 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use common::{median, note, row, table};
 use nestling::{
     domain::{
         ids::{Commit, EnvironmentId, Generation, Kind},
@@ -40,6 +43,9 @@ const WORKERS: usize = 2;
 /// Pairs of runs; the median of their ratios counts.
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 5;
+/// Beside nginx.
+const REQUESTS: f64 = 0.75;
+const P99: f64 = 1.25;
 const HOST: &str = "shop.localhost";
 
 /// What wrk measured.
@@ -61,35 +67,37 @@ fn main() {
     for address in [nginx.address, ours] {
         wrk(address, 2);
     }
-    let mut ratios = Vec::new();
-    println!(
-        "body of {body} bytes, {CONNECTIONS} connections, {WORKERS} workers each, {SECONDS} s a run"
+    table(
+        "Gateway beside nginx",
+        &format!(
+            "The same app behind a unix socket, {CONNECTIONS} connections of wrk, {WORKERS} workers each, bodies of {body} bytes; median of {ROUNDS} pairs of {SECONDS} s."
+        ),
     );
-    println!(
-        "| round | nginx requests/s | nginx p99 ms | ours requests/s | ours p99 ms | requests/s ratio | p99 ratio |"
-    );
-    println!("|---|---|---|---|---|---|---|");
+    let (mut requests, mut p99s) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let (theirs, mine) = (wrk(nginx.address, SECONDS), wrk(ours, SECONDS));
-        let ratio = (
-            mine.per_second / theirs.per_second,
-            mine.p99_ms / theirs.p99_ms,
+        requests.push(mine.per_second / theirs.per_second);
+        p99s.push(mine.p99_ms / theirs.p99_ms);
+        note(
+            &format!("pair {round}: ours, nginx"),
+            &format!(
+                "{:.0}/s p99 {:.2} ms, {:.0}/s p99 {:.2} ms",
+                mine.per_second, mine.p99_ms, theirs.per_second, theirs.p99_ms
+            ),
         );
-        println!(
-            "| {round} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} |",
-            theirs.per_second, theirs.p99_ms, mine.per_second, mine.p99_ms, ratio.0, ratio.1
-        );
-        ratios.push(ratio);
     }
-    let median = |pick: fn(&(f64, f64)) -> f64| {
-        let mut all: Vec<f64> = ratios.iter().map(pick).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
-    println!(
-        "median: requests/s {:.2} × nginx (at least 0.75), p99 {:.2} × nginx (at most 1.25)",
-        median(|r| r.0),
-        median(|r| r.1)
+    let (requests, p99) = (median(&requests), median(&p99s));
+    row(
+        "requests/s",
+        &format!("{requests:.2} × nginx"),
+        &format!("≥ {REQUESTS} ×"),
+        requests >= REQUESTS,
+    );
+    row(
+        "p99",
+        &format!("{p99:.2} × nginx"),
+        &format!("≤ {P99} ×"),
+        p99 <= P99,
     );
 }
 
@@ -227,6 +235,10 @@ impl Drop for Nginx {
 fn nginx_configuration(directory: &Path, socket: &Path, port: u16) -> String {
     let mut text = String::new();
     let folder = directory.display();
+    if rustix::process::geteuid().is_root() {
+        // Else its workers become a user who may not enter the folder of the socket.
+        text.push_str("user root;\n");
+    }
     writeln!(
         text,
         "daemon off; pid {folder}/nginx.pid; error_log /dev/null crit; worker_processes {WORKERS};"

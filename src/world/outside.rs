@@ -32,7 +32,7 @@ pub(crate) struct Outside {
     /// Whether machines come with a runner that goes through its phases by itself, and who hears it.
     pub(crate) runners: Cell<bool>,
     pub(super) handle: RefCell<Option<Handle>>,
-    machines: RefCell<BTreeSet<(EnvironmentId, Generation)>>,
+    pub(crate) machines: RefCell<BTreeSet<(EnvironmentId, Generation)>>,
     watching: RefCell<Vec<(EnvironmentId, Generation, Watcher)>>,
     folder: PathBuf,
 }
