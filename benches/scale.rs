@@ -252,6 +252,7 @@ fn record(n: usize, running: bool) -> Save {
         boot: None,
         exclusive: false,
         tests: Tests::default(),
+        notes: Vec::new(),
         endpoints: vec![Endpoint {
             name: "app".into(),
             label: "app".into(),

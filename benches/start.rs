@@ -110,6 +110,18 @@ fn measure(data: &Path, site: &Path, busy: &[PathBuf], rounds: usize) -> Vec<f64
     for n in 0..rounds {
         std::fs::write(site.join("change.txt"), n.to_string()).unwrap();
         server.runs(SITE, &commit(site, &format!("change {n}")));
+        // The removal of the deployment before would be measured else: a launch waits for it.
+        until(
+            "the machine before has ended",
+            Duration::from_mins(1),
+            || {
+                let log = server.log().split_off(before);
+                let ended = |line: &&Line| {
+                    line.message.starts_with("the machine of") && line.message.contains(" ended: ")
+                };
+                (log.iter().filter(ended).count() > n).then_some(())
+            },
+        );
     }
     let log = server.log().split_off(before);
     let starts = starts(&log);
