@@ -144,11 +144,15 @@ impl Desk {
                 "nothing: no app was found in it".to_owned(),
             );
         }
-        let told = apps.into_iter().map(|app| {
+        let mut told = Vec::new();
+        for app in apps {
             let mut hint = Hint::of(&delivery.fact);
-            hint.creates &= held.as_ref().is_none_or(|held| held.contains(&app.id));
-            self.tell(hint, app, &delivery.id)
-        });
+            hint.creates &= match &held {
+                Some(held) if !held.contains(&app.id) => self.misses(&hint, &app).await?,
+                Some(_) | None => true,
+            };
+            told.push(self.tell(hint, app, &delivery.id));
+        }
         // All at once: the store writes what waits in one go.
         for decision in futures::future::join_all(told).await {
             decisions.extend([decision?]);
@@ -172,6 +176,14 @@ impl Desk {
             Ok(Err(error @ ForgeError::Failed(_))) => Err(error.into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether a commit that does not hold an app should: its pull request breaks what production has, and its preview
+    /// says so. An app that only another branch has is no concern of it.
+    async fn misses(&self, hint: &Hint<'_>, app: &App) -> Result<bool, Waits> {
+        let production = EnvironmentId::derive(&app.id, Kind::Production);
+        let known = self.store.environment(&production).await?;
+        Ok(hint.kind != Kind::Production && known.is_some())
     }
 
     /// Hands a delivery to the environment of one app: its name, and what came of it.

@@ -1,5 +1,6 @@
 //! The server, reached over HTTP on a unix socket.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,6 +69,18 @@ impl Server {
             token: Arc::new(Mutex::new(token)),
             stop,
         }
+    }
+
+    /// What it means that there is no socket. A server that is away comes back, unless its data folder was deleted: then
+    /// nobody will ever ask for this machine again.
+    fn absent(&self, error: &std::io::Error) -> Attempt {
+        let folder = self.socket.parent().unwrap_or(&self.socket);
+        let deleted = match std::fs::metadata(folder) {
+            // Bound into the machine, a deleted folder is still there, without a name.
+            Ok(folder) => folder.nlink() == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if deleted { Attempt::Stale } else { away(error) }
     }
 
     /// Replaces the token by a fresh one.
@@ -199,7 +212,8 @@ impl Server {
         kind: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, Attempt> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(away)?;
+        let stream = UnixStream::connect(&self.socket).await;
+        let stream = stream.map_err(|error| self.absent(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(away)?;

@@ -398,6 +398,21 @@ async fn a_conflict_that_does_not_say_stale_stops_nobody() {
 }
 
 #[tokio::test]
+async fn a_runner_whose_servers_folder_was_deleted_stops_itself() {
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", NODE_SERVER),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    std::fs::remove_dir_all(&world.options.server_dir).unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_second_runner_of_the_same_deployment_does_not_begin() {
     let mut world = World::new(
         Kind::Node,

@@ -25,6 +25,7 @@ const SENDERS: u32 = 8;
 async fn what_one_sender_says_first_is_decided_first() {
     let store = Arc::new(Sqlite::in_memory().unwrap());
     let house = House::start(store, Box::new(|_, _| "token".to_owned())).await;
+    *house.outside.head.borrow_mut() = Some(commit(1));
     let apps: Vec<_> = (0..ENVIRONMENTS)
         .map(|n| app(&format!("app-{n}")))
         .collect();

@@ -1,7 +1,13 @@
 //! Our own copy of a watched repository: commits stay there for a redeploy when the owner has rewritten them,
 //! and a bundle is packed without anybody's configuration.
 
-use std::{ffi::OsString, fs::File, io, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Seek as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use rustix::{fs::FlockOperation, io::Errno};
 use tokio::time::Instant;
@@ -95,8 +101,8 @@ impl Git {
         stdin: Vec<u8>,
         lock: &File,
     ) -> Result<(), GitError> {
-        // Git holds the lock, too, for as long as it lives.
-        let lock = lock.try_clone().map_err(broken)?;
+        // Git holds the lock, too, for as long as it lives: it is where its input comes from.
+        let input = write_input(lock, &stdin).map_err(broken)?;
         let args = [
             "--quiet",
             "--prune",
@@ -106,8 +112,8 @@ impl Git {
             "--no-write-fetch-head",
         ];
         let args = args.map(OsString::from).into_iter().chain(rest);
-        let call = Call::at(mirror, "fetch", args).stdin(stdin);
-        self.run(call.over_files().long().holding(lock)).await?;
+        let call = Call::at(mirror, "fetch", args).holding(input);
+        self.run(call.over_files().long()).await?;
         Ok(())
     }
 
@@ -133,11 +139,21 @@ impl Git {
     }
 }
 
+fn write_input(mut lock: &File, input: &[u8]) -> io::Result<File> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(input)?;
+    lock.rewind()?;
+    lock.try_clone()
+}
+
 /// Waits until nobody fetches into this mirror; nobody else does while the answer is held.
 async fn alone(mirror: &Path) -> io::Result<File> {
     let lock = File::options()
         .create(true)
-        .append(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
         .open(mirror.with_extension("lock"))?;
     let deadline = Instant::now() + HELD;
     while let Err(error) = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -239,11 +239,11 @@ async fn apps_that_only_a_branch_has_are_found_and_the_page_says_that_production
     // What a branch says about an app that is merged counts for nobody else.
     shop.git(&["checkout", "-q", "-b", "second-app"]);
     shop.commit("web/main.w", "", "Make it a Wing app");
-    shop.commit("api/main.w", "", "Add an API");
+    shop.commit("till/main.w", "", "Add a till");
     world.until("told", |world| world.told().len() == 5).await;
     assert_eq!(
         world.apps(),
-        [r#"Wing api in "api""#, r#"Static web in "web""#]
+        [r#"Static web in "web""#, r#"Wing till in "till""#]
     );
 }
 
