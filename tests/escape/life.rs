@@ -10,7 +10,7 @@ use std::{
 
 use libtest_mimic::{Failed, Trial};
 use nestling::{
-    domain::ids::Generation,
+    domain::ids::{Generation, Timestamp},
     drivers::sandbox::{INIT_INSIDE, Isolation, Sandbox},
     messages::machines::MachineError,
 };
@@ -127,7 +127,9 @@ const STORIES: &[Story] = &[
             };
             let prune = |days: u64, hours: u64| {
                 let later = Duration::from_hours(days * 24 + hours);
-                let pruned = sandbox.prune_caches(SystemTime::now() + later);
+                let then = SystemTime::UNIX_EPOCH.elapsed().unwrap() + later;
+                let then = Timestamp(u64::try_from(then.as_millis()).unwrap());
+                let pruned = sandbox.prune_caches(then);
                 world.runtime.block_on(pruned).unwrap();
             };
             prune(0, 0);

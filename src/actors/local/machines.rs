@@ -1,13 +1,13 @@
 //! Machines on this box, by message.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use actix::prelude::*;
 use nestling_domain::ids::{EnvironmentId, Generation};
 use tracing::warn;
 
 use crate::{
-    drivers::sandbox::Sandbox,
+    drivers::{clock, sandbox::Sandbox},
     messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch},
 };
 
@@ -32,7 +32,7 @@ impl LocalMachines {
     fn prune_caches(&mut self, ctx: &mut Context<Self>) {
         let sandbox = self.sandbox.clone();
         let work = async move {
-            if let Err(error) = sandbox.prune_caches(SystemTime::now()).await {
+            if let Err(error) = sandbox.prune_caches(clock::now()).await {
                 warn!("could not prune the dependency caches: {error}");
             }
         };

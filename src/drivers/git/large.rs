@@ -4,7 +4,10 @@
 //! `lfs/objects` (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>). A machine sees nothing of that
 //! folder, so a bundle carries a second tree: the same paths, with the content in the pointer's place.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use nestling_domain::ids::Commit;
 
@@ -79,7 +82,8 @@ impl Git {
         let mut index = String::new();
         for (LargeFile { file, .. }, object) in files.iter().zip(written.lines()) {
             let File { path, mode, .. } = file;
-            index.push_str(&format!("{mode} {object}\t{path}\0"));
+            // Writing to a string cannot fail.
+            let _ = write!(index, "{mode} {object}\t{path}\0");
         }
         let file = mirror.join(INDEX);
         // What a crash left would be in this tree, too.

@@ -129,7 +129,7 @@ pub(super) fn prune_to(folder: &Path, now: Timestamp, most: u64) -> std::io::Res
 fn header(commit: &Commit, large_files: Option<&str>) -> String {
     let mut refs = format!("{commit} HEAD\n{commit} {BUNDLE_REF}\n");
     if let Some(tree) = large_files {
-        refs.push_str(&format!("{tree} {LARGE_FILES_REF}\n"));
+        refs = format!("{refs}{tree} {LARGE_FILES_REF}\n");
     }
     refs.push('\n');
     if commit.as_str().len() == 40 {

@@ -8,9 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use nestling_domain::ids::Timestamp;
 use rustix::fs::{CWD, RenameFlags};
 
 use super::{Inner, layout, plan, usage};
+use crate::drivers::clock;
 
 /// A cache that no machine has for so long is of nobody's use: the app has gone, or rests.
 const UNUSED: Duration = Duration::from_hours(14 * 24);
@@ -25,7 +27,8 @@ const MOST_FILES: u64 = 2_000_000;
 
 impl Inner {
     /// Removes caches that are of no use, and begins those anew that are nearly full. Blocks on the disk.
-    pub(super) fn prune_caches(&self, now: SystemTime) -> io::Result<()> {
+    pub(super) fn prune_caches(&self, now: Timestamp) -> io::Result<()> {
+        let now = time(now);
         let used = self.cache_groups_in_use()?;
         let most = (self.config.cache_mib << 20) / 4 * FULL_QUARTERS;
         for entry in fs::read_dir(self.layout.caches())? {
@@ -63,7 +66,12 @@ impl Inner {
 
 /// Marks a cache as used now.
 pub(super) fn touch(cache: &Path) -> io::Result<()> {
-    fs::File::open(cache)?.set_modified(SystemTime::now())
+    fs::File::open(cache)?.set_modified(time(clock::now()))
+}
+
+/// As the file system tells time.
+fn time(at: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(at.0)
 }
 
 fn is_full(cache: &Path, most: u64) -> bool {

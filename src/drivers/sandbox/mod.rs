@@ -47,7 +47,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use nestling_domain::ids::{EnvironmentId, Generation};
+use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
 use tokio::{net::UnixStream, sync::watch, task::AbortHandle};
 
 pub use capabilities::Capabilities;
@@ -234,7 +234,7 @@ impl Sandbox {
 
     /// Removes dependency caches that nothing has used for long, and begins those anew that are nearly full. For an
     /// hourly round.
-    pub async fn prune_caches(&self, now: std::time::SystemTime) -> std::io::Result<()> {
+    pub async fn prune_caches(&self, now: Timestamp) -> std::io::Result<()> {
         let inner = self.inner.clone();
         let pruned = tokio::task::spawn_blocking(move || inner.prune_caches(now)).await;
         pruned.map_err(std::io::Error::other)?
