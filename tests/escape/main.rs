@@ -15,6 +15,7 @@
 )]
 
 mod bombs;
+mod caches;
 mod inside;
 mod life;
 mod probes;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         }
     }
     trials.extend(bombs::trials());
+    trials.extend(caches::trials());
     trials.extend(life::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -7,16 +7,9 @@
 mod decide;
 mod perform;
 mod route;
+mod task;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    pin::Pin,
-    rc::Rc,
-    sync::Arc,
-    task::{self, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -26,8 +19,9 @@ use nestling_domain::{
     lifecycle::{Effect, Event, Lane, Observation, Times},
 };
 use nestling_protocol::report::Next;
-use tokio::task::{JoinError, JoinHandle};
 use tracing::{debug, error, warn};
+
+use task::Task;
 
 use crate::{
     drivers::{clock, store::Store},
@@ -120,23 +114,6 @@ struct InFlight {
     ticket: u64,
     effect: Effect,
     handle: SpawnHandle,
-}
-
-/// An effect under way; dropped, it ends.
-struct Task(JoinHandle<Option<Observation>>);
-
-impl Future for Task {
-    type Output = Result<Option<Observation>, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// An effect has ended; sent to the own address, so that its observation is decided in order with the rest.
@@ -255,8 +232,7 @@ impl Environment {
         self.tickets += 1;
         debug!(environment.id = %self.id, "begins {effect:?}");
         let work = perform::perform(self.neighbours.clone(), record.clone(), effect.clone());
-        // A task of its own: what the actor spawns by itself stands still while a save pauses the mailbox.
-        let work = Task(actix::spawn(work));
+        let work = Task::spawn(work);
         let handle = ctx.spawn(work.into_actor(self).map(move |ended, _, ctx| match ended {
             Ok(observation) => ctx.address().do_send(Finished {
                 lane,
