@@ -69,6 +69,11 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
         });
         served += 1;
     }
+    // Each switch tells both to connect again, once; a redeploy that fails is nothing to them.
+    server.until("both streams have ended with the last switch", SOON, |_| {
+        speaks.ends() >= served && follows.ends() >= served
+    });
+    let ends = (speaks.ends(), follows.ends());
     let (asked, spoke, followed) = (asks.end(), speaks.end(), follows.end());
     println!(
         "{served} served, {failed} failed; {} requests, {} echoes, {} events",
@@ -82,6 +87,5 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
     );
     assert_eq!(spoke.wrong, Vec::<String>::new());
     assert_eq!(followed.wrong, Vec::<String>::new());
-    // Each switch tells both to connect again, once; a redeploy that fails is nothing to them.
-    assert_eq!((spoke.ends, followed.ends), (served, served));
+    assert_eq!(ends, (served, served));
 }

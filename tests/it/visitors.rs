@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -35,25 +35,30 @@ pub(crate) struct At {
 pub(crate) struct Saw {
     /// Answers, echoes or events.
     pub(crate) good: usize,
-    /// How often its stream came to an end as promised, and it connected again.
-    pub(crate) ends: usize,
     pub(crate) wrong: Vec<String>,
 }
 
 /// A visitor, until it is told to end.
 pub(crate) struct Visitor {
     over: Arc<AtomicBool>,
+    ends: Arc<AtomicUsize>,
     thread: JoinHandle<Saw>,
 }
 
 impl Visitor {
-    fn start(visit: impl FnOnce(&AtomicBool) -> Saw + Send + 'static) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let told = over.clone();
+    fn start(visit: impl FnOnce(&AtomicBool, &AtomicUsize) -> Saw + Send + 'static) -> Self {
+        let (over, ends) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
+        let (told, counts) = (over.clone(), ends.clone());
         Visitor {
             over,
-            thread: std::thread::spawn(move || visit(&told)),
+            ends,
+            thread: std::thread::spawn(move || visit(&told, &counts)),
         }
+    }
+
+    /// How often its stream came to an end as promised, until now.
+    pub(crate) fn ends(&self) -> usize {
+        self.ends.load(Ordering::Relaxed)
     }
 
     pub(crate) fn end(self) -> Saw {
@@ -73,7 +78,7 @@ impl Visitor {
 
     /// Asks for a megabyte twenty times a second, however long an answer takes.
     pub(crate) fn asking(at: At) -> Self {
-        Self::start(move |over| {
+        Self::start(move |over, _| {
             let mut asked = Vec::new();
             let began = Instant::now();
             while !over.load(Ordering::Relaxed) {
@@ -88,7 +93,6 @@ impl Visitor {
                 .partition(Result::is_ok);
             Saw {
                 good: good.len(),
-                ends: 0,
                 wrong: wrong.into_iter().filter_map(Result::err).collect(),
             }
         })
@@ -96,12 +100,12 @@ impl Visitor {
 
     /// Holds a WebSocket, says a word on it ten times a second and hears it back.
     pub(crate) fn speaking(at: At) -> Self {
-        Self::start(move |over| at.held(over, At::speak))
+        Self::start(move |over, ends| at.held(over, ends, At::speak))
     }
 
     /// Follows the event stream.
     pub(crate) fn following(at: At) -> Self {
-        Self::start(move |over| at.held(over, At::follow))
+        Self::start(move |over, ends| at.held(over, ends, At::follow))
     }
 }
 
@@ -133,17 +137,19 @@ impl At {
     fn held(
         &self,
         over: &AtomicBool,
+        ends: &AtomicUsize,
         hold: impl Fn(&Self, &AtomicBool, &mut usize) -> io::Result<()>,
     ) -> Saw {
         let mut saw = Saw {
             good: 0,
-            ends: 0,
             wrong: Vec::new(),
         };
         while !over.load(Ordering::Relaxed) {
             match hold(self, over, &mut saw.good) {
                 Ok(()) if over.load(Ordering::Relaxed) => {}
-                Ok(()) => saw.ends += 1,
+                Ok(()) => {
+                    ends.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(error) => saw.wrong.push(error.to_string()),
             }
         }
