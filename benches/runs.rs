@@ -11,6 +11,7 @@
 mod common;
 
 use std::{
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -275,6 +276,7 @@ fn wing(folder: &Path) -> Sample {
             assert!(tested.success(), "the tests of the Wing sample run");
             let served = file("served.json");
             let app = node(&["serve", &served, &file("state"), &file("main.w")])
+                .process_group(0)
                 .spawn()
                 .unwrap();
             until("the Wing console serves", STARTS_WITHIN, || {
@@ -349,6 +351,7 @@ fn test_and_start(clone: &Path, npm: &Path) -> Child {
         .env("PORT", port.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .unwrap();
     until("the Node sample answers", STARTS_WITHIN, || answers(port));
@@ -380,25 +383,17 @@ fn answers(port: u16) -> Option<()> {
     begin.ends_with(b"200").then_some(())
 }
 
-/// Ends an app, and what it has started.
+/// Ends an app with all that it has started: what goes on would be measured with the next.
 fn stop(app: &mut Child) {
-    let pid = rustix::process::Pid::from_child(app);
-    let below =
-        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", pid.as_raw_nonzero()));
-    let below: Vec<i32> = below
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect();
-    for pid in below.into_iter().filter_map(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let group = rustix::process::Pid::from_child(app);
+    let tell = |signal| {
+        let _ = rustix::process::kill_process_group(group, signal);
+    };
+    tell(rustix::process::Signal::TERM);
     let deadline = Instant::now() + Duration::from_secs(6);
-    while app.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            app.kill().unwrap();
-        }
+    while app.try_wait().unwrap().is_none() && Instant::now() < deadline {
         between_two_looks();
     }
+    tell(rustix::process::Signal::KILL);
+    app.wait().unwrap();
 }
