@@ -34,6 +34,8 @@ fn main_branch() -> Branch {
 #[derive(Default)]
 struct World {
     known: Known,
+    /// The rows as they were written down: only what a listing changed.
+    written: BTreeMap<u32, PullRequest>,
     at: u64,
 }
 
@@ -62,7 +64,16 @@ impl World {
             });
         }
         let noticed = notice(&self.known, "main", &listing);
+        let before: Vec<PullRequest> = self.known.pull_requests.clone();
         self.known = noticed.known;
+        for row in noticed.changed {
+            assert!(!before.contains(&row), "{row:?} is as it was");
+            self.written.insert(row.number, row);
+        }
+        let rows = self.known.pull_requests.iter();
+        for row in rows.filter(|row| !before.contains(row)) {
+            assert_eq!(self.written.get(&row.number), Some(row));
+        }
         noticed.facts.iter().map(words).collect()
     }
 
@@ -222,6 +233,14 @@ fn ten_are_opened_newest_first_and_the_rest_wait_for_a_place_or_a_person() {
 }
 
 #[test]
+fn who_waits_is_told_how_many_are_open_and_what_to_do() {
+    assert_eq!(
+        why_waiting(),
+        "10 pull requests of this repository are open, which is the limit: start this one by hand, or delete or merge the branch of another"
+    );
+}
+
+#[test]
 fn a_closed_one_cannot_be_started_and_an_open_one_is_left_alone() {
     let mut world = World::default();
     world.sees(0, &[branch("a", 2, 0)]);
@@ -296,7 +315,7 @@ proptest! {
         let mut world = World::default();
         let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
         for (branches, after, turn) in days {
-            let mut turned = World { known: world.known.clone(), at: world.at };
+            let mut turned = World { known: world.known.clone(), written: world.written.clone(), at: world.at };
             let told = world.sees(after, &branches);
             prop_assert!(world.open() <= MOST_OPEN);
 

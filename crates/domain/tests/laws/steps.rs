@@ -223,6 +223,32 @@ proptest! {
     }
 
     #[test]
+    fn time_alone_changes_nothing_before_the_moment_that_is_waited_for((record, now) in reached(), later in 1u64..4_000_000) {
+        let at = record.wakes_at(now);
+        let before = at.map_or(u64::MAX, |at| at.0.saturating_sub(1));
+        let later = Timestamp(before.min(now.0 + later));
+        if later <= now { return Ok(()) }
+        prop_assert_eq!(record.owed(later), record.owed(now));
+        prop_assert_eq!(&record.step(&Event::Tick, later, &Times::default()).unwrap().next, &record);
+    }
+
+    #[test]
+    fn a_moment_that_has_come_is_not_waited_for_again((record, now) in reached()) {
+        // Each moment that is waited for, one after the other: a clock that rings again at once would ring for ever.
+        let mut now = now;
+        for _ in 0..6 {
+            let Some(at) = record.wakes_at(now) else { return Ok(()) };
+            if at <= now {
+                // A deadline: the tick makes something of it.
+                prop_assert_ne!(&record.step(&Event::Tick, now, &Times::default()).unwrap().next, &record);
+                return Ok(());
+            }
+            now = at;
+        }
+        prop_assert!(false, "{:?} is waited for after six moments", record.wakes_at(now));
+    }
+
+    #[test]
     fn a_record_survives_being_written_down((record, now) in reached()) {
         let text = serde_json::to_string(&record).unwrap();
         let read: Lifecycle = serde_json::from_str(&text).unwrap();

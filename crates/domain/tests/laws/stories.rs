@@ -513,6 +513,65 @@ fn deadline(world: &World) -> Option<Duration> {
 }
 
 #[test]
+fn a_report_counts_once_and_only_from_the_runner_that_began() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    let protocol = nestling_protocol::VERSION;
+    report(&mut world, 1, 1, Report::Deploying { protocol });
+    let commit = commit(2).id.as_str().to_owned();
+    report(&mut world, 1, 2, Report::Cloned { commit });
+    let phase = |world: &World| world.record.next().unwrap().phase;
+    assert_eq!(phase(&world), Phase::SettingUp);
+
+    // The numbers it has said already, whatever comes under them: its repetition may overtake what it said since.
+    for seq in [1, 2] {
+        let next = report(&mut world, 1, seq, Report::RunningTests);
+        assert_eq!((next, phase(&world)), (Next::Go, Phase::SettingUp));
+    }
+    // A machine runs its runner once: another start of it, with a token that leaked, say, is told to stop.
+    let other = Observation::Reported {
+        generation: Generation(1),
+        boot: "another".into(),
+        seq: 9,
+        phase: Report::RunningTests,
+    };
+    assert_eq!(observed(&mut world, other), Some(Next::Stop));
+    assert_eq!(phase(&world), Phase::SettingUp);
+
+    report(&mut world, 1, 3, Report::RunningTests);
+    assert_eq!(phase(&world), Phase::Testing);
+}
+
+#[test]
+fn what_people_read_gets_a_new_edition_each_time_it_changes() {
+    let mut world = queued(false);
+    let mut editions = vec![world.record.world.edition];
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    editions.push(world.record.world.edition);
+    pushed(&mut world, 3);
+    editions.push(world.record.world.edition);
+    assert!(
+        editions.is_sorted_by(|one, next| one < next),
+        "{editions:?}"
+    );
+}
+
+#[test]
+fn tests_have_their_own_limit_also_when_nothing_was_said_of_the_setup() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    let protocol = nestling_protocol::VERSION;
+    report(&mut world, 1, 1, Report::Deploying { protocol });
+    report(&mut world, 1, 2, Report::RunningTests);
+    assert_eq!(
+        deadline(&world),
+        Some(world.times.test + world.times.margin)
+    );
+}
+
+#[test]
 fn every_phase_has_its_own_deadline_and_clone_and_setup_share_one() {
     let mut world = queued(false);
     let times = world.times.clone();
