@@ -23,6 +23,8 @@ pub(crate) async fn open(socket: PathBuf) -> io::Result<u16> {
             let socket = socket.clone();
             tokio::spawn(async move {
                 let _place = place;
+                // What is passed on in pieces must not wait for the piece before to be acknowledged: 40 ms each time.
+                let _ = inside.set_nodelay(true);
                 if let Ok(mut outside) = UnixStream::connect(socket).await {
                     let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
                 }

@@ -171,7 +171,11 @@ impl Egress {
         let mut last = None;
         for address in addresses {
             match TcpStream::connect(SocketAddr::new(address, target.port)).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    // What is passed on in pieces must not wait for the piece before to be acknowledged.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
                 Err(error) => last = Some(error),
             }
         }
