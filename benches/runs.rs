@@ -69,7 +69,7 @@ impl Sample {
         let home = tempfile::tempdir().unwrap();
         let npm = folder.join("npm");
         // Not measured: it fills the cache of those who type.
-        self.hand(folder, &npm);
+        self.hand(&home.path().join("by-hand"), &npm);
         let mut cache = None;
         for round in 0..count {
             // Short, because the sockets of machines lie below.
@@ -81,12 +81,12 @@ impl Sample {
                 cache = Some(cold.join("machines/cache"));
             }
             if let Some(cache) = &cache {
-                keep_only_downloads(cache);
+                keep_only_downloads(cache, &home.path().join(format!("aside-{round}")));
                 move_to(cache, &data.join("machines/cache"));
             }
             let mine = self.ours(&data);
             cache = Some(data.join("machines/cache"));
-            let hand = self.hand(folder, &npm);
+            let hand = self.hand(&home.path().join(format!("by-hand-{round}")), &npm);
             ratios.push(mine / hand);
             ours.push(mine);
             hands.push(hand);
@@ -179,12 +179,11 @@ impl Sample {
     }
 
     /// One run by hand: seconds until it answers.
-    fn hand(&self, folder: &Path, npm: &Path) -> f64 {
-        let clone = folder.join("by-hand");
+    fn hand(&self, clone: &Path, npm: &Path) -> f64 {
         let began = Instant::now();
         let from = format!("file://{}", self.repository.display());
         run(
-            folder,
+            Path::new("/"),
             "git",
             &[
                 "clone",
@@ -195,10 +194,9 @@ impl Sample {
                 clone.to_str().unwrap(),
             ],
         );
-        let mut app = (self.by_hand)(&clone, npm);
+        let mut app = (self.by_hand)(clone, npm);
         let took = began.elapsed().as_secs_f64();
         stop(&mut app);
-        std::fs::remove_dir_all(&clone).unwrap();
         took
     }
 }
@@ -225,13 +223,15 @@ fn run_seconds(server: &Server, environment: &str, generation: u32) -> f64 {
     serves.at - (seen.at - seen_ms / 1000.0)
 }
 
-/// Removes what was installed; what was downloaded stays.
-fn keep_only_downloads(cache: &Path) {
+/// Puts what was installed aside; what was downloaded stays. Nothing is deleted before the end: for half a minute after
+/// that, ext4 makes new files more slowly, and only the run that comes next would suffer.
+fn keep_only_downloads(cache: &Path, aside: &Path) {
     for group in std::fs::read_dir(cache).unwrap() {
         for entry in std::fs::read_dir(group.unwrap().path()).unwrap() {
             let entry = entry.unwrap();
             if entry.file_name() != "npm" {
-                std::fs::remove_dir_all(entry.path()).unwrap();
+                std::fs::create_dir_all(aside).unwrap();
+                std::fs::rename(entry.path(), aside.join(entry.file_name())).unwrap();
             }
         }
     }
@@ -266,7 +266,8 @@ fn wing(folder: &Path) -> Sample {
                     .env("WING_DISABLE_ANALYTICS", "1")
                     .env("NESTLING_WING_HOME", clone)
                     .env("NESTLING_WING_PLATFORM", script.join("wing-platform.js"))
-                    .stdout(Stdio::null());
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null());
                 node
             };
             let file = |name: &str| clone.join(name).display().to_string();
