@@ -32,6 +32,9 @@ const HEADS: usize = 100;
 /// files do not show within that time is found by the next poll, which tells it as news.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Behind what starts machines, before what runs in them.
+const PACKING_NICE: i32 = 5;
+
 /// A repository that is watched.
 pub(super) struct Watched {
     pub(super) id: RepositoryId,
@@ -320,20 +323,43 @@ impl Watched {
             .await
     }
 
-    /// Packs what will be deployed in a moment.
+    /// Packs what will be deployed in a moment, behind the start of its machine: that asks for the pack only once it has
+    /// begun, and would begin later if both shared the processors evenly.
     fn prepare(self: &Arc<Self>, facts: &[Fact]) {
-        for fact in facts {
-            let (Fact::Production { commit, .. }
-            | Fact::PullRequest {
-                commit: Some(commit),
-                ..
-            }) = fact
-            else {
-                continue;
-            };
-            let (watched, commit) = (self.clone(), commit.clone());
-            actix::spawn(async move { watched.pack_ahead(&commit).await });
+        let commits: Vec<Commit> = facts.iter().filter_map(commit_of).cloned().collect();
+        if commits.is_empty() {
+            return;
         }
+        let watched = self.clone();
+        let pack = move || {
+            // Of this thread and of the programs that it starts. Refused, it costs the start some time and nothing else.
+            let _ = rustix::process::nice(PACKING_NICE);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(async {
+                    for commit in &commits {
+                        watched.pack_ahead(commit).await;
+                    }
+                }),
+                Err(error) => warn!("nothing is packed ahead: {error}"),
+            }
+        };
+        let started = std::thread::Builder::new()
+            .name("packs".to_owned())
+            .spawn(pack);
+        if let Err(error) = started {
+            warn!("nothing is packed ahead: {error}");
+        }
+    }
+}
+
+/// The commit that a fact asks to be deployed.
+fn commit_of(fact: &Fact) -> Option<&Commit> {
+    match fact {
+        Fact::Production { commit, .. } => Some(commit),
+        Fact::PullRequest { commit, .. } => commit.as_ref(),
     }
 }
 
