@@ -156,7 +156,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes them with their limits; answers what the machine has to write itself into.
+    /// Makes them with their limits; answers the files into which the launcher has to write itself.
     pub(super) fn create(&self, size: Size) -> io::Result<Vec<PathBuf>> {
         let bytes = (size.memory_mib << 20).to_string();
         for folder in self.folders() {
@@ -175,10 +175,10 @@ impl Group {
         if let Some(group) = &self.pids {
             fs::write(group.join("pids.max"), size.processes.to_string())?;
         }
-        Ok(self
-            .folders()
-            .map(|group| group.join("cgroup.procs"))
-            .collect())
+        // To move a whole process the kernel first stops all forks on this box, which takes about 10 ms; the launcher has
+        // one thread, which moves at once. In v2 a thread cannot leave the groups of its process.
+        let file = if self.v2 { "cgroup.procs" } else { "tasks" };
+        Ok(self.folders().map(|group| group.join(file)).collect())
     }
 
     /// Whether the kernel ended a process of it for want of memory.

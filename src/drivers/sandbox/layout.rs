@@ -4,9 +4,11 @@
 //! DATA/machines/                       0700
 //!   numbers.json                       who has which uid and gid, for ever
 //!   seccomp.bpf                        the system call filter
+//!   etc/                               what every machine sees of this box's /etc
 //!   cache/{group}/                     bound to /cache
 //!   environments/{environment}/
 //!     fence.json                       the highest generation ever asked for
+//!     own/                             who its machines are, for their /etc
 //!     state/                           bound to /state
 //!     {generation}/
 //!       lock                           held while anything of the machine lives
@@ -17,7 +19,7 @@
 //!       exit.json                      written by pid 1: how the runner ended
 //!       verdict                        why the machine ended, for people
 //!       output                         what runner and sandbox said, bounded
-//!       etc/ run/ server/ work/        bound into the machine
+//!       run/ server/ work/             bound into the machine
 //! ```
 
 use std::{
@@ -62,6 +64,10 @@ impl Layout {
 
     pub(super) fn seccomp(&self) -> PathBuf {
         self.root.join("seccomp.bpf")
+    }
+
+    pub(super) fn etc(&self) -> PathBuf {
+        self.root.join("etc")
     }
 
     pub(super) fn caches(&self) -> PathBuf {
@@ -118,6 +124,10 @@ impl EnvironmentDir {
 
     pub(super) fn state(&self) -> PathBuf {
         self.path.join("state")
+    }
+
+    pub(super) fn own(&self) -> PathBuf {
+        self.path.join("own")
     }
 
     pub(super) fn machine(&self, generation: Generation) -> MachineDir {
@@ -178,9 +188,6 @@ impl MachineDir {
     }
     pub(super) fn output(&self) -> PathBuf {
         self.path.join("output")
-    }
-    pub(super) fn etc(&self) -> PathBuf {
-        self.path.join("etc")
     }
     pub(super) fn run(&self) -> PathBuf {
         self.path.join("run")

@@ -63,6 +63,7 @@ impl Inner {
             .stderr(Stdio::from(output))
             .spawn();
         let mut child = child.map_err(|error| failed("its launcher", &error))?;
+        tracing::debug!(environment.id = %environment, %generation, "started the launcher of {environment} at generation {generation}");
         // Only to reap it, while this server lives: how the machine fares, the guard sees by itself.
         tokio::spawn(async move { child.wait().await });
         self.attend(environment, generation, folder);
@@ -176,9 +177,11 @@ impl Inner {
             gone.map_err(|error| about(&format!("the files of generation {generation}"), &error))?;
         }
         if erase {
-            remove(folder.state())
-                .await
-                .map_err(|error| about("the state folder", &error))?;
+            for doomed in [folder.state(), folder.own()] {
+                remove(doomed)
+                    .await
+                    .map_err(|error| about("the state folder", &error))?;
+            }
             self.numbers()
                 .forget(environment)
                 .map_err(|error| about("the user", &error))?;

@@ -9,7 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `layout`, `fence`, `numbers` | what is on disk: folders, highest generation, users and groups |
-//! | `config`, `plan`, `order`, `tools`, `seccomp`, `cgroup` | what a sandbox is made of |
+//! | `config`, `plan`, `order`, `tools`, `etc`, `seccomp`, `cgroup` | what a sandbox is made of |
 //! | `launch`, `inside` | the stages that become it: launcher, pid 1 |
 //! | `machine`, `identity`, `guard`, `verdict`, `processes`, `usage` | its life, that it keeps its limits, why it ended |
 //! | `sockets`, `egress` | how it is reached, and what it reaches |
@@ -23,6 +23,7 @@ mod capabilities;
 mod cgroup;
 mod config;
 pub mod egress;
+mod etc;
 mod fence;
 mod guard;
 mod identity;
@@ -300,6 +301,10 @@ impl Inner {
             ))
         };
         let layout = Layout::new(&config.data).map_err(cannot)?;
+        etc::gather(&layout.etc()).map_err(cannot)?;
+        let mut system = System::discover();
+        let links = etc::links(&layout.etc()).map_err(cannot)?;
+        system.symlinks.extend(links);
         let numbers = Numbers::load(layout.numbers(), config.first_user).map_err(cannot)?;
         let egress = Arc::new(
             Egress::new(&config.egress_allow, Arc::clone(&config.resolver)).map_err(Reason)?,
@@ -323,7 +328,7 @@ impl Inner {
             Cgroups::None
         };
         Ok(Inner {
-            system: System::discover(),
+            system,
             config,
             layout,
             bwrap,

@@ -42,7 +42,7 @@ pub(super) struct Order {
     pub(super) bwrap: PathBuf,
     /// Whom to become; `None` stays who the server is.
     pub(super) owner: Option<Owner>,
-    /// The `cgroup.procs` files to join.
+    /// The files of control groups into which the launcher writes itself.
     pub(super) cgroups: Vec<PathBuf>,
     pub(super) files: u64,
     pub(super) file_bytes: u64,

@@ -12,7 +12,7 @@ use nestling_protocol::machine::{CACHE_DIR, RUN_DIR, SERVER_DIR, STATE_DIR, TOKE
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EnvironmentDir, Inner, caches,
+    EnvironmentDir, Inner, caches, etc,
     guard::Guard,
     identity, inside,
     launch::give,
@@ -55,12 +55,7 @@ impl Inner {
         let lock = identity::take_lock(&machine.lock())?
             .ok_or_else(|| io::Error::other("it lives already"))?;
         // What a start that was cut short left.
-        for folder in [
-            machine.run(),
-            machine.server(),
-            machine.work(),
-            machine.etc(),
-        ] {
+        for folder in [machine.run(), machine.server(), machine.work()] {
             usage::remove_tree(&folder)?;
             fs::create_dir(&folder)?;
         }
@@ -80,7 +75,7 @@ impl Inner {
             give(cache, 0, gid, 0o2770)?;
         }
         fs::set_permissions(machine.server(), fs::Permissions::from_mode(0o755))?;
-        write_etc(&machine.etc(), owner)?;
+        etc::introduce(&folder.own(), owner)?;
         let size = spec.size;
         let terms = Terms {
             cache: spec.cache.clone(),
@@ -126,9 +121,8 @@ impl Inner {
             (machine.work(), WORK_DIR, true),
             (cache.to_owned(), CACHE_DIR, true),
             (self.config.init.0.clone(), INIT_INSIDE, false),
-            (machine.etc().join("hosts"), "/etc/hosts", false),
-            (machine.etc().join("passwd"), "/etc/passwd", false),
-            (machine.etc().join("group"), "/etc/group", false),
+            (self.layout.etc(), etc::SHARED, false),
+            (folder.own(), etc::OWN, false),
         ];
         let place = |inside: &str| match own
             .iter()
@@ -250,35 +244,4 @@ pub(super) fn cache_group(machine: &MachineDir) -> Option<String> {
 
 fn terms_file(machine: &MachineDir) -> PathBuf {
     machine.path.join("terms.json")
-}
-
-/// The stubs of `/etc`: who one is, and that `localhost` is here.
-fn write_etc(folder: &Path, owner: Option<Owner>) -> io::Result<()> {
-    let own = Owner {
-        uid: rustix::process::geteuid().as_raw(),
-        gid: rustix::process::getegid().as_raw(),
-    };
-    let Owner { uid, gid } = owner.unwrap_or(own);
-    let files = [
-        (
-            "hosts",
-            "127.0.0.1 localhost machine\n::1 localhost machine\n".to_owned(),
-        ),
-        (
-            "passwd",
-            format!(
-                "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnestling:x:{uid}:{gid}::{WORK_DIR}/home:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
-            ),
-        ),
-        (
-            "group",
-            format!("root:x:0:\nnestling:x:{gid}:\nnogroup:x:65534:\n"),
-        ),
-    ];
-    for (name, content) in files {
-        let path = folder.join(name);
-        fs::write(&path, content)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What of this box a machine may see: the system's programs, and the few files of `/etc` that they need.
+//! What of this box a machine may see: the system's programs.
 
 use std::{
     collections::BTreeSet,
@@ -11,25 +11,6 @@ use super::order::Bind;
 
 /// The tools that the runner calls by name; they may live in a home (nvm, volta, pyenv).
 const TOOLS: [&str; 7] = ["node", "npm", "npx", "corepack", "pnpm", "yarn", "git"];
-
-/// Files and folders of `/etc` that programs need and that tell nothing about this box.
-const ETC: [&str; 15] = [
-    "/etc/alternatives",
-    "/etc/ca-certificates",
-    "/etc/ca-certificates.conf",
-    "/etc/host.conf",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/nsswitch.conf",
-    "/etc/pki/tls/certs",
-    "/etc/protocols",
-    "/etc/resolv.conf",
-    "/etc/services",
-    "/etc/ssl/certs",
-];
 
 /// Variables of the server's own that name certificate files; machines behind such a proxy need them too.
 const CERTIFICATES: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "GIT_SSL_CAINFO"];
@@ -61,16 +42,6 @@ impl System {
                     .push((target.to_string_lossy().into_owned(), top.to_owned()));
             } else if Path::new(top).is_dir() {
                 system.binds.push(read_only(top));
-            }
-        }
-        for path in ETC {
-            // The target of a link lies elsewhere (systemd's resolv.conf): bound as what it is.
-            if let Ok(source) = Path::new(path).canonicalize() {
-                system.binds.push(Bind {
-                    source,
-                    target: path.to_owned(),
-                    writable: false,
-                });
             }
         }
         let mut folders = Vec::new();
