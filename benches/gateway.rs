@@ -38,6 +38,10 @@ use tokio::{
     net::UnixListener,
 };
 
+/// The allocator of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONNECTIONS: &str = "64";
 const WORKERS: usize = 2;
 /// Pairs of runs; the median of their ratios counts.

@@ -15,6 +15,10 @@ use nestling::{
     telemetry,
 };
 
+/// A sixth more requests pass through the gateway than with the system's allocator (ADR 11).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The name of the stage that puts a machine into its sandbox.
 const MACHINE_INIT: &str = "machine-init";
 
