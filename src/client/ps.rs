@@ -97,7 +97,12 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
     let mut table = Table::new(&["ENVIRONMENT", "STATUS", "COMMIT", "TESTS", "ADDRESS"]);
     for environment in environments {
         let newest = environment.next.as_ref().or(environment.serving.as_ref());
-        let commit = environment.commit.as_ref();
+        // What serves, while nothing is on its way: a failed commit stands in the notes.
+        let serving = environment.serving.as_ref().map(|serving| &serving.commit);
+        let commit = match environment.next {
+            None => serving.or(environment.commit.as_ref()),
+            Some(_) => environment.commit.as_ref(),
+        };
         let cells = vec![
             environment.name.clone(),
             environment.status.clone(),

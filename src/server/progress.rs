@@ -97,7 +97,7 @@ pub fn say(line: &str) {
 fn line(environment: &Environment, addresses: &Addresses) -> String {
     let name = environment.name();
     let life = &environment.lifecycle;
-    let commit = life.newest_commit().map_or("", |commit| commit.id.short());
+    let commit = life.shown_commit().map_or("", |commit| commit.id.short());
     let rest = match (&life.state, life.shown()) {
         (
             State::Running {

@@ -90,7 +90,7 @@ impl Row {
             address: life
                 .serving()
                 .map(|_| addresses.of(environment.label().as_str())),
-            commit: life.newest_commit().cloned(),
+            commit: life.shown_commit().cloned(),
             updated_at: environment.updated_at,
             removed: matches!(
                 life.state,

@@ -198,7 +198,7 @@ impl Card {
                 .filter(|one| one.lifecycle.serving().is_some())
                 .map(|one| addresses.of(one.label().as_str())),
             commit: production
-                .and_then(|one| Some((one.lifecycle.newest_commit()?.clone(), one.updated_at))),
+                .and_then(|one| Some((one.lifecycle.shown_commit()?.clone(), one.updated_at))),
             tests: production
                 .and_then(|one| tested(&one.lifecycle))
                 .map(|one| one.tests.clone())

@@ -177,6 +177,16 @@ impl Lifecycle {
         }
     }
 
+    /// The commit that its status speaks of: what serves while nothing is on its way, else the newest.
+    pub fn shown_commit(&self) -> Option<&CommitInfo> {
+        match &self.state {
+            State::Running { serving, .. } => Some(&serving.commit),
+            State::Creating { .. } | State::Restarting { .. } | State::Stopped { .. } => {
+                self.newest_commit()
+            }
+        }
+    }
+
     /// The commit that was last asked for: on its way, failed, serving or stopped.
     pub fn newest_commit(&self) -> Option<&CommitInfo> {
         match &self.state {

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod answers;
 mod convergence;
 mod notes;
 mod steps;

@@ -12,14 +12,14 @@ use nestling_protocol::report::{Failure, Next, Phase as Report, Step as At};
 use crate::world::{World, commit, endpoint};
 
 /// A world in which commit 2 has been found and its deployment is queued.
-fn queued(exclusive: bool) -> World {
+pub(crate) fn queued(exclusive: bool) -> World {
     let mut world = World::new(exclusive);
     let look = world.record.look.clone().unwrap().number;
     found(&mut world, look, 2);
     world
 }
 
-fn found(world: &mut World, look: u32, n: u8) {
+pub(crate) fn found(world: &mut World, look: u32, n: u8) {
     observed(
         world,
         Observation::Found {
@@ -29,11 +29,11 @@ fn found(world: &mut World, look: u32, n: u8) {
     );
 }
 
-fn observed(world: &mut World, observation: Observation) -> Option<Next> {
+pub(crate) fn observed(world: &mut World, observation: Observation) -> Option<Next> {
     world.apply(&Event::Observed(observation)).unwrap().answer
 }
 
-fn pushed(world: &mut World, n: u8) {
+pub(crate) fn pushed(world: &mut World, n: u8) {
     world.apply(&Event::Hint {
         commit: Some(commit(n).id),
         trigger: Trigger::Push,
@@ -42,7 +42,7 @@ fn pushed(world: &mut World, n: u8) {
     found(world, look, n);
 }
 
-fn report(world: &mut World, generation: u32, seq: u64, phase: Report) -> Next {
+pub(crate) fn report(world: &mut World, generation: u32, seq: u64, phase: Report) -> Next {
     let boot = format!("boot {generation}");
     observed(
         world,
@@ -57,7 +57,7 @@ fn report(world: &mut World, generation: u32, seq: u64, phase: Report) -> Next {
 }
 
 /// Takes the queued deployment up to `prepared`; answers what its runner is told.
-fn prepared(world: &mut World, generation: u32) -> Next {
+pub(crate) fn prepared(world: &mut World, generation: u32) -> Next {
     let number = Generation(generation);
     observed(world, Observation::Admitted(number));
     observed(world, Observation::Launched(number));
@@ -85,7 +85,7 @@ fn prepared(world: &mut World, generation: u32) -> Next {
     )
 }
 
-fn running(world: &mut World, generation: u32) {
+pub(crate) fn running(world: &mut World, generation: u32) {
     assert_eq!(prepared(world, generation), Next::Go);
     report(world, generation, 5, Report::Starting);
     report(
@@ -263,8 +263,15 @@ fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
         world.record.failure().unwrap().reason,
         "npm ci: lockfile out of date"
     );
+    assert_eq!(
+        world.record.shown_commit(),
+        Some(&commit(2)),
+        "what runs is never said to be the commit that failed"
+    );
+    assert_eq!(world.record.newest_commit(), Some(&commit(5)));
     pushed(&mut world, 6);
     assert_eq!(world.record.next().unwrap().commit, commit(6));
+    assert_eq!(world.record.shown_commit(), Some(&commit(6)));
 }
 
 #[test]
@@ -503,7 +510,7 @@ fn a_sleeping_preview_wakes_for_a_visit_and_a_stopped_one_does_not() {
 }
 
 /// What is on its way, and until when.
-fn deadline(world: &World) -> Option<Duration> {
+pub(crate) fn deadline(world: &World) -> Option<Duration> {
     world
         .record
         .next()

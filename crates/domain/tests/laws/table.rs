@@ -34,7 +34,9 @@ fn what_brings_a_stopped_environment_back() {
             [true, true, false, false, true],
         ),
     ];
-    for (why, row) in table {
+    let names = ["closed", "by a person", "policy", "idle", "failed"];
+    for ((why, row), name) in table.into_iter().zip(names) {
+        assert_eq!(why.name(), name);
         for (trigger, revives) in triggers.into_iter().zip(row) {
             assert_eq!(
                 why.revived_by(trigger),

@@ -56,7 +56,7 @@ pub struct Head {
     pub branch: String,
     /// Where it stands.
     pub status: Status,
-    /// The commit that was last asked for.
+    /// The commit that the status speaks of.
     pub commit: Option<CommitInfo>,
     /// Its address.
     pub address: String,
@@ -131,7 +131,7 @@ impl Head {
         let life = &environment.lifecycle;
         let mut warnings = Vec::new();
         if let Some(reason) = facts.quarantined {
-            warnings.push(format!("This environment is quarantined, as its actor failed repeatedly ({reason}). What runs stays as it is; an operator must release it."));
+            warnings.push(format!("This environment is quarantined, as its actor failed repeatedly ({reason}). What runs stays as it is, and nothing else is done until somebody redeploys, starts or stops it."));
         }
         if let (Some(reason), Some(_)) = (facts.paused, life.next()) {
             warnings.push(format!("No build is begun right now: {reason}"));
@@ -158,7 +158,7 @@ impl Head {
             title: environment.title.clone(),
             branch: environment.branch.clone(),
             status: status(life, facts.ahead),
-            commit: life.newest_commit().cloned(),
+            commit: life.shown_commit().cloned(),
             address: addresses.of(environment.label().as_str()),
             answers: life.serving().is_some(),
             warnings,
