@@ -13,7 +13,10 @@ use std::{
 };
 
 use actix::prelude::*;
-use nestling_domain::ids::{EnvironmentId, Timestamp};
+use nestling_domain::{
+    ids::{EnvironmentId, Timestamp},
+    lifecycle::Event,
+};
 use tracing::{error, info, warn};
 
 use super::environment::{Environment, Neighbours};
@@ -22,8 +25,8 @@ use crate::{
     messages::{
         environment::{Applied, Beat, Inspect, Inspected, Leave, NotApplied},
         environments::{
-            CountActors, Died, Handle, Heartbeat, InspectOne, Quarantined, Quiet, Release, Route,
-            StopAll, Wake,
+            CountActors, Died, Handle, Heartbeat, InspectOne, Quarantined, Quiet, Route, StopAll,
+            Wake,
         },
     },
 };
@@ -82,7 +85,6 @@ impl Environments {
             heartbeat: address.clone().recipient(),
             wake: address.clone().recipient(),
             quarantined: address.clone().recipient(),
-            release: address.clone().recipient(),
         }
     }
 
@@ -121,6 +123,14 @@ impl Environments {
             .ok_or_else(|| NotApplied::Uncertain(id.to_string()))
     }
 
+    /// A person gives an order: whatever its actor died of, it may try again.
+    fn release(&mut self, id: &EnvironmentId) {
+        if self.quarantine.remove(id).is_some() {
+            info!(environment.id = %id, "{id} is released from quarantine");
+            self.deaths.remove(id);
+        }
+    }
+
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         let store = self.neighbours.store.clone();
         let due = async move { store.due(clock::now(), SWEEP_BATCH).await };
@@ -152,6 +162,9 @@ impl Handler<Route> for Environments {
     fn handle(&mut self, Route { id, apply }: Route, ctx: &mut Self::Context) -> Self::Result {
         if self.waiting >= WAITING_ALL {
             return Box::pin(fut::err(NotApplied::Busy("the server".to_owned())));
+        }
+        if matches!(apply.event, Event::Command(_)) {
+            self.release(&id);
         }
         let child = match self.child(&id, ctx) {
             Ok(child) => child,
@@ -284,20 +297,6 @@ impl Handler<Quarantined> for Environments {
 
     fn handle(&mut self, _: Quarantined, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.quarantine.clone())
-    }
-}
-
-impl Handler<Release> for Environments {
-    type Result = bool;
-
-    fn handle(&mut self, Release { id }: Release, ctx: &mut Self::Context) -> bool {
-        let was = self.quarantine.remove(&id).is_some();
-        if was {
-            info!(environment.id = %id, "{id} is released from quarantine");
-            self.deaths.remove(&id);
-            let _ = self.child(&id, ctx);
-        }
-        was
     }
 }
 

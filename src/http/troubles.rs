@@ -4,12 +4,12 @@
 use nestling_domain::{app::Repository, environment::Environment, record::Content};
 
 use super::{Services, problem::Problem};
-use crate::messages::admission::Look;
+use crate::messages::{admission::Look, environments::Quarantined};
 
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -34,7 +34,17 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         about: "secrets".to_owned(),
         reason: format!("{reason}. What runs, and every app without secrets, goes on"),
     });
-    Ok(paused.into_iter().chain(secrets).collect())
+    let mut troubles: Vec<Trouble> = paused.into_iter().chain(secrets).collect();
+    for (id, reason) in services.environments.quarantined.send(Quarantined).await? {
+        let record = services.store.environment(&id).await?;
+        troubles.push(Trouble {
+            about: record.map_or_else(|| id.to_string(), |record| record.name()),
+            reason: format!(
+                "quarantined, as its actor failed repeatedly ({reason}). What runs stays as it is, and nothing else is done until somebody redeploys, starts or stops it"
+            ),
+        });
+    }
+    Ok(troubles)
 }
 
 /// What concerns this environment and does not stand in its record; why builds pause is shown where one waits.

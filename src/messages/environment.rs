@@ -58,9 +58,9 @@ pub enum NotApplied {
     /// It is an order that cannot be obeyed: why, for people.
     #[error("{0}")]
     Refused(String),
-    /// Its actor died three times in a minute; an operator must release it. Its machine stays as it is.
+    /// Its actor died three times in a minute; the next order of a person releases it. Its machine stays as it is.
     #[error(
-        "{environment} is quarantined since its actor failed repeatedly ({reason}): what runs stays as it is; release it on the admin page or restart the server"
+        "{environment} is quarantined since its actor failed repeatedly ({reason}): what runs stays as it is, and nothing else is done until somebody redeploys, starts or stops it"
     )]
     Quarantined {
         /// Which.

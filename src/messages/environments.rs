@@ -49,14 +49,6 @@ pub struct InspectOne {
 #[rtype(result = "BTreeMap<EnvironmentId, String>")]
 pub struct Quarantined;
 
-/// Let a quarantined environment try again; whether it was quarantined.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "bool")]
-pub struct Release {
-    /// Which.
-    pub id: EnvironmentId,
-}
-
 /// The server ends: every actor leaves memory, and none is started again.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -98,10 +90,8 @@ pub struct Handle {
     pub heartbeat: Recipient<Heartbeat>,
     /// For whatever may be owed.
     pub wake: Recipient<Wake>,
-    /// For the admin page.
+    /// For whoever shows what is in the way.
     pub quarantined: Recipient<Quarantined>,
-    /// For the admin page.
-    pub release: Recipient<Release>,
 }
 
 impl Handle {
