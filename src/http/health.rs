@@ -69,11 +69,6 @@ impl Metrics {
         }
     }
 
-    /// For whoever else counts or measures something.
-    pub fn registering(&self, register: impl FnOnce(&mut Registry)) {
-        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     pub(super) fn reported(&self, phase: &'static str) {
         self.reports.get_or_create(&Report { phase }).inc();
     }

@@ -66,6 +66,7 @@ pub(super) fn for_people(
             .configure(live::routes)
             .configure(pages::routes)
             .wrap(from_fn(auth::guard))
+            .wrap(from_fn(health::count))
             .wrap(gateway.clone())
     })
     .workers(WORKERS)

@@ -126,6 +126,13 @@ fn two_quick_commits_build_only_the_last() {
         ]
     );
     assert_eq!(history[1].2, ["queued"], "the first never began");
+    let figures = server.text("/metrics").unwrap();
+    for figure in [
+        "nestling_http_requests_total{route=\"/v1/apps/{owner}/{app}/environments/{environment}\",method=\"GET\",status=\"2xx\"} ",
+        "nestling_runner_reports_total{phase=\"running\"} 4",
+    ] {
+        assert!(figures.contains(figure), "{figure} in {figures}");
+    }
     assert_eq!(server.log(PRODUCTION, 2, "deployment"), []);
 }
 

@@ -87,6 +87,11 @@ impl Server {
     }
 
     fn ask(&self, path: &str) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.text(path)?).ok()
+    }
+
+    /// What the server answers to who has its token.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
         let token = std::fs::read_to_string(self.data.join("api-token")).ok()?;
         let request = format!(
             "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n",
@@ -99,8 +104,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.0 200")
-            .then(|| serde_json::from_str(body).ok())?
+        head.starts_with("HTTP/1.0 200").then(|| body.to_owned())
     }
 
     /// An environment as the API shows it; null while there is no server, or no such environment.
