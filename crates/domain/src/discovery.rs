@@ -52,6 +52,8 @@ pub struct NotTaken {
     pub path: String,
     /// Why, for people.
     pub reason: String,
+    /// Whether somebody meant it to be an app: then it is told although others were found.
+    pub meant: bool,
 }
 
 /// What was found in a tree.
@@ -90,7 +92,7 @@ pub fn discover<'a>(
                 .entry(folder)
                 .or_insert_with(|| Folder::new(folder, rank))
                 .add(path, file, contents),
-            Err(Some(reason)) => found.refuse(path, reason),
+            Err(Some(reason)) => found.refuse(path, reason, false),
             Err(None) => {}
         }
     }
@@ -104,29 +106,26 @@ pub fn discover<'a>(
 }
 
 impl Discovery {
-    /// Why there is no app, for the page; `None` when there is one. `place` says where was looked.
-    pub fn why_none(&self, place: &str) -> Option<String> {
-        if !self.apps.is_empty() {
-            return None;
+    /// What is wrong with the apps of a tree, for the page: why there is none, or which files were meant to make one and
+    /// do not. `place` says where was looked.
+    pub fn trouble(&self, place: &str) -> Option<String> {
+        if self.apps.is_empty() {
+            return Some(self.why_none(place));
         }
+        let meant: Vec<&NotTaken> = self.not_taken.iter().filter(|one| one.meant).collect();
+        (!meant.is_empty()).then(|| format!("in {place} not taken as an app: {}", named(&meant)))
+    }
+
+    fn why_none(&self, place: &str) -> String {
         let mut why = format!(
             "no app of a known kind in {place}: an app is a folder, at most {DEEPEST} deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = \"how it starts, listening on $PORT\""
         );
         if !self.not_taken.is_empty() {
-            let named = self.not_taken.iter().take(NAMED_IN_REASON);
-            let named: Vec<String> = named
-                .map(|n| format!("{} ({})", n.path, n.reason))
-                .collect();
+            let all: Vec<&NotTaken> = self.not_taken.iter().collect();
             why.push_str("; not taken: ");
-            why.push_str(&named.join(", "));
-            let more = self.not_taken.len().saturating_sub(NAMED_IN_REASON);
-            if more > 0 {
-                why.push_str(" and ");
-                why.push_str(&more.to_string());
-                why.push_str(" more");
-            }
+            why.push_str(&named(&all));
         }
-        Some(why)
+        why
     }
 
     fn take(&mut self, app: FoundApp) {
@@ -135,11 +134,11 @@ impl Discovery {
         } else {
             let place = if app.root.is_empty() { "." } else { &app.root };
             let reason = format!("a repository may hold {MOST_APPS} apps, and has them already");
-            self.refuse(place, reason);
+            self.refuse(place, reason, true);
         }
     }
 
-    fn refuse(&mut self, path: &str, reason: impl Into<String>) {
+    fn refuse(&mut self, path: &str, reason: impl Into<String>, meant: bool) {
         // It goes to pages and logs.
         let shown = |c: char| {
             if c.is_control() {
@@ -151,7 +150,20 @@ impl Discovery {
         self.not_taken.push(NotTaken {
             path: path.chars().map(shown).take(LONGEST_SHOWN).collect(),
             reason: reason.into(),
+            meant,
         });
+    }
+}
+
+/// The first of them with their reasons, and how many more there are.
+fn named(all: &[&NotTaken]) -> String {
+    let shown = all.iter().take(NAMED_IN_REASON);
+    let shown: Vec<String> = shown
+        .map(|n| format!("{} ({})", n.path, n.reason))
+        .collect();
+    match all.len().saturating_sub(NAMED_IN_REASON) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -159,8 +171,8 @@ impl Discovery {
 fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> Vec<Folder<'a>> {
     let mut candidates = Vec::new();
     for (_, folder) in folders {
-        for (path, reason) in folder.complaints() {
-            found.refuse(path, reason);
+        for (path, reason, meant) in folder.complaints() {
+            found.refuse(path, reason, meant);
         }
         if folder.kind().is_some() {
             candidates.push(folder);
@@ -170,7 +182,7 @@ fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> 
     candidates.retain(|folder| {
         let fits = Some(folder.rank) == best;
         if !fits {
-            found.refuse(folder.path_of_kind(), folder.rank.reason());
+            found.refuse(folder.path_of_kind(), folder.rank.reason(), false);
         }
         fits
     });
@@ -180,13 +192,13 @@ fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> 
     for folder in candidates {
         if roofs.contains(folder.path) {
             let reason = "it has workspaces and no start script: its packages are the apps";
-            found.refuse(folder.path_of_kind(), reason);
+            found.refuse(folder.path_of_kind(), reason, false);
             continue;
         }
         let owner = chosen.iter().find(|app| app.owns(&folder));
         if let Some(owner) = owner {
             let reason = format!("it belongs to the app in {}", owner.place());
-            found.refuse(folder.path_of_kind(), reason);
+            found.refuse(folder.path_of_kind(), reason, false);
         } else {
             chosen.push(folder);
         }

@@ -266,3 +266,57 @@ fn bad_input_port_taken_by_an_app_that_chose_its_own() {
     insta::assert_snapshot!(world.logged("shop/production", "runtime", "in PORT"), @"the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once");
     world.neighbour_serves();
 }
+
+#[test]
+fn bad_input_beside_an_app_that_is_right() {
+    let mut world = World::new();
+    let shop = world.repository(
+        "shop",
+        &[
+            ("web/index.html", "welcome"),
+            (
+                "orders/nestling.toml",
+                "[start]\nrunn = \"node server.js\"\n",
+            ),
+            ("jobs/package.json", "{ \"name\": "),
+            ("docs/nestling.toml", "name = \"docs\"\n[start\n"),
+        ],
+    );
+    world.start();
+    world.until("what is right runs", |world| {
+        world.status("web/production") == "running"
+    });
+    let said = world.seen("/", "not taken as an app");
+    for reason in [
+        r#"orders/nestling.toml (it has no [start] run, and in [start] a key "runn": run and health are the ones that count)"#,
+        "docs/nestling.toml (it is not valid in line 2: ",
+        "jobs/package.json (it is not valid JSON: ",
+    ] {
+        let said = said.replace("&quot;", "\"");
+        assert_eq!(
+            said.matches(reason).count(),
+            3,
+            "on the page, in `ps` and in the log, {reason} in: {said}"
+        );
+    }
+
+    let right = [
+        (
+            "orders/nestling.toml",
+            "name = \"orders\"\n[start]\nrun = \"python3 -m http.server --bind 127.0.0.1 $PORT\"\n",
+        ),
+        ("jobs/package.json", "{ \"name\": \"jobs\" }"),
+        (
+            "docs/nestling.toml",
+            "name = \"docs\"\n[start]\nrun = \"python3 -m http.server --bind 127.0.0.1 $PORT\"\n",
+        ),
+    ];
+    commit(&shop, &right);
+    world.until("all runs", |world| {
+        ["orders", "docs"]
+            .iter()
+            .all(|app| world.status(&format!("{app}/production")) == "running")
+    });
+    assert!(!world.ps().contains("IN THE WAY"), "{}", world.ps());
+    world.neighbour_serves();
+}

@@ -115,6 +115,9 @@ struct Start {
     /// A line, or the words of a command.
     run: Option<toml::Value>,
     health: Option<String>,
+    /// Everything else, for its keys.
+    #[serde(flatten)]
+    rest: BTreeMap<String, toml::Value>,
 }
 
 /// What else the file may hold, beside `name` and `[start]`.
@@ -148,9 +151,8 @@ impl<'a> Folder<'a> {
         let text = contents.get(path);
         match file {
             File::Nestling => {
-                let read = |text: &String| {
-                    toml::from_str(text).map_err(|e| format!("it is not valid: {}", e.message()))
-                };
+                let read =
+                    |text: &String| toml::from_str(text).map_err(|error| invalid(text, &error));
                 self.nestling = Some(text.ok_or_else(unreadable).and_then(read));
             }
             File::Package => {
@@ -188,22 +190,24 @@ impl<'a> Folder<'a> {
         file.copied().unwrap_or(self.path)
     }
 
-    /// Files that look as if they should make an app and do not, each with why.
-    pub(super) fn complaints(&self) -> Vec<(&'a str, String)> {
+    /// Files that look as if they should make an app and do not, each with why, and whether somebody meant it to. What
+    /// is wrong in the folder of an app that is one all the same, its deployment says.
+    pub(super) fn complaints(&self) -> Vec<(&'a str, String, bool)> {
         let mut complaints = Vec::new();
         let none = self.kind().is_none();
+        let meant = none && self.rank == Rank::Usual;
         if let (Some(path), Some(read)) = (self.files.get(&File::Nestling), &self.nestling) {
             match read {
-                Err(reason) => complaints.push((*path, reason.clone())),
-                Ok(nestling) if none => complaints.push((*path, nestling.lacks_start())),
+                Err(reason) => complaints.push((*path, reason.clone(), meant)),
+                Ok(nestling) if none => complaints.push((*path, nestling.lacks_start(), meant)),
                 Ok(_) => {}
             }
         }
         if let (Some(path), Some(read)) = (self.files.get(&File::Package), &self.package) {
             match read {
-                Err(reason) => complaints.push((*path, reason.clone())),
+                Err(reason) => complaints.push((*path, reason.clone(), meant)),
                 Ok(_) if none => {
-                    complaints.push((*path, "it has no start or build script".to_owned()));
+                    complaints.push((*path, "it has no start or build script".to_owned(), false));
                 }
                 Ok(_) => {}
             }
@@ -312,6 +316,13 @@ impl<'a> Folder<'a> {
 impl Nestling {
     /// Why it makes no app; names a key that may have been meant to.
     fn lacks_start(&self) -> String {
+        let shown = |key: &String| key.chars().take(LONGEST_NAME).collect::<String>();
+        if let Some(key) = self.start.iter().flat_map(|start| start.rest.keys()).next() {
+            return format!(
+                "it has no [start] run, and in [start] a key {:?}: run and health are the ones that count",
+                shown(key)
+            );
+        }
         let unknown = self
             .rest
             .keys()
@@ -319,9 +330,23 @@ impl Nestling {
         unknown.map_or_else(
             || "it has no [start] run".to_owned(),
             |key| {
-                let key: String = key.chars().take(LONGEST_NAME).collect();
+                let key = shown(key);
                 format!("it has no [start] run, and an unknown key {key:?}: name, setup, test, start and endpoint are the known ones")
             },
         )
     }
+}
+
+/// What is wrong with a file of TOML, and in which line.
+fn invalid(text: &str, error: &toml::de::Error) -> String {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map(|before| before.matches('\n').count() + 1);
+    // Its words may cite the file, of which a page shows no line breaks.
+    let message = error.message().replace('\n', " ");
+    line.map_or_else(
+        || format!("it is not valid: {message}"),
+        |line| format!("it is not valid in line {line}: {message}"),
+    )
 }

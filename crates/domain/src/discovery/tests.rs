@@ -196,7 +196,7 @@ fn broken_files_say_what_is_wrong_with_them() {
     "), @r#"
     not a/package.json: it is not valid JSON: EOF while parsing a value at line 1 column 11
     not b/package.json: it has no start or build script
-    not c/nestling.toml: it is not valid: unclosed table, expected `]`
+    not c/nestling.toml: it is not valid in line 1: unclosed table, expected `]`
     not d/nestling.toml: it has no [start] run
     not e/nestling.toml: it has no [start] run
     not f/package.json: it has no start or build script
@@ -224,15 +224,49 @@ fn a_repository_holds_twenty_apps_the_shallow_ones() {
 }
 
 #[test]
+fn a_file_that_was_meant_to_make_an_app_is_told_although_others_did() {
+    let contents = BTreeMap::from([
+        (
+            "api/nestling.toml".to_owned(),
+            "[start]\nrunn = \"x\"\n".to_owned(),
+        ),
+        (
+            "docs/nestling.toml".to_owned(),
+            "name = \"docs\"\n\n[start\n".to_owned(),
+        ),
+        ("jobs/package.json".to_owned(), NEITHER.to_owned()),
+        ("examples/one/package.json".to_owned(), "{".to_owned()),
+        ("main.w/package.json".to_owned(), "{".to_owned()),
+    ]);
+    let mut paths: Vec<&str> = contents.keys().map(String::as_str).collect();
+    paths.push("web/index.html");
+    paths.sort_unstable();
+    let trouble = discover("shop", paths, &contents)
+        .trouble("`main`")
+        .unwrap();
+    assert!(
+        trouble.starts_with(
+            r#"in `main` not taken as an app: api/nestling.toml (it has no [start] run, and in [start] a key "runn": run and health are the ones that count), docs/nestling.toml (it is not valid in line 3: "#
+        ),
+        "{trouble}"
+    );
+    // A package that only others use, and samples, are nothing to tell.
+    assert!(
+        !trouble.contains("jobs") && !trouble.contains("examples"),
+        "{trouble}"
+    );
+}
+
+#[test]
 fn the_page_says_why_there_is_no_app() {
     let contents = BTreeMap::from([("package.json".to_owned(), NEITHER.to_owned())]);
     let found = discover("shop", ["README.md", "package.json"], &contents);
     insta::assert_snapshot!(
-        found.why_none("branch `main` of /repos/shop").unwrap(),
+        found.trouble("branch `main` of /repos/shop").unwrap(),
         @r#"no app of a known kind in branch `main` of /repos/shop: an app is a folder, at most 4 deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = "how it starts, listening on $PORT"; not taken: package.json (it has no start or build script)"#
     );
     assert_eq!(
-        discover("shop", ["main.w"], &BTreeMap::new()).why_none("x"),
+        discover("shop", ["main.w"], &BTreeMap::new()).trouble("x"),
         None
     );
 }

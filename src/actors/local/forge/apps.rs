@@ -31,8 +31,8 @@ use crate::{
 pub(super) struct Apps {
     /// Them.
     pub(super) ids: Vec<AppId>,
-    /// Why there is none, for the page.
-    pub(super) why_none: Option<String>,
+    /// What is wrong with them, for the page.
+    pub(super) trouble: Option<String>,
     /// What that follows from.
     seen: Seen,
 }
@@ -83,7 +83,7 @@ pub(super) async fn record(
     }
     Ok(Apps {
         ids,
-        why_none: found.why_none(&place),
+        trouble: found.trouble(&place),
         seen,
     })
 }

@@ -258,7 +258,7 @@ impl Watched {
         Ok((noticed.facts, trouble))
     }
 
-    /// Records the apps of the default branch, and those that were pushed beside it; why production has none.
+    /// Records the apps of the default branch, and those that were pushed beside it; what is wrong with those of production.
     async fn record_apps(
         &self,
         memory: &mut Memory,
@@ -286,7 +286,7 @@ impl Watched {
             }
         }
         let of_default = memory.apps.as_ref();
-        Ok(of_default.and_then(|(_, apps)| apps.why_none.clone()))
+        Ok(of_default.and_then(|(_, apps)| apps.trouble.clone()))
     }
 
     async fn record_apps_of_head(
