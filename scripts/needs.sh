@@ -11,4 +11,4 @@ have node || missing "Node.js 20 or newer" "apt-get install nodejs npm, or https
 major=$(node -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 20 ] || missing "Node.js 20 or newer (found $major)" "https://nodejs.org"
 have npm || missing "npm" "apt-get install npm"
-have bwrap || missing "bubblewrap, which isolates previews" "apt-get install bubblewrap (or run with --isolation none for your own code)"
+have bwrap || missing "bubblewrap, which isolates previews" "apt-get install bubblewrap (or, for your own code: target/debug/nestling demo --isolation none)"

@@ -15,7 +15,7 @@ use nestling::{
     telemetry,
 };
 
-/// A sixth more requests pass through the gateway than with the system's allocator (ADR 11).
+/// More requests pass through the gateway than with the system's allocator (ADR 11).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
