@@ -236,7 +236,6 @@ fn a_file_that_was_meant_to_make_an_app_is_told_although_others_did() {
         ),
         ("jobs/package.json".to_owned(), NEITHER.to_owned()),
         ("examples/one/package.json".to_owned(), "{".to_owned()),
-        ("main.w/package.json".to_owned(), "{".to_owned()),
     ]);
     let mut paths: Vec<&str> = contents.keys().map(String::as_str).collect();
     paths.push("web/index.html");
