@@ -10,7 +10,7 @@ use std::{
     ffi::OsString,
     fs, io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
-    path::{Component, Path},
+    path::Path,
 };
 
 use nestling_protocol::machine::WORK_DIR;
@@ -47,6 +47,9 @@ const DEEPEST: u32 = 4;
 /// Open to every machine's user, and its owner's to change.
 const READABLE: u32 = 0o644;
 const ENTERABLE: u32 = 0o755;
+/// What a file, and a folder, must allow to everybody to be taken.
+const OTHERS_READ: u32 = 0o004;
+const OTHERS_ENTER: u32 = 0o005;
 
 /// Makes `shared` hold what machines need of `/etc`, file by file: machines that live go on seeing it. What may not be
 /// read here is left out.
@@ -74,32 +77,25 @@ fn gather_from(etc: &Path, shared: &Path) -> io::Result<()> {
     keep_only(shared, &wanted)
 }
 
-/// Makes `place` what `source` is.
+/// Makes `place` what `source` is, as far as everybody on this box may read it: we may read more. A link stays one, so that
+/// what it leads to is seen only where a machine sees that anyway.
 fn copy(source: &Path, place: &Path, deepest: u32) -> io::Result<()> {
     let Ok(met) = fs::symlink_metadata(source) else {
         return Ok(());
     };
     if met.is_symlink() {
-        let target = fs::read_link(source)?;
-        let beside = target
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if beside || target.starts_with("/usr") {
-            return link(&target, place);
-        }
-        return match source.canonicalize() {
-            Ok(real) => copy(&real, place, deepest),
-            Err(_) => Ok(()),
-        };
+        return link(&fs::read_link(source)?, place);
     }
-    if met.is_file() {
+    let open = |bits: u32| met.permissions().mode() & bits == bits;
+    if met.is_file() && open(OTHERS_READ) {
         return match fs::read(source) {
             Ok(content) => file(place, &content),
             Err(_) => Ok(()),
         };
     }
-    let Some(deepest) = deepest.checked_sub(1).filter(|_| met.is_dir()) else {
-        return Ok(());
+    let deeper = deepest.checked_sub(1);
+    let Some(deepest) = deeper.filter(|_| met.is_dir() && open(OTHERS_ENTER)) else {
+        return usage::remove_tree(place);
     };
     let Ok(entries) = fs::read_dir(source) else {
         return Ok(());
@@ -206,6 +202,17 @@ mod tests {
         fs::write(etc.join("ssl/certs/old.pem"), "old").unwrap();
         fs::write(box_.path().join("elsewhere"), "nameserver 1.2.3.4").unwrap();
         symlink("../elsewhere", etc.join("resolv.conf")).unwrap();
+        fs::write(etc.join("ssl/certs/own.key"), "secret").unwrap();
+        fs::set_permissions(
+            etc.join("ssl/certs/own.key"),
+            fs::Permissions::from_mode(0o600),
+        )
+        .unwrap();
+        symlink(
+            etc.join("ssl/private/key"),
+            etc.join("ssl/certs/linked.key"),
+        )
+        .unwrap();
         symlink("/usr/share/one.pem", etc.join("ssl/certs/one.pem")).unwrap();
         symlink("old.pem", etc.join("ssl/certs/0a.0")).unwrap();
         gather_from(&etc, &shared).unwrap();
@@ -213,6 +220,14 @@ mod tests {
         assert_eq!(text("resolv.conf"), "nameserver 1.2.3.4");
         assert_eq!(text("ssl/certs/0a.0"), "old");
         assert!(fs::read_link(shared.join("ssl/certs/one.pem")).is_ok());
+        assert!(
+            !shared.join("ssl/certs/own.key").exists(),
+            "the server may read it, and machines may not"
+        );
+        assert!(
+            fs::read_link(shared.join("ssl/certs/linked.key")).is_ok(),
+            "what it leads to is not taken"
+        );
         assert!(!shared.join("shadow").exists() && !shared.join("ssl/private").exists());
 
         fs::remove_file(etc.join("ssl/certs/old.pem")).unwrap();
