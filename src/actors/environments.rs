@@ -15,7 +15,7 @@ use std::{
 use actix::prelude::*;
 use nestling_domain::{
     ids::{EnvironmentId, Timestamp},
-    lifecycle::Event,
+    lifecycle::{Event, Trigger},
 };
 use tracing::{error, info, warn};
 
@@ -23,7 +23,7 @@ use super::environment::{Environment, Neighbours};
 use crate::{
     drivers::clock,
     messages::{
-        environment::{Applied, Beat, Inspect, Inspected, Leave, NotApplied},
+        environment::{Applied, Apply, Beat, Inspect, Inspected, Leave, NotApplied},
         environments::{
             CountActors, Died, Handle, Heartbeat, InspectOne, Quarantined, Quiet, Route, StopAll,
             Wake,
@@ -123,12 +123,14 @@ impl Environments {
             .ok_or_else(|| NotApplied::Uncertain(id.to_string()))
     }
 
-    /// A person gives an order: whatever its actor died of, it may try again.
-    fn release(&mut self, id: &EnvironmentId) {
-        if self.quarantine.remove(id).is_some() {
+    /// A person gives an order: whatever its actor died of, it may try again. Whether it was in quarantine.
+    fn release(&mut self, id: &EnvironmentId) -> bool {
+        let was = self.quarantine.remove(id).is_some();
+        if was {
             info!(environment.id = %id, "{id} is released from quarantine");
             self.deaths.remove(id);
         }
+        was
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
@@ -163,9 +165,7 @@ impl Handler<Route> for Environments {
         if self.waiting >= WAITING_ALL {
             return Box::pin(fut::err(NotApplied::Busy("the server".to_owned())));
         }
-        if matches!(apply.event, Event::Command(_)) {
-            self.release(&id);
-        }
+        let released = matches!(apply.event, Event::Command(_)) && self.release(&id);
         let child = match self.child(&id, ctx) {
             Ok(child) => child,
             Err(refused) => return Box::pin(fut::err(refused)),
@@ -177,6 +177,18 @@ impl Handler<Route> for Environments {
         let incarnation = child.incarnation;
         // Sent inside the handler, so that the order of arrival is the order of handling.
         let reply = child.address.send(apply);
+        if released {
+            // What the forge told meanwhile was parked: it is asked what is true now.
+            child.address.do_send(Apply {
+                event: Event::Hint {
+                    commit: None,
+                    trigger: Trigger::Refresh,
+                },
+                by: "release".to_owned(),
+                input: None,
+                birth: None,
+            });
+        }
         self.waiting += 1;
         Box::pin(reply.into_actor(self).map(move |reply, actor, _| {
             actor.waiting -= 1;
