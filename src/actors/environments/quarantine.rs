@@ -82,6 +82,8 @@ async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_anot
         .unwrap();
     assert_eq!(neighbour.environment.lifecycle.generation.0, 2);
 
+    let looks = house.store.environment(&id).await.unwrap().unwrap();
+    let looks = looks.lifecycle.looks;
     let stopped = house
         .tell(&cursed, Kind::Production, Event::Command(Command::Stop))
         .await;
@@ -89,4 +91,9 @@ async fn three_deaths_in_a_minute_quarantine_an_environment_and_never_delay_anot
         stopped.is_ok() || matches!(stopped, Err(NotApplied::Uncertain(_))),
         "an order of a person releases it"
     );
+    // What was told to it in quarantine is not lost.
+    until(&*house.store, &id, "asked what is true now", |record| {
+        record.lifecycle.looks > looks
+    })
+    .await;
 }
