@@ -1,0 +1,250 @@
+//! What fails, dies or takes too long.
+
+use super::*;
+use crate::world::{World, commit, endpoint};
+use nestling_domain::{
+    deployment::Cause,
+    ids::Generation,
+    lifecycle::{Effect, Event, Happened, Observation, State, Why},
+};
+use nestling_protocol::report::{Next, Phase as Report};
+use std::time::Duration;
+
+#[test]
+fn what_fails_through_no_fault_of_the_app_is_tried_three_times() {
+    let mut world = queued(false);
+    for attempt in 1..=3 {
+        assert_eq!(world.record.next().unwrap().attempt, attempt);
+        world.now = world.record.next().unwrap().not_before.unwrap_or(world.now);
+        observed(&mut world, Observation::Admitted(Generation(attempt)));
+        observed(
+            &mut world,
+            Observation::NotLaunched {
+                generation: Generation(attempt),
+                reason: "no capacity".into(),
+                retry: true,
+            },
+        );
+    }
+    assert!(
+        matches!(&world.record.state, State::Stopped { why: Why::Failed(failed), .. } if failed.reason == "no capacity")
+    );
+}
+
+#[test]
+fn a_reboot_starts_what_ran_again() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    observed(
+        &mut world,
+        Observation::Lost {
+            generation: Generation(1),
+            reason: "the host was restarted".into(),
+            retry: true,
+        },
+    );
+    assert_eq!(
+        world.record.next().unwrap().cause,
+        Cause::Lost(Generation(1))
+    );
+    running(&mut world, 2);
+    assert_eq!(world.record.state_name(), "running");
+}
+
+#[test]
+fn a_machine_that_dies_again_and_again_ends_as_failed() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    for generation in 1..=3 {
+        observed(
+            &mut world,
+            Observation::Lost {
+                generation: Generation(generation),
+                reason: "it ended".into(),
+                retry: true,
+            },
+        );
+        if generation < 3 {
+            running(&mut world, generation + 1);
+        }
+    }
+    assert!(matches!(
+        &world.record.state,
+        State::Stopped {
+            why: Why::Failed(_),
+            ..
+        }
+    ));
+}
+
+#[test]
+fn deadlines_name_what_did_not_happen() {
+    for (upto, word) in [
+        (0, "could not be started"),
+        (1, "has not reported"),
+        (2, "took too long"),
+    ] {
+        let mut world = queued(false);
+        observed(&mut world, Observation::Admitted(Generation(1)));
+        if upto > 0 {
+            observed(&mut world, Observation::Launched(Generation(1)));
+        }
+        if upto > 1 {
+            report(
+                &mut world,
+                1,
+                1,
+                Report::Deploying {
+                    protocol: nestling_protocol::VERSION,
+                },
+            );
+        }
+        let deadline = world.record.next().unwrap().deadline.unwrap();
+        world.now = deadline;
+        let step = world.apply(&Event::Tick).unwrap();
+        assert!(
+            format!("{:?}", step.happened).contains(word),
+            "{word} in {:?}",
+            step.happened
+        );
+    }
+}
+
+#[test]
+fn a_deadline_on_the_outside_is_given_grace_after_our_own_absence() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    world.now = world.now.plus(Duration::from_mins(10));
+    world.record = world.record.clone().resumed(world.now, &world.times);
+    assert!(
+        world.apply(&Event::Tick).unwrap().happened.is_empty(),
+        "down for ten minutes is not a mass redeploy"
+    );
+    assert_eq!(
+        report(
+            &mut world,
+            1,
+            1,
+            Report::Deploying {
+                protocol: nestling_protocol::VERSION
+            }
+        ),
+        Next::Go
+    );
+}
+
+#[test]
+fn tests_have_their_own_limit_also_when_nothing_was_said_of_the_setup() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    let protocol = nestling_protocol::VERSION;
+    report(&mut world, 1, 1, Report::Deploying { protocol });
+    report(&mut world, 1, 2, Report::RunningTests);
+    assert_eq!(
+        deadline(&world),
+        Some(world.times.test + world.times.margin)
+    );
+}
+
+#[test]
+fn every_phase_has_its_own_deadline_and_clone_and_setup_share_one() {
+    let mut world = queued(false);
+    let times = world.times.clone();
+    let tick = |world: &mut World| world.now = world.now.plus(Duration::from_secs(1));
+    assert_eq!(
+        deadline(&world),
+        None,
+        "a place in the queue has no deadline"
+    );
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    assert_eq!(deadline(&world), Some(times.launch));
+    tick(&mut world);
+    observed(&mut world, Observation::Launched(Generation(1)));
+    assert_eq!(
+        deadline(&world),
+        Some(times.launch),
+        "from the start of its machine anew"
+    );
+    report(
+        &mut world,
+        1,
+        1,
+        Report::Deploying {
+            protocol: nestling_protocol::VERSION,
+        },
+    );
+    assert_eq!(deadline(&world), Some(times.setup + times.margin));
+    tick(&mut world);
+    report(
+        &mut world,
+        1,
+        2,
+        Report::Cloned {
+            commit: commit(2).id.as_str().to_owned(),
+        },
+    );
+    assert_eq!(
+        deadline(&world),
+        Some(
+            (times.setup + times.margin)
+                .checked_sub(Duration::from_secs(1))
+                .unwrap()
+        ),
+        "the clock is not set back"
+    );
+    report(&mut world, 1, 3, Report::RunningTests);
+    assert_eq!(deadline(&world), Some(times.test + times.margin));
+    report(&mut world, 1, 4, Report::Prepared { exclusive: false });
+    assert_eq!(deadline(&world), Some(times.prepared));
+    report(&mut world, 1, 5, Report::Starting);
+    assert_eq!(deadline(&world), Some(times.start + times.margin));
+    report(
+        &mut world,
+        1,
+        6,
+        Report::Running {
+            endpoints: vec![endpoint()],
+        },
+    );
+    assert_eq!(deadline(&world), Some(times.probe));
+    observed(&mut world, Observation::Healthy(Generation(1)));
+    assert_eq!(world.record.serving().unwrap().deadline, None);
+}
+
+#[test]
+fn a_repair_supersedes_nobody_and_waits_its_time() {
+    let mut world = queued(false);
+    let retry = world.times.retry.clone();
+    for (generation, wait) in (1..).zip(retry) {
+        world.now = world.record.next().unwrap().not_before.unwrap_or(world.now);
+        observed(&mut world, Observation::Admitted(Generation(generation)));
+        let refused = Observation::NotLaunched {
+            generation: Generation(generation),
+            reason: "no capacity".into(),
+            retry: true,
+        };
+        let step = world.apply(&Event::Observed(refused)).unwrap();
+        assert!(
+            !step
+                .happened
+                .iter()
+                .any(|what| matches!(what, Happened::Superseded { .. })),
+            "{:?}",
+            step.happened
+        );
+        let next = world.record.next().unwrap();
+        assert_eq!(next.not_before, Some(world.now.plus(wait)));
+        let admits = |world: &World| {
+            world
+                .record
+                .owed(world.now)
+                .iter()
+                .any(|effect| matches!(effect, Effect::Admit(_)))
+        };
+        assert!(!admits(&world), "not before its time");
+        world.now = world.now.plus(wait);
+        assert!(admits(&world));
+    }
+}
