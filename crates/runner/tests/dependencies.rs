@@ -58,7 +58,18 @@ async fn dependencies_are_reused_while_the_lockfile_stays_and_installed_when_it_
         WORDS_CODE,
     ];
     let mut world = World::new(Kind::Node, &files).await;
+    let dependencies = world.options.cache_dir.join("dependencies");
+    // A copy of an earlier deployment that a stop cut short, and one that another deployment is making just now.
+    for name in ["0ff.1", "0ff.2"] {
+        std::fs::create_dir_all(dependencies.join(name)).unwrap();
+    }
+    let cut_short = std::fs::File::open(dependencies.join("0ff.1")).unwrap();
+    cut_short
+        .set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
     world.run().until_running().await;
+    assert!(!dependencies.join("0ff.1").exists());
+    std::fs::remove_dir(dependencies.join("0ff.2")).unwrap();
     assert!(!reused(&world));
     assert_eq!(
         world.get("app", "/").await,
@@ -91,9 +102,7 @@ async fn dependencies_are_reused_while_the_lockfile_stays_and_installed_when_it_
     world.run().until_running().await;
     assert!(!reused(&world));
     world.stop().await;
-    let kept = std::fs::read_dir(world.options.cache_dir.join("dependencies"))
-        .unwrap()
-        .count();
+    let kept = std::fs::read_dir(&dependencies).unwrap().count();
     assert_eq!(kept, 2);
 }
 

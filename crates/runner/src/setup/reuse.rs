@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use nestling_protocol::report::Exit;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::manager::Manager;
 use super::packages::{Package, below};
+use crate::clock::now_millis;
 use crate::machine::Machine;
 
 /// How many installs are kept: two branches, what they were before, and one to spare.
@@ -21,6 +23,8 @@ const KEPT: usize = 5;
 const FOLDER: &str = "dependencies";
 /// How much of the hash names an install: enough that no two meet.
 const KEY_BYTES: usize = 16;
+/// A copy that is not whole so long after it was begun was cut short: a whole setup ends before.
+const CUT_SHORT: Duration = Duration::from_hours(2);
 /// Says that a copy is whole.
 const MARK: &str = "complete";
 
@@ -153,33 +157,25 @@ pub(super) async fn keep(machine: &Machine, package: &Package, key: &str, deadli
     prune(machine, &folder, deadline).await;
 }
 
-/// Removes the kept installs that were not used for the longest time.
+/// Removes the kept installs that were not used for the longest time, and copies that were cut short.
 async fn prune(machine: &Machine, folder: &Path, deadline: Instant) {
-    let mut kept: Vec<_> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let used = entry
-                .path()
-                .join(MARK)
-                .metadata()
-                .and_then(|data| data.modified());
-            Some((
-                used.or_else(|_| entry.metadata()?.modified()).ok()?,
-                entry.path(),
-            ))
-        })
-        .collect();
+    let used = |path: &Path| fs::symlink_metadata(path)?.modified();
+    let begun = SystemTime::UNIX_EPOCH + Duration::from_millis(now_millis());
+    let (mut kept, mut surplus) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if let Ok(at) = used(&path.join(MARK)) {
+            kept.push((at, path));
+        } else if used(&path).is_ok_and(|at| at < begun - CUT_SHORT) {
+            surplus.push(path);
+        }
+    }
     kept.sort();
-    let surplus = kept.len().saturating_sub(KEPT);
-    for (_, path) in kept.into_iter().take(surplus) {
-        run(
-            machine,
-            &["rm", "-rf", &path.display().to_string()],
-            deadline,
-        )
-        .await;
+    let beyond = kept.len().saturating_sub(KEPT);
+    surplus.extend(kept.into_iter().take(beyond).map(|(_, path)| path));
+    for path in surplus {
+        let shown = path.display().to_string();
+        run(machine, &["rm", "-rf", &shown], deadline).await;
     }
 }
 
