@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 use crate::{
     drivers::{
         clock,
-        git::{Git, NotOpened, prune_bundles},
+        git::{Git, NotOpened, prune_bundles, unused_mirrors},
         store::{Store, StoreError},
     },
     messages::forge::{
@@ -184,15 +184,44 @@ async fn poll(watched: Arc<Watched>) {
 
 async fn tidy(tools: Arc<Tools>, watched: Vec<Arc<Watched>>) {
     let bundles = tools.data.join(pack::BUNDLES);
-    let pruned = tokio::task::spawn_blocking(move || prune_bundles(&bundles, clock::now())).await;
-    match pruned.map_err(io::Error::other).and_then(|pruned| pruned) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            warn!("could not prune bundles: {error}");
+    let mirrors = tools.data.join(pack::MIRRORS);
+    // A folder that is not there yet holds nothing that could be too much.
+    let or_none = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Ok(Vec::new());
         }
-        Ok(()) | Err(_) => {}
+        Err(error)
+    };
+    let look = move || {
+        let now = clock::now();
+        prune_bundles(&bundles, now)
+            .map(|()| Vec::new())
+            .or_else(or_none)?;
+        unused_mirrors(&mirrors, now).or_else(or_none)
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    match looked.map_err(io::Error::other).and_then(|looked| looked) {
+        Ok(unused) => remove_mirrors(&watched, unused).await,
+        Err(error) => warn!("could not prune bundles and mirrors: {error}"),
     }
     for repository in watched {
         repository.tidy().await;
+    }
+}
+
+/// Removes mirrors, none of them while its repository packs from it.
+async fn remove_mirrors(watched: &[Arc<Watched>], mirrors: Vec<PathBuf>) {
+    for mirror in mirrors {
+        let mut repositories = watched.iter();
+        let packs = match repositories.find(|known| known.is_mirrored_in(&mirror)) {
+            Some(repository) => Some(repository.packing.lock().await),
+            None => None,
+        };
+        match tokio::fs::remove_dir_all(&mirror).await {
+            Ok(()) => info!("removed {}, which was not used for long", mirror.display()),
+            Err(error) => warn!("could not remove {}: {error}", mirror.display()),
+        }
+        drop(packs);
     }
 }
 

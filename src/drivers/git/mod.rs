@@ -9,6 +9,7 @@ mod call;
 mod fingerprint;
 mod large;
 mod mirror;
+mod mirrors;
 mod open;
 mod pack;
 mod refs;
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use large::LargeFile;
+pub use mirrors::{unused_mirrors, use_mirror};
 pub use open::{NotOpened, Opened};
 pub use pack::{BUNDLE_REF, prune_bundles};
 pub use refs::{Current, Head, Heads, LeftOut};

@@ -7,12 +7,15 @@ use tracing::{debug, warn};
 
 use super::watched::Watched;
 use crate::{
-    drivers::git::{GitError, NotOpened},
+    drivers::{
+        clock,
+        git::{GitError, NotOpened, use_mirror},
+    },
     messages::forge::ForgeError,
 };
 
 /// The folder of our own copies, in the data folder.
-const MIRRORS: &str = "mirrors";
+pub(super) const MIRRORS: &str = "mirrors";
 /// The folder of bundles, in the data folder.
 pub(super) const BUNDLES: &str = "bundles";
 
@@ -87,6 +90,11 @@ impl Watched {
         }
     }
 
+    /// Whether this is the folder of its mirror.
+    pub(super) fn is_mirrored_in(&self, folder: &Path) -> bool {
+        self.mirror() == folder
+    }
+
     async fn try_pack(&self, commit: &Commit, bundle: &Path) -> Result<(), NotPacked> {
         let git = &self.tools.git;
         let mirror = self.mirror();
@@ -96,6 +104,9 @@ impl Watched {
             if !git.has_commit(&mirror, commit).await? {
                 return Err(NotPacked::Rewritten);
             }
+        }
+        if let Err(error) = use_mirror(&mirror, clock::now()) {
+            warn!("could not mark {} as used: {error}", mirror.display());
         }
         let large = git.large_files(&mirror, commit).await?;
         let large = if large.is_empty() {

@@ -286,3 +286,40 @@ fn bundles_are_removed_by_age_and_by_size_least_recently_used_first() {
     pack::prune_to(&folder, Timestamp(now().0), 0).unwrap();
     assert_eq!(left(), [""; 0]);
 }
+
+#[test]
+fn mirrors_are_removed_by_age_and_by_size_least_recently_used_first_and_never_the_newest_for_its_size()
+ {
+    let world = World::new();
+    let folder = world.path("mirrors");
+    let day = Duration::from_hours(24);
+    for (name, days) in [
+        ("new.git", 1),
+        ("rests.git", 20),
+        ("rests-longer.git", 25),
+        ("old.git", 31),
+    ] {
+        let objects = folder.join(name).join("objects/pack");
+        std::fs::create_dir_all(&objects).unwrap();
+        let pack = std::fs::File::create(objects.join("one.pack")).unwrap();
+        pack.set_len(1000).unwrap();
+        let used = Timestamp(now().0 - u64::try_from((day * days).as_millis()).unwrap());
+        use_mirror(&folder.join(name), used).unwrap();
+    }
+    std::fs::write(folder.join("new.lock"), "").unwrap();
+    let unused = |now: Timestamp, most: u64| -> Vec<String> {
+        let unused = mirrors::unused_beyond(&folder, now, most).unwrap();
+        let names = unused
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    assert_eq!(unused(now(), 10_000), ["old.git"]);
+    assert_eq!(unused(now(), 2_500), ["old.git", "rests-longer.git"]);
+    assert_eq!(
+        unused(now(), 0),
+        ["old.git", "rests-longer.git", "rests.git"]
+    );
+    let much_later = now().plus(day * 31);
+    assert_eq!(unused(much_later, 10_000).len(), 4);
+}
