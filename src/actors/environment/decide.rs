@@ -196,9 +196,9 @@ async fn decide(
             }
             Err(StoreError::Conflict(_)) => match super::read(store, &id).await {
                 Ok(current) => memory = current,
-                Err(error) => return failed(&id, error),
+                Err(error) => return failed(&environment.name(), error),
             },
-            Err(error) => return failed(&id, error),
+            Err(error) => return failed(&environment.name(), error),
         }
     }
     Decided::Unknown(format!(
@@ -260,10 +260,10 @@ fn repeated(memory: Memory, decision: String, event: &Event, id: &EnvironmentId)
     }
 }
 
-fn failed(id: &EnvironmentId, error: StoreError) -> Decided {
+fn failed(what: &impl std::fmt::Display, error: StoreError) -> Decided {
     match error {
         StoreError::Rejected(reason) => Decided::Not(NotApplied::Refused(format!(
-            "{id} could not be saved: {reason}"
+            "{what} could not be saved: {reason}"
         ))),
         StoreError::Conflict(reason) | StoreError::Unknown(reason) => Decided::Unknown(reason),
     }

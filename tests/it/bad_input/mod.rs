@@ -2,6 +2,7 @@
 //! place and the remedy. The neighbour does not notice, and nothing is lost.
 
 mod app;
+mod disk;
 mod house;
 mod page;
 mod repository;
@@ -163,7 +164,7 @@ impl World {
     /// What people see: on this page, in `ps`, and the lines of the server's log that hold `words`.
     pub(super) fn seen(&self, page: &str, words: &str) -> String {
         let page = page::notices(&self.get("nestling", page));
-        let log = fs::read_to_string(self.log_file()).unwrap();
+        let log = self.log();
         let lines = log.lines().filter(|line| line.contains(words));
         let said: Vec<&str> = lines.map(page::said).collect();
         let text = format!(
@@ -251,6 +252,10 @@ impl World {
             ["--repo".to_owned(), path]
         });
         ["up".to_owned()].into_iter().chain(named).collect()
+    }
+
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap()
     }
 
     fn log_file(&self) -> PathBuf {
