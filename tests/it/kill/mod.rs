@@ -32,6 +32,8 @@ fn kills() -> usize {
 const TOO_LATE: u32 = 5;
 /// Between two looks for the moment of a kill: the shortest of them lasts a hundred times longer.
 const LOOK: Duration = Duration::from_millis(3);
+/// How many deployments of an environment are kept.
+const HISTORY: u64 = 50;
 /// How many lines each step of a held app says: half of them before it may wait, half after.
 const LINES: usize = 40;
 /// Bytes of the file with which a clone takes long enough to be met. Random, or git would make little of it.
@@ -289,11 +291,16 @@ impl Storm {
         }
     }
 
-    /// Once more at the end, when no line of them is in any memory: the server has died since.
+    /// Once more at the end, when no line of them is in any memory: the server has died since. What is older than an
+    /// environment's history has gone with it, as it should.
     fn kept(&mut self, deployment: &[&str], runtime: &[&str]) {
         self.server.die();
         self.rise(&self.production());
         for (name, number) in &self.finished {
+            let newest = self.server.deployments(name)[0]["number"].as_u64();
+            if number + HISTORY <= newest.unwrap() {
+                continue;
+            }
             self.whole(name, *number, "deployment", deployment);
             self.whole(name, *number, "runtime", runtime);
         }
