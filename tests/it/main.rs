@@ -20,4 +20,5 @@ mod large_files;
 mod redeploys;
 mod server;
 mod sight;
+mod submodules;
 mod visitors;

@@ -14,3 +14,4 @@ pub mod lifecycle;
 pub mod local_forge;
 pub mod queue;
 pub mod record;
+pub mod submodule;

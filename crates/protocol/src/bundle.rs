@@ -73,11 +73,16 @@ pub struct Environment {
 /// where the commit has pointers.
 pub const LARGE_FILES_REF: &str = "refs/nestling/large-files";
 
+/// What the refs of a git bundle begin with that name commits of submodules, each without its history; the commit's
+/// name follows. The bundle has their objects.
+pub const SUBMODULES: &str = "refs/nestling/submodules/";
+
 /// Where the commit comes from.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum Source {
-    /// A git bundle from [`crate::path::SOURCE`], of this commit without its history; see also [`LARGE_FILES_REF`].
+    /// A git bundle from [`crate::path::SOURCE`], of this commit without its history; see also [`LARGE_FILES_REF`]
+    /// and [`SUBMODULES`].
     Bundle {
         /// The commit, all hex digits.
         commit: String,

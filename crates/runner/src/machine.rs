@@ -194,6 +194,18 @@ impl Machine {
         Ok((exit, capture.text()))
     }
 
+    /// Runs a command and gives its standard output, which is not for the log.
+    pub(crate) async fn ask_quietly(
+        &self,
+        step: &Step,
+        deadline: Instant,
+    ) -> io::Result<(Exit, String)> {
+        let capture = Capture::of_output_alone();
+        let mut running = self.start(step, &self.deployment, Some(capture.clone()))?;
+        let exit = running.ended_by(deadline).await;
+        Ok((exit, capture.text()))
+    }
+
     /// Says in this log what people should know although it stops nothing, and keeps it for a report.
     pub(crate) fn note(&self, log: &Logger, text: &str) {
         log.say(text);

@@ -32,6 +32,8 @@ const CAPTURE_LIMIT: usize = 5 * 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Capture {
     of: Source,
+    /// Whether the log has it, too.
+    logged: bool,
     kept: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -40,7 +42,16 @@ impl Capture {
     pub(crate) fn of_output() -> Self {
         Capture {
             of: Source::Out,
+            logged: true,
             kept: Arc::default(),
+        }
+    }
+
+    /// The same, and the log says nothing of it: it is for us and not for people.
+    pub(crate) fn of_output_alone() -> Self {
+        Capture {
+            logged: false,
+            ..Capture::of_output()
         }
     }
 
@@ -48,6 +59,7 @@ impl Capture {
     pub(crate) fn of_errors() -> Self {
         Capture {
             of: Source::Err,
+            logged: true,
             kept: Arc::default(),
         }
     }
@@ -255,6 +267,8 @@ async fn read(
     log: Logger,
     capture: Option<Capture>,
 ) {
+    let capture = capture.filter(|capture| capture.of == from);
+    let logged = capture.as_ref().is_none_or(|capture| capture.logged);
     let mut masked = log.mask().stream();
     let mut rest: Vec<u8> = Vec::new();
     let mut chunk = vec![0; 16 * 1024];
@@ -264,8 +278,14 @@ async fn read(
             Ok(0) | Err(_) => (masked.end(), true),
             Ok(length) => (masked.feed(&chunk[..length]), false),
         };
-        if let Some(capture) = capture.as_ref().filter(|capture| capture.of == from) {
+        if let Some(capture) = &capture {
             capture.keep(&bytes);
+        }
+        if !logged {
+            if last {
+                return;
+            }
+            continue;
         }
         rest.extend_from_slice(&bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

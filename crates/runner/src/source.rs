@@ -1,11 +1,13 @@
 //! The source: exactly the commit, checked out, with nothing of the repository's code run.
 
-use std::collections::BTreeMap;
+mod submodules;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nestling_protocol::bundle::{LARGE_FILES_REF, Source};
+use nestling_protocol::bundle::{LARGE_FILES_REF, SUBMODULES, Source};
 use nestling_protocol::path;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::{Instant, sleep};
@@ -29,17 +31,22 @@ pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<St
         config: config(&machine.bundle.source),
     };
     git.run(&["init", "--quiet", "."]).await?;
-    match &machine.bundle.source {
+    let left = match &machine.bundle.source {
         Source::Bundle { .. } => from_bundle(&git).await?,
         Source::Http {
             url,
             reference,
             commit,
             ..
-        } => from_http(&git, url, reference, commit).await?,
-    }
+        } => {
+            from_http(&git, url, reference, commit).await?;
+            true
+        }
+    };
     let commit = machine.bundle.source.commit();
-    submodules(&git).await?;
+    if left {
+        submodules_from_outside(&git).await?;
+    }
     let head = git.ask(&["rev-parse", "HEAD"]).await?.trim().to_owned();
     if head != commit {
         return Err(git.failure(
@@ -60,7 +67,8 @@ pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<St
     Ok(head)
 }
 
-async fn from_bundle(git: &Git<'_>) -> Result<(), Failure> {
+/// Whether there are submodules that did not come along.
+async fn from_bundle(git: &Git<'_>) -> Result<bool, Failure> {
     let machine = git.machine;
     let file = machine.tools().join("source.bundle");
     let mut tried = 0;
@@ -93,9 +101,15 @@ async fn from_bundle(git: &Git<'_>) -> Result<(), Failure> {
     if let Some(tree) = refs.lines().find_map(large) {
         large_files_of_bundle(git, &tree).await?;
     }
+    let packed = |line: &str| {
+        let (_, commit) = line.split_once(SUBMODULES)?;
+        Some(commit.to_owned())
+    };
+    let packed: BTreeSet<String> = refs.lines().filter_map(packed).collect();
+    let left = submodules::of_bundle(git, &packed).await?;
     // Its objects are in the repository now; the copy would only take room.
     let _ = tokio::fs::remove_file(&file).await;
-    Ok(())
+    Ok(left)
 }
 
 /// Puts the content of large files in the place of their pointers. The index goes on naming the pointers, as the
@@ -144,8 +158,9 @@ async fn from_http(git: &Git<'_>, url: &str, reference: &str, commit: &str) -> R
     large_files_of_forge(git).await
 }
 
-async fn submodules(git: &Git<'_>) -> Result<(), Failure> {
-    if !git.machine.checkout().join(".gitmodules").is_file() {
+/// Fetches the submodules that are not in their place yet.
+async fn submodules_from_outside(git: &Git<'_>) -> Result<(), Failure> {
+    if !git.machine.checkout().join(submodules::LIST).is_file() {
         return Ok(());
     }
     git.machine.deployment.say("fetching submodules");
@@ -217,7 +232,7 @@ impl Git<'_> {
 
     async fn ask(&self, arguments: &[&str]) -> Result<String, Failure> {
         let step = self.step(arguments);
-        match self.machine.ask(&step, self.deadline).await {
+        match self.machine.ask_quietly(&step, self.deadline).await {
             Ok((Exit::Code(0), text)) => Ok(text),
             Ok((exit, _)) => Err(self.explain(arguments, exit)),
             Err(error) => Err(self.failure(error.to_string(), None)),

@@ -39,6 +39,7 @@ pub(super) struct Call {
     long: bool,
     protocol: &'static str,
     index: Option<PathBuf>,
+    alternates: OsString,
 }
 
 /// How a call ended.
@@ -91,6 +92,7 @@ impl Call {
             // A missing object of a partial clone must not be fetched behind our back.
             protocol: "none",
             index: None,
+            alternates: OsString::new(),
         }
     }
 
@@ -138,6 +140,22 @@ impl Call {
             index: Some(file.to_owned()),
             ..self
         }
+    }
+
+    /// It finds objects in these folders, too.
+    pub(super) fn objects_in<'f>(mut self, folders: impl IntoIterator<Item = &'f Path>) -> Self {
+        for folder in folders {
+            if !self.alternates.is_empty() {
+                self.alternates.push(":");
+            }
+            self.alternates.push(quoted(folder));
+        }
+        self
+    }
+
+    fn alternates(&self) -> Option<(&'static str, &OsStr)> {
+        let some = !self.alternates.is_empty();
+        some.then_some(("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.alternates))
     }
 
     /// It reads another repository on this machine.
@@ -220,6 +238,7 @@ impl Git {
             .env("GIT_CONFIG_GLOBAL", self.home.join("config"))
             .env("HOME", &self.home)
             .envs(call.index.as_ref().map(|file| ("GIT_INDEX_FILE", file)))
+            .envs(call.alternates())
             // These win over what the repository itself configures.
             .args([
                 "-c",
@@ -329,7 +348,7 @@ impl Drop for Group {
 }
 
 /// The line of git's error output that says why.
-fn reason(ended: &Ended) -> String {
+pub(super) fn reason(ended: &Ended) -> String {
     let text = String::from_utf8_lossy(&ended.stderr);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let told = lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
@@ -342,6 +361,20 @@ fn reason(ended: &Ended) -> String {
     let reason = told.map_or_else(code, ToOwned::to_owned);
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     reason.chars().map(shown).take(LONGEST_REASON).collect()
+}
+
+/// A path as git reads it in a list whose parts are told apart by colons.
+fn quoted(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let mut quoted = vec![b'"'];
+    for &byte in path.as_os_str().as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(byte);
+    }
+    quoted.push(b'"');
+    OsString::from_vec(quoted)
 }
 
 /// A path as git prints it in an answer that ends with a newline.

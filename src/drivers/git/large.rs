@@ -9,8 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nestling_domain::ids::Commit;
-
 use super::{Git, GitError, call::Call, tree::File};
 
 /// A pointer has fewer bytes than this, says the specification.
@@ -33,14 +31,13 @@ pub struct LargeFile {
 }
 
 impl Git {
-    /// The files of a commit that are kept in Git LFS.
+    /// Which of a commit's files are kept in Git LFS.
     pub async fn large_files(
         &self,
         mirror: &Path,
-        commit: &Commit,
+        files: &[File],
     ) -> Result<Vec<LargeFile>, GitError> {
-        let files = self.files(mirror, commit).await?;
-        if !self.uses_large_files(mirror, &files).await? {
+        if !self.uses_large_files(mirror, files).await? {
             return Ok(Vec::new());
         }
         let small: Vec<&File> = files

@@ -15,6 +15,7 @@ mod pack;
 mod refs;
 #[cfg(test)]
 pub(crate) mod sample;
+mod submodules;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -31,9 +32,10 @@ pub use fingerprint::{Fingerprint, fingerprint};
 pub use large::LargeFile;
 pub use mirrors::{unused_mirrors, use_mirror};
 pub use open::{NotOpened, Opened};
-pub use pack::{BUNDLE_REF, prune_bundles};
+pub use pack::{BUNDLE_REF, Beside, prune_bundles};
 pub use refs::{Current, Head, Heads, LeftOut};
-pub use tree::{Content, File};
+pub use submodules::{Submodule, SubmoduleError};
+pub use tree::{Content, File, Link, Tree};
 
 /// Quick calls at once: a folder that hangs holds one of them for at most its timeout.
 const QUICK_CALLS: usize = 16;
@@ -150,6 +152,9 @@ pub enum GitError {
         /// What they may have.
         most: u64,
     },
+    /// Its submodules cannot be packed, nor fetched by a machine.
+    #[error(transparent)]
+    Submodule(#[from] SubmoduleError),
     /// Its answer is not in the form that it documents.
     #[error("git {what} answered something that cannot be read: {detail}")]
     Unreadable {

@@ -19,9 +19,31 @@ pub struct File {
     /// How git writes its mode: `100644`, or `100755` when it can be executed.
     pub(super) mode: String,
     /// Its content's name.
-    object: String,
+    pub(super) object: String,
     /// Its size in bytes.
     pub size: u64,
+}
+
+/// A place where a commit holds a commit of another repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its path, with `/`.
+    pub path: String,
+    /// The other repository's commit.
+    pub commit: Commit,
+}
+
+/// What a commit holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Its regular files. Names that are not UTF-8 are left out.
+    pub files: Vec<File>,
+    /// Its submodules. Names that are not UTF-8 are left out.
+    pub links: Vec<Link>,
+    /// Bytes of all that it holds itself.
+    pub bytes: u64,
+    /// Whether the content of some file is not there, as in a partial clone.
+    pub lacks: bool,
 }
 
 /// What was read of some files: by path, those that are text and not too big.
@@ -30,11 +52,15 @@ pub type Content = BTreeMap<String, String>;
 impl Git {
     /// The regular files of a commit. Links, submodules and names that are not UTF-8 are left out.
     pub async fn files(&self, git_dir: &Path, commit: &Commit) -> Result<Vec<File>, GitError> {
+        Ok(self.tree(git_dir, commit).await?.files)
+    }
+
+    /// What a commit holds.
+    pub async fn tree(&self, git_dir: &Path, commit: &Commit) -> Result<Tree, GitError> {
         let args = ["-r", "-z", "--long", "--full-tree", commit.as_str()];
         let answer = self.run(Call::at(git_dir, "ls-tree", args)).await?;
         // Half a million names are too much work between two messages of an actor.
-        let read = move || answer.split(|byte| *byte == 0).filter_map(file).collect();
-        let read = tokio::task::spawn_blocking(read).await;
+        let read = tokio::task::spawn_blocking(move || tree(&answer)).await;
         read.map_err(|error| GitError::Unreadable {
             what: "ls-tree".to_owned(),
             detail: error.to_string(),
@@ -74,23 +100,46 @@ impl Git {
     }
 }
 
-/// `mode type object size<TAB>path`
-fn file(line: &[u8]) -> Option<File> {
-    let tab = line.iter().position(|byte| *byte == b'\t')?;
-    let head = std::str::from_utf8(&line[..tab]).ok()?;
-    let mut words = head.split_ascii_whitespace();
-    let mode = words.next()?;
-    let regular = matches!(mode, "100644" | "100755" | "100664");
-    let blob = words.next() == Some("blob");
-    let object = words.next()?.to_owned();
-    let size = words.next()?.parse().ok()?;
-    let path = String::from_utf8(line[tab + 1..].to_vec()).ok()?;
-    (regular && blob).then(|| File {
-        path,
-        mode: mode.to_owned(),
-        object,
-        size,
-    })
+fn tree(answer: &[u8]) -> Tree {
+    let mut tree = Tree::default();
+    for line in answer.split(|byte| *byte == 0) {
+        tree.add(line);
+    }
+    tree
+}
+
+impl Tree {
+    /// `mode type object size<TAB>path`, where a submodule has `-` for its size.
+    fn add(&mut self, line: &[u8]) -> Option<()> {
+        let tab = line.iter().position(|byte| *byte == b'\t')?;
+        let head = std::str::from_utf8(&line[..tab]).ok()?;
+        let mut words = head.split_ascii_whitespace();
+        let (mode, what, object) = (words.next()?, words.next()?, words.next()?);
+        let path = String::from_utf8(line[tab + 1..].to_vec()).ok();
+        if what == "commit" {
+            let commit = Commit::parse(object).ok()?;
+            self.links.push(Link {
+                path: path?,
+                commit,
+            });
+            return Some(());
+        }
+        let Ok(size) = words.next()?.parse() else {
+            // Where the size would be, git says `BAD`.
+            self.lacks = true;
+            return None;
+        };
+        self.bytes = self.bytes.saturating_add(size);
+        if matches!(mode, "100644" | "100755" | "100664") {
+            self.files.push(File {
+                path: path?,
+                mode: mode.to_owned(),
+                object: object.to_owned(),
+                size,
+            });
+        }
+        Some(())
+    }
 }
 
 /// One answer of `cat-file --batch` and what follows it: `object type size`, newline, content, newline.

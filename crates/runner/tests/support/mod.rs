@@ -98,11 +98,25 @@ impl World {
 
     /// Commits these files on top; the next run deploys that commit.
     pub fn commit(&self, files: &[(&str, &str)]) {
-        let (commit, source) = commit(&self.repository, files);
+        self.serve(commit(&self.repository, files));
+    }
+
+    /// Deploys this commit, which is in the repository.
+    pub fn offer(&self, commit: &str) {
+        git(&self.repository, &["update-ref", "HEAD", commit]);
+        self.serve(repository::pack(&self.repository));
+    }
+
+    fn serve(&self, (commit, source): (String, Vec<u8>)) {
         self.model.change(|state| {
             state.bundle.source = Source::Bundle { commit };
             state.source = source;
         });
+    }
+
+    /// Where the app's repository lies.
+    pub fn repository(&self) -> &Path {
+        &self.repository
     }
 
     /// Changes what the server hands out.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use nestling_protocol::bundle::{App, Bundle, Environment, Kind, Limits, Source};
+use nestling_protocol::bundle::{App, Bundle, Environment, Kind, Limits, SUBMODULES, Source};
 
 use super::GENERATION;
 
@@ -57,17 +57,16 @@ pub fn commit(repository: &Path, files: &[(&str, &str)]) -> (String, Vec<u8>) {
             "Change",
         ],
     );
+    pack(repository)
+}
+
+/// The newest commit, and a bundle of it and of the submodules' commits that are there.
+pub(super) fn pack(repository: &Path) -> (String, Vec<u8>) {
     let file = repository.join(".git/source.bundle");
-    git(
-        repository,
-        &[
-            "bundle",
-            "create",
-            "--quiet",
-            file.to_str().unwrap(),
-            "HEAD",
-        ],
-    );
+    let to = file.to_str().unwrap();
+    let create = ["bundle", "create", "--quiet", to, "HEAD"];
+    let all = format!("--glob={SUBMODULES}*");
+    git(repository, &[&create[..], &[&all]].concat());
     (
         git(repository, &["rev-parse", "HEAD"]).trim().to_owned(),
         std::fs::read(file).unwrap(),

@@ -9,7 +9,7 @@ use super::watched::Watched;
 use crate::{
     drivers::{
         clock,
-        git::{GitError, NotOpened, use_mirror},
+        git::{Beside, GitError, NotOpened, use_mirror},
     },
     messages::forge::ForgeError,
 };
@@ -39,7 +39,9 @@ impl NotPacked {
             self,
             NotPacked::Rewritten
                 | NotPacked::Git(
-                    GitError::LargeFileAbsent { .. } | GitError::LargeFilesTooBig { .. }
+                    GitError::LargeFileAbsent { .. }
+                        | GitError::LargeFilesTooBig { .. }
+                        | GitError::Submodule(_)
                 )
         )
     }
@@ -108,15 +110,18 @@ impl Watched {
         if let Err(error) = use_mirror(&mirror, clock::now()) {
             warn!("could not mark {} as used: {error}", mirror.display());
         }
-        let large = git.large_files(&mirror, commit).await?;
-        let large = if large.is_empty() {
-            None
-        } else {
+        let tree = git.tree(&mirror, commit).await?;
+        let large = git.large_files(&mirror, &tree.files).await?;
+        let mut beside = Beside::default();
+        if !large.is_empty() || !tree.links.is_empty() {
             let opened = git.open(self.path.as_ref()).await?;
-            let copied = git.copy_large_files(&opened.git_dir, &mirror, &large);
-            Some(copied.await?)
-        };
-        Ok(git.pack(&mirror, commit, large.as_deref(), bundle).await?)
+            if !large.is_empty() {
+                let copied = git.copy_large_files(&opened.git_dir, &mirror, &large);
+                beside.large_files = Some(copied.await?);
+            }
+            beside.submodules = git.submodules(&opened, &mirror, tree).await?;
+        }
+        Ok(git.pack(&mirror, commit, &beside, bundle).await?)
     }
 
     /// Removes a mirror that git cannot use, so that it is made anew; not while it may hold what the repository

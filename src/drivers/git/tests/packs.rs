@@ -46,7 +46,7 @@ async fn a_commit_is_packed_without_history_even_after_its_owner_rewrote_it() {
     let bundle = world.path("bundles/x.bundle");
     world
         .git
-        .pack(&mirror, &second, None, &bundle)
+        .pack(&mirror, &second, &Beside::default(), &bundle)
         .await
         .unwrap();
     fetch(&bundle, &world.path("clone"), &second);
@@ -58,7 +58,7 @@ async fn a_commit_is_packed_without_history_even_after_its_owner_rewrote_it() {
     let packed = std::fs::metadata(&bundle).unwrap();
     world
         .git
-        .pack(Path::new("/nowhere"), &second, None, &bundle)
+        .pack(Path::new("/nowhere"), &second, &Beside::default(), &bundle)
         .await
         .unwrap();
     assert_eq!(std::fs::metadata(&bundle).unwrap().len(), packed.len());
@@ -96,7 +96,7 @@ async fn a_shallow_clone_and_a_sha256_repository_are_mirrored_and_packed_too() {
         let bundle = world.path(&format!("bundles/{name}"));
         world
             .git
-            .pack(&mirror, &commit, None, &bundle)
+            .pack(&mirror, &commit, &Beside::default(), &bundle)
             .await
             .unwrap();
         fetch(&bundle, &world.path(&format!("{name}-clone")), &commit);
@@ -134,27 +134,28 @@ async fn a_file_kept_in_git_lfs_is_packed_with_its_content_and_an_absent_one_is_
     let shop = Sample::with_app(world.path("shop"));
     let (git_dir, mirror) = (world.path("shop/.git"), world.path("mirrors/1.git"));
     world.git.mirror(&git_dir, &mirror).await.unwrap();
-    assert!(
-        world
-            .git
-            .large_files(&mirror, &shop.head("main"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let large_files = async |commit: &Commit| {
+        let files = world.git.files(&mirror, commit).await.unwrap();
+        world.git.large_files(&mirror, &files).await.unwrap()
+    };
+    assert!(large_files(&shop.head("main")).await.is_empty());
 
     let commit = keep_large(&shop, "deep/ä b.bin", "as large as can be", true);
     world.git.mirror(&git_dir, &mirror).await.unwrap();
-    let large = world.git.large_files(&mirror, &commit).await.unwrap();
+    let large = large_files(&commit).await;
     let tree = world
         .git
         .copy_large_files(&git_dir, &mirror, &large)
         .await
         .unwrap();
     let bundle = world.path("bundles/x.bundle");
+    let beside = Beside {
+        large_files: Some(tree.clone()),
+        ..Beside::default()
+    };
     world
         .git
-        .pack(&mirror, &commit, Some(&tree), &bundle)
+        .pack(&mirror, &commit, &beside, &bundle)
         .await
         .unwrap();
     fetch(&bundle, &world.path("clone"), &commit);
@@ -174,7 +175,7 @@ async fn a_file_kept_in_git_lfs_is_packed_with_its_content_and_an_absent_one_is_
     keep_large(&shop, "x.bin", "one", false);
     let commit = keep_large(&shop, "y.bin", "two", false);
     world.git.mirror(&git_dir, &mirror).await.unwrap();
-    let large = world.git.large_files(&mirror, &commit).await.unwrap();
+    let large = large_files(&commit).await;
     let error = world
         .git
         .copy_large_files(&git_dir, &mirror, &large)
@@ -246,7 +247,12 @@ async fn a_pack_that_fails_leaves_no_file() {
     let bundle = world.path("bundles/x");
     let error = world
         .git
-        .pack(&world.path("shop/.git"), &absent, None, &bundle)
+        .pack(
+            &world.path("shop/.git"),
+            &absent,
+            &Beside::default(),
+            &bundle,
+        )
         .await
         .unwrap_err();
     insta::assert_snapshot!(error, @"git pack-objects failed: fatal: bad object abababababababababababababababababababab");

@@ -260,6 +260,48 @@ async fn a_damaged_copy_is_made_anew() {
 }
 
 #[actix::test]
+async fn a_submodule_that_nobody_can_get_is_refused_at_once_with_the_remedy() {
+    let world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let list = "[submodule \"library\"]\n\tpath = library\n\turl = ../library\n";
+    std::fs::write(world.path("shop/.gitmodules"), list).unwrap();
+    shop.git(&["add", ".gitmodules"]);
+    let link = format!("160000,{},library", "ab".repeat(20));
+    shop.git(&["update-index", "--add", "--cacheinfo", &link]);
+    shop.git(&["commit", "-q", "-m", "Add the library"]);
+    let commit = shop.head("HEAD");
+    let repository = world.watch("shop").await;
+    let pack = Pack {
+        repository,
+        commit: commit.clone(),
+    };
+    let refused = world.forge.send(pack.clone()).await.unwrap().unwrap_err();
+    let ForgeError::Rejected(reason) = refused else {
+        panic!("it would be tried again: {refused:?}");
+    };
+    let reason = world.shorten(&reason).replace(commit.short(), "COMMIT");
+    insta::assert_snapshot!(reason, @"commit COMMIT of /repos/shop: submodule library (address `../library`) is not there with its commit abababa, and from a machine a relative address leads nowhere: check this commit out in the repository's folder and run `git submodule update --init --recursive` there, or give the submodule an https address; then redeploy");
+    neighbour_serves(&world).await;
+
+    // Its owner follows the remedy: the library is there, and so is its commit.
+    let library = Sample::with_app(world.path("shop/.git/modules/library"));
+    let link = format!("160000,{},library", library.head("HEAD"));
+    shop.git(&["update-index", "--cacheinfo", &link]);
+    shop.git(&["commit", "-q", "-m", "Update the library"]);
+    let git_dir = world.path("shop/.git/modules/library");
+    std::fs::rename(git_dir.join(".git"), world.path("moved")).unwrap();
+    std::fs::remove_dir_all(&git_dir).unwrap();
+    std::fs::rename(world.path("moved"), &git_dir).unwrap();
+    let pack = Pack {
+        commit: shop.head("HEAD"),
+        ..pack
+    };
+    let bundle = world.forge.send(pack).await.unwrap().unwrap();
+    let heads = shop.git(&["bundle", "list-heads", bundle.to_str().unwrap()]);
+    assert!(heads.contains("refs/nestling/submodules/"), "{heads}");
+}
+
+#[actix::test]
 async fn a_pull_request_that_never_was_is_refused() {
     let world = World::new();
     Sample::with_app(world.path("shop"));
