@@ -21,6 +21,9 @@ const PASSED: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 /// Where programs are looked for if the runner itself was not told.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// Variables of a program that we bring.
+pub(crate) type Told = &'static [(&'static str, &'static str)];
+
 /// Everything that a step needs.
 pub(crate) struct Machine {
     pub(crate) options: Options,
@@ -32,6 +35,8 @@ pub(crate) struct Machine {
     pub(crate) runtime: Logger,
     sandbox: Sandbox,
     base: BTreeMap<String, String>,
+    /// Folders of programs that the app needs beside those of this computer, and what they are told.
+    tools: Mutex<Vec<(PathBuf, Told)>>,
     /// What people should know, until it is reported.
     notes: Mutex<Vec<String>>,
 }
@@ -82,6 +87,7 @@ impl Machine {
             runtime,
             sandbox,
             base,
+            tools: Mutex::default(),
             notes: Mutex::default(),
         })
     }
@@ -116,9 +122,31 @@ impl Machine {
         self.base.clone()
     }
 
+    /// From now on, setup, tests and app find the programs in this folder before any other, and tell them this.
+    pub(crate) fn add_tools(&self, folder: PathBuf, told: Told) {
+        let mut tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if tools.iter().all(|(known, _)| *known != folder) {
+            tools.push((folder, told));
+        }
+    }
+
+    fn with_tools(&self) -> BTreeMap<String, String> {
+        let mut all = self.base.clone();
+        let tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        let usual = self.base.get("PATH").map_or("", String::as_str);
+        let folders = tools.iter().map(|(folder, _)| folder.clone());
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(usual)));
+        if let Ok(path) = path {
+            all.insert("PATH".into(), path.to_string_lossy().into_owned());
+        }
+        let told = tools.iter().flat_map(|(_, told)| told.iter());
+        all.extend(told.map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        all
+    }
+
     /// The environment of setup, tests and app.
     pub(crate) fn app_environment(&self) -> BTreeMap<String, String> {
-        let mut all = self.base.clone();
+        let mut all = self.with_tools();
         all.extend(self.bundle.variables.clone());
         all.extend(self.bundle.secrets.clone());
         let environment = &self.bundle.environment;
@@ -288,6 +316,7 @@ fn base(
         ("npm_config_store_dir", cache("pnpm")),
         ("npm_config_package_import_method", "copy".into()),
         ("YARN_CACHE_FOLDER", cache("yarn")),
+        ("YARN_GLOBAL_FOLDER", cache("yarn-global")),
         // The way out ends with its server, and is back within seconds: npm itself would wait for ten.
         ("npm_config_fetch_retry_mintimeout", "1000".into()),
         ("npm_config_fetch_retries", "4".into()),
@@ -306,6 +335,9 @@ fn base(
             "https_proxy",
             "npm_config_proxy",
             "npm_config_https_proxy",
+            // Yarn 2 and newer look at nothing else.
+            "YARN_HTTP_PROXY",
+            "YARN_HTTPS_PROXY",
         ] {
             base.insert(name.to_owned(), address.clone());
         }

@@ -38,13 +38,18 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Keeps what is said on standard output.
-    pub(crate) fn of_output() -> Self {
+    /// Keeps what is said on one of the two.
+    pub(crate) fn of(of: Source) -> Self {
         Capture {
-            of: Source::Out,
+            of,
             logged: true,
             kept: Arc::default(),
         }
+    }
+
+    /// Keeps what is said on standard output.
+    pub(crate) fn of_output() -> Self {
+        Capture::of(Source::Out)
     }
 
     /// The same, and the log says nothing of it: it is for us and not for people.
@@ -52,15 +57,6 @@ impl Capture {
         Capture {
             logged: false,
             ..Capture::of_output()
-        }
-    }
-
-    /// Keeps what is said on standard error.
-    pub(crate) fn of_errors() -> Self {
-        Capture {
-            of: Source::Err,
-            logged: true,
-            kept: Arc::default(),
         }
     }
 

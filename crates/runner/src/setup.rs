@@ -5,6 +5,7 @@ mod manager;
 pub(crate) mod node_version;
 mod packages;
 mod reuse;
+pub(crate) mod tool;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};

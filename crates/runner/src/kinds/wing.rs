@@ -255,42 +255,8 @@ async fn install(
     machine
         .deployment
         .say(format!("installing winglang {PINNED}, once for this app"));
-    let making = making(home, machine.bundle.generation)
-        .display()
-        .to_string();
     let package = format!("winglang@{PINNED}");
-    let commands: [&[&str]; 4] = [
-        &["rm", "-rf", &making],
-        &["mkdir", "-p", &making],
-        &["npm", "install", "--no-save", "--prefix", &making, &package],
-        &[
-            "mv",
-            "-T",
-            "--no-clobber",
-            &making,
-            &home.display().to_string(),
-        ],
-    ];
-    for argv in commands {
-        let step = machine.plain_step(argv, &machine.control());
-        crate::setup::finish(machine, &step, &argv.join(" "), deadline).await?;
-    }
-    // Where another deployment was quicker, its install stands and ours is not needed.
-    let _ = machine
-        .run(
-            &machine.plain_step(&["rm", "-rf", &making], &machine.control()),
-            deadline,
-        )
-        .await;
-    Ok(())
-}
-
-/// Where a generation installs before it puts the result in place; never the place itself, whose name ends in a
-/// number, too.
-fn making(home: &std::path::Path, generation: u32) -> PathBuf {
-    let mut name = home.as_os_str().to_owned();
-    name.push(format!(".{generation}"));
-    name.into()
+    crate::setup::tool::install(machine, home, &package, deadline).await
 }
 
 fn write_scripts(machine: &Machine) -> std::io::Result<()> {
@@ -302,19 +268,4 @@ fn write_scripts(machine: &Machine) -> std::io::Result<()> {
 
 fn served_file(machine: &Machine) -> PathBuf {
     machine.control().join("wing-served.json")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_install_is_made_elsewhere_than_where_it_will_lie() {
-        let home = PathBuf::from(format!("/cache/wing-{PINNED}"));
-        for generation in 0..100 {
-            let making = making(&home, generation);
-            assert_ne!(making, home);
-            assert_eq!(making.parent(), home.parent());
-        }
-    }
 }

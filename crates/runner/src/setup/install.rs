@@ -6,7 +6,7 @@ use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use semver::Version;
 use tokio::time::Instant;
 
-use super::manager::Manager;
+use super::manager::{Manager, Tool};
 use super::packages::{Package, install_roots};
 use super::{finish, node_version, reuse};
 use crate::machine::Machine;
@@ -47,6 +47,7 @@ async fn one(
     } else {
         shown
     };
+    manager.make_ready(machine, deadline).await?;
     let key = reuse::key(package, &manager, node);
     if reuse::take(machine, package, &key, deadline).await {
         machine
@@ -59,7 +60,7 @@ async fn one(
     } else {
         machine.deployment.say(format!(
             "installing dependencies of {place} with {}",
-            manager.install.join(" ")
+            manager.install().join(" ")
         ));
     }
     install(machine, package, &manager, deadline).await?;
@@ -73,89 +74,43 @@ async fn install(
     manager: &Manager,
     deadline: Instant,
 ) -> Result<(), Failure> {
-    let argv = argv(machine, manager, deadline).await?;
-    let mut step = machine.app_step(argv);
-    step.folder.clone_from(&package.folder);
-    if manager.name != "npm" || manager.lockfile.is_none() {
-        return finish(machine, &step, &manager.install.join(" "), deadline).await;
-    }
+    let command = |argv: &[&str]| {
+        let mut step = machine.app_step(argv.iter().map(|&part| part.to_owned()).collect());
+        step.folder.clone_from(&package.folder);
+        step
+    };
+    let (step, shown) = (command(manager.install()), manager.install().join(" "));
+    let Some(lockfile) = manager.lockfile else {
+        return finish(machine, &step, &shown, deadline).await;
+    };
     machine.deployment.begin_step();
-    let errors = Capture::of_errors();
-    let exit = match machine.start(&step, &machine.deployment, Some(errors.clone())) {
+    let Tool {
+        name,
+        free,
+        refusal: (said_on, words),
+        ..
+    } = manager.tool;
+    let said = Capture::of(*said_on);
+    let exit = match machine.start(&step, &machine.deployment, Some(said.clone())) {
         Ok(mut running) => running.ended_by(deadline).await,
         Err(error) => return Err(machine.failure(StepName::Setup, error.to_string(), None)),
     };
     match exit {
         Exit::Code(0) => Ok(()),
-        _ if lockfile_refused(&errors.text()) => {
-            let lockfile = manager.lockfile.unwrap_or_default();
+        Exit::Code(_) if words.iter().any(|words| said.text().contains(words)) => {
             let folder = package.folder.strip_prefix(machine.checkout());
             let at = folder.unwrap_or(&package.folder).join(lockfile);
             let why = format!(
-                "{} is out of date: it does not fit package.json and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it",
+                "{} is out of date: it does not fit package.json and {shown} refused it, so {name} install picks the versions of today; run {name} install beside it and commit it",
                 at.display(),
             );
             machine.note(&machine.deployment, &why);
-            step.argv = vec!["npm".into(), "install".into(), "--no-save".into()];
-            finish(machine, &step, "npm install", deadline).await
+            finish(machine, &command(free), &free.join(" "), deadline).await
         }
         Exit::Code(_) | Exit::Signal(_) | Exit::Memory | Exit::Timeout => {
-            Err(machine.setup_failure("npm ci", exit))
+            Err(machine.setup_failure(&shown, exit))
         }
     }
-}
-
-/// Whether `npm ci` said that lockfile and package do not fit, rather than that something broke.
-fn lockfile_refused(errors: &str) -> bool {
-    errors.contains("code EUSAGE") || errors.contains("are in sync")
-}
-
-/// The command of a manager; one that is not installed comes through npm.
-async fn argv(
-    machine: &Machine,
-    manager: &Manager,
-    deadline: Instant,
-) -> Result<Vec<String>, Failure> {
-    let own: Vec<String> = manager
-        .install
-        .iter()
-        .map(|part| (*part).to_owned())
-        .collect();
-    let path = machine
-        .plain_environment()
-        .remove("PATH")
-        .unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(manager.name).is_file()) {
-        return Ok(own);
-    }
-    let package = format!("--package={}@{}", manager.name, manager.version);
-    machine.deployment.say(format!(
-        "{} is not installed: taking {}@{} from the registry",
-        manager.name, manager.name, manager.version
-    ));
-    let ask = [
-        "npm",
-        "exec",
-        "--yes",
-        &package,
-        "--",
-        manager.name,
-        "--version",
-    ];
-    let exit = machine
-        .run(&machine.plain_step(&ask, &machine.control()), deadline)
-        .await;
-    if !matches!(exit, Ok(Exit::Code(0))) {
-        let reason = format!(
-            "{} is needed for {}, is not installed and could not be fetched from the registry: install {} on the machine or commit a package-lock.json",
-            manager.name,
-            manager.lockfile.unwrap_or_default(),
-            manager.name
-        );
-        return Err(machine.failure(StepName::Setup, reason, None));
-    }
-    let through = ["npm", "exec", "--yes", &package, "--"].map(str::to_owned);
-    Ok(through.into_iter().chain(own).collect())
 }
 
 /// The installed Node, if every wish of the app allows it.

@@ -1,94 +1,237 @@
 //! Package managers, told by their lockfiles.
+//!
+//! npm comes with Node. The others come from npm's registry, as packages of an exact version: the one that the app's
+//! `packageManager` names, else ours. What may be installed on this computer is not asked: it differs from one to the next.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nestling_protocol::log::Source;
+use nestling_protocol::report::Failure;
+use semver::Version;
+use tokio::time::Instant;
 
 use super::packages::Package;
+use super::tool;
+use crate::machine::{Machine, Told};
+
+/// A package manager of some generation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tool {
+    /// How it is called.
+    pub(super) name: &'static str,
+    /// The package that it comes in, and the version that is taken where the app wishes none; nothing for what comes
+    /// with Node.
+    package: Option<(&'static str, &'static str)>,
+    /// What an install is that takes a lockfile as it is.
+    pub(super) exact: &'static [&'static str],
+    /// What an install is that picks versions where the lockfile has none.
+    pub(super) free: &'static [&'static str],
+    /// Where it says, and in which words, that a lockfile does not fit, rather than that something broke.
+    pub(super) refusal: (Source, &'static [&'static str]),
+    /// What it is told beside that, in scripts, too.
+    environment: Told,
+}
+
+const NPM: Tool = Tool {
+    name: "npm",
+    package: None,
+    exact: &["npm", "ci"],
+    free: &["npm", "install", "--no-save"],
+    refusal: (Source::Err, &["code EUSAGE", "are in sync"]),
+    environment: &[],
+};
+/// 9 reads lockfiles of version 6 and 9, and runs the scripts of dependencies as npm does.
+const PNPM: Tool = Tool {
+    name: "pnpm",
+    package: Some(("pnpm", "9.15.9")),
+    exact: &["pnpm", "install", "--frozen-lockfile"],
+    free: &["pnpm", "install", "--no-frozen-lockfile"],
+    refusal: (
+        Source::Out,
+        &[
+            "ERR_PNPM_OUTDATED_LOCKFILE",
+            "ERR_PNPM_LOCKFILE_BREAKING_CHANGE",
+            "ERR_PNPM_LOCKFILE_CONFIG_MISMATCH",
+        ],
+    ),
+    // The version is chosen already; a wish that is no exact version must not end the install.
+    environment: &[
+        ("npm_config_package_manager_strict", "false"),
+        ("npm_config_manage_package_manager_versions", "false"),
+    ],
+};
+const CLASSIC_YARN: Tool = Tool {
+    name: "yarn",
+    package: Some(("yarn", "1.22.22")),
+    exact: &["yarn", "install", "--frozen-lockfile"],
+    free: &["yarn", "install"],
+    refusal: (Source::Err, &["Your lockfile needs to be updated"]),
+    environment: &[],
+};
+const MODERN_YARN: Tool = Tool {
+    name: "yarn",
+    package: Some(("@yarnpkg/cli-dist", "4.9.4")),
+    exact: &["yarn", "install", "--immutable"],
+    free: &["yarn", "install", "--no-immutable"],
+    refusal: (Source::Out, &["YN0028"]),
+    // Scripts are run by `sh` and find packages in `node_modules`, which is not its own default.
+    environment: &[
+        ("YARN_NODE_LINKER", "node-modules"),
+        ("YARN_ENABLE_TELEMETRY", "0"),
+    ],
+};
+
+/// The lockfiles, in the order in which they are believed.
+const LOCKFILES: [&str; 4] = [
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+];
+/// How much of a lockfile is looked at to tell who wrote it: its head.
+const HEAD: usize = 4096;
 
 /// Who installs a package, and from which lockfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Manager {
-    /// `npm`, `pnpm` or `yarn`.
-    pub(super) name: &'static str,
+    pub(super) tool: &'static Tool,
     /// The lockfile's name, if there is one.
     pub(super) lockfile: Option<&'static str>,
-    /// What an install from the lockfile is.
-    pub(super) install: Vec<&'static str>,
-    /// The version that is fetched where the tool is not installed.
+    /// The exact version; empty for what comes with Node.
     pub(super) version: String,
 }
-
-/// The lockfiles, in the order in which they are believed.
-const LOCKFILES: [(&str, &str); 4] = [
-    ("pnpm-lock.yaml", "pnpm"),
-    ("yarn.lock", "yarn"),
-    ("npm-shrinkwrap.json", "npm"),
-    ("package-lock.json", "npm"),
-];
-/// Understands the lockfiles of the last five years and every Node that we run on.
-const PNPM: &str = "9";
-/// The classic one; newer ones are named by a package in `packageManager`.
-const YARN: &str = "1";
 
 impl Manager {
     /// Who installs this package.
     pub(super) fn of(package: &Package) -> Self {
-        let found = LOCKFILES
-            .iter()
-            .find(|(file, _)| package.folder.join(file).is_file());
-        let lockfile = found.map(|(file, _)| *file);
+        let there = |file: &&str| package.folder.join(file).is_file();
+        let lockfile = LOCKFILES.into_iter().find(there);
         let wished = package.text(&["packageManager"]).unwrap_or_default();
-        match found.map(|(_, name)| *name) {
-            Some("pnpm") => {
-                let version = version(wished, "pnpm").unwrap_or(PNPM).to_owned();
-                Manager {
-                    name: "pnpm",
-                    lockfile,
-                    install: vec!["pnpm", "install", "--frozen-lockfile"],
-                    version,
-                }
-            }
-            Some("yarn") => {
-                let modern = is_modern_yarn(&package.folder, wished);
-                let frozen = if modern {
-                    "--immutable"
-                } else {
-                    "--frozen-lockfile"
-                };
-                let version = version(wished, "yarn").unwrap_or(YARN).to_owned();
-                Manager {
-                    name: "yarn",
-                    lockfile,
-                    install: vec!["yarn", "install", frozen],
-                    version,
-                }
-            }
-            _ if lockfile.is_some() => Manager {
-                name: "npm",
-                lockfile,
-                install: vec!["npm", "ci"],
-                version: String::new(),
-            },
-            _ => Manager {
-                name: "npm",
-                lockfile,
-                install: vec!["npm", "install"],
-                version: String::new(),
-            },
+        let tool = match lockfile {
+            Some("pnpm-lock.yaml") => &PNPM,
+            Some("yarn.lock") if is_modern_yarn(&package.folder, wished) => &MODERN_YARN,
+            Some("yarn.lock") => &CLASSIC_YARN,
+            _ => &NPM,
+        };
+        let version = tool.package.map(|(_, ours)| {
+            let wished = wished_version(wished, tool.name);
+            wished.map_or_else(|| ours.to_owned(), |wished| wished.to_string())
+        });
+        Manager {
+            tool,
+            lockfile,
+            version: version.unwrap_or_default(),
         }
+    }
+
+    /// The command that installs.
+    pub(super) fn install(&self) -> &'static [&'static str] {
+        if self.lockfile.is_some() {
+            self.tool.exact
+        } else {
+            &["npm", "install"]
+        }
+    }
+
+    /// Sees to it that the tool can be run by its name, in the install and in scripts.
+    pub(super) async fn make_ready(
+        &self,
+        machine: &Machine,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let Some((package, _)) = self.tool.package else {
+            return Ok(());
+        };
+        let Manager { tool, version, .. } = self;
+        let home = self.home(machine);
+        let program = home.join("node_modules/.bin").join(tool.name);
+        if !program.is_file() {
+            machine.deployment.say(format!(
+                "taking {} {version} from the registry, once for this app",
+                tool.name
+            ));
+            let package = format!("{package}@{version}");
+            let taken = tool::install(machine, &home, &package, deadline).await;
+            taken.map_err(|failure| Failure {
+                reason: format!(
+                    "{} {version}, which {} needs, could not be taken from the registry: name a version that exists as packageManager in package.json, or commit a package-lock.json; {}",
+                    tool.name,
+                    self.lockfile.unwrap_or_default(),
+                    failure.reason
+                ),
+                ..failure
+            })?;
+        }
+        machine.add_tools(home.join("node_modules/.bin"), tool.environment);
+        Ok(())
+    }
+
+    fn home(&self, machine: &Machine) -> PathBuf {
+        let name = format!("{}-{}", self.tool.name, self.version);
+        machine.options.cache_dir.join(name)
     }
 }
 
-/// The version in `pnpm@9.1.0+sha512.…`, if it names this tool.
-fn version<'w>(wished: &'w str, tool: &str) -> Option<&'w str> {
+/// The version in `pnpm@9.1.0+sha512.…`, if it names this tool and is exact.
+fn wished_version(wished: &str, tool: &str) -> Option<Version> {
     let version = wished.strip_prefix(tool)?.strip_prefix('@')?;
-    let version = version.split('+').next()?;
-    version
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-        .then_some(version)
+    let version = Version::parse(version).ok()?;
+    Some(Version {
+        // A checksum of the tool, which npm checks by itself.
+        build: semver::BuildMetadata::EMPTY,
+        ..version
+    })
 }
 
+/// Whether this is for yarn 2 or newer: its lockfile says so, unless the app wishes a version outright.
 fn is_modern_yarn(folder: &Path, wished: &str) -> bool {
-    folder.join(".yarnrc.yml").is_file()
-        || version(wished, "yarn").is_some_and(|version| !version.starts_with("1."))
+    if let Some(version) = wished_version(wished, "yarn") {
+        return version.major > 1;
+    }
+    let lockfile = fs::read(folder.join("yarn.lock")).unwrap_or_default();
+    let head = String::from_utf8_lossy(&lockfile[..lockfile.len().min(HEAD)]).into_owned();
+    head.lines().any(|line| line.starts_with("__metadata:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manager(wished: &str, lockfile: (&str, &str)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let package = format!(r#"{{"packageManager":"{wished}"}}"#);
+        fs::write(folder.path().join("package.json"), package).unwrap();
+        fs::write(folder.path().join(lockfile.0), lockfile.1).unwrap();
+        let manager = Manager::of(&Package::read(folder.path()).unwrap());
+        format!("{} of {}", manager.install().join(" "), manager.version)
+    }
+
+    #[test]
+    fn a_lockfile_names_its_manager_and_an_exact_wish_its_version() {
+        let classic = ("yarn.lock", "# yarn lockfile v1\n");
+        let modern = ("yarn.lock", "# This file\n\n__metadata:\n  version: 8\n");
+        let pnpm = ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
+        let frozen = "pnpm install --frozen-lockfile of";
+        assert_eq!(manager("", pnpm), format!("{frozen} 9.15.9"));
+        assert_eq!(manager("pnpm@9.1.0", pnpm), format!("{frozen} 9.1.0"));
+        let checked = "pnpm@10.2.1+sha512.ab12";
+        assert_eq!(manager(checked, pnpm), format!("{frozen} 10.2.1"));
+        for odd in [
+            "pnpm@9",
+            "pnpm@latest",
+            "pnpm@9.1.0 || id",
+            "npm@9.1.0",
+            "pnpm@file:../x",
+        ] {
+            assert_eq!(manager(odd, pnpm), format!("{frozen} 9.15.9"), "{odd}");
+        }
+        let frozen = "yarn install --frozen-lockfile of";
+        assert_eq!(manager("", classic), format!("{frozen} 1.22.22"));
+        assert_eq!(manager("yarn@1.22.19", modern), format!("{frozen} 1.22.19"));
+        let frozen = "yarn install --immutable of";
+        assert_eq!(manager("", modern), format!("{frozen} 4.9.4"));
+        assert_eq!(manager("yarn@3.8.7", classic), format!("{frozen} 3.8.7"));
+        assert_eq!(manager("", ("package-lock.json", "{}")), "npm ci of ");
+    }
 }

@@ -19,6 +19,14 @@ use crate::machine::Machine;
 
 /// How many installs are kept: two branches, what they were before, and one to spare.
 const KEPT: usize = 5;
+/// What decides over an install beside the lockfile, whichever manager it is.
+const CONFIGURATIONS: [&str; 5] = [
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "pnpm-workspace.yaml",
+    ".pnpmfile.cjs",
+];
 /// The folder of the kept installs in the cache.
 const FOLDER: &str = "dependencies";
 /// How much of the hash names an install: enough that no two meet.
@@ -35,14 +43,11 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
-    add(manager.name.as_bytes());
-    add(manager.install.join(" ").as_bytes());
+    add(manager.tool.name.as_bytes());
+    add(manager.version.as_bytes());
+    add(manager.install().join(" ").as_bytes());
     add(node.as_bytes());
-    for file in manager
-        .lockfile
-        .into_iter()
-        .chain([".npmrc", ".yarnrc.yml", "pnpm-workspace.yaml"])
-    {
+    for file in manager.lockfile.into_iter().chain(CONFIGURATIONS) {
         add(&fs::read(package.folder.join(file)).unwrap_or_default());
     }
     let members = if package.is_workspace_root() {
