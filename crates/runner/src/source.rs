@@ -90,10 +90,9 @@ async fn from_bundle(git: &Git<'_>) -> Result<bool, Failure> {
     let shallow = machine.checkout().join(".git/shallow");
     std::fs::write(&shallow, format!("{commit}\n"))
         .map_err(|error| git.failure(format!("{}: {error}", shallow.display()), None))?;
-    git.run(&["bundle", "unbundle", &bundle]).await?;
+    let refs = git.ask(&["bundle", "unbundle", &bundle]).await?;
     git.run(&["checkout", "--quiet", "--detach", commit])
         .await?;
-    let refs = git.ask(&["bundle", "list-heads", &bundle]).await?;
     let large = |line: &str| {
         line.strip_suffix(LARGE_FILES_REF)
             .map(|tree| tree.trim().to_owned())

@@ -1,4 +1,4 @@
-//! The ways in and out of a machine: a repository over HTTP, and the egress proxy.
+//! The ways in and out of a machine: repositories over HTTP, and the egress proxy.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use nestling_protocol::bundle::{Kind, Source};
+use nestling_protocol::bundle::{Kind, SUBMODULES, Source};
 use nestling_protocol::log::Log;
 use nestling_protocol::report::Step;
 use support::{NODE_SERVER, World, git};
@@ -21,14 +21,14 @@ use tokio::net::UnixListener;
 
 const PACKAGE: &str = r#"{"scripts":{"start":"node server.js"}}"#;
 
-/// A git host that wants a password: git's own backend behind a few lines of Node.
+/// A git host that wants a password, unless it is empty: git's own backend behind a few lines of Node.
 const HOST: &str = r#"
 const http = require("node:http"), { spawn, execFileSync } = require("node:child_process");
 const backend = execFileSync("git", ["--exec-path"]).toString().trim() + "/git-http-backend";
 const [root, password] = process.argv.slice(1);
 const server = http.createServer((q, r) => {
   const given = Buffer.from((q.headers.authorization ?? "").replace("Basic ", ""), "base64").toString();
-  if (given !== "x-access-token:" + password) { r.writeHead(401, { "www-authenticate": "Basic" }); return r.end(); }
+  if (password && given !== "x-access-token:" + password) { r.writeHead(401, { "www-authenticate": "Basic" }); return r.end(); }
   const url = new URL(q.url, "http://x");
   const env = { PATH: process.env.PATH, GIT_PROJECT_ROOT: root, GIT_HTTP_EXPORT_ALL: "1", PATH_INFO: url.pathname, QUERY_STRING: url.search.slice(1),
     REQUEST_METHOD: q.method, CONTENT_TYPE: q.headers["content-type"] ?? "", HTTP_CONTENT_ENCODING: q.headers["content-encoding"] ?? "",
@@ -135,6 +135,47 @@ async fn a_refused_password_is_a_failed_clone_and_never_a_prompt() {
         "fetching the source of app shop: `git fetch` ended with code 128"
     );
     assert!(!format!("{failure:?}").contains("wrong-password"));
+}
+
+#[tokio::test]
+async fn a_submodule_that_did_not_come_along_is_fetched_by_the_machine() {
+    let server = r#"
+        const words = require("./public/words.js") + require("./private/words.js");
+        require("node:http").createServer((_, response) => response.end(words)).listen(process.env.PORT);
+    "#;
+    let files = [("package.json", PACKAGE), ("server.js", server)];
+    let mut world = World::new(Kind::Node, &files).await;
+    for name in ["public", "private"] {
+        let path = world.folder.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        git(&path, &["init", "--quiet", "-b", "main"]);
+        let words = format!("module.exports = \"{name} words, \";");
+        support::commit(&path, &[("words.js", &words)]);
+    }
+    let host = Host::start(world.folder.path(), "");
+    let repository = world.repository();
+    let address = format!("http://127.0.0.1:{}/public/.git", host.1);
+    let add = ["submodule", "--quiet", "add"];
+    git(repository, &[&add[..], &[&address, "public"]].concat());
+    let trusting = ["-c", "protocol.file.allow=always"];
+    let private = [&trusting[..], &add, &["../private", "private"]].concat();
+    git(repository, &private);
+    world.commit(&[]);
+    // The server packs what is on its computer, and this one is there alone.
+    let place = world.folder.path().join("private");
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    let reference = format!("+HEAD:{SUBMODULES}{}", head.trim());
+    let fetch = ["fetch", "--quiet", "--no-recurse-submodules", "../private"];
+    git(repository, &[&fetch[..], &[&reference]].concat());
+    std::fs::remove_dir_all(place).unwrap();
+    world.commit(&[]);
+
+    world.run().until_running().await;
+    assert_eq!(
+        world.get("app", "/").await.1,
+        "public words, private words, "
+    );
+    world.stop().await;
 }
 
 #[tokio::test]
