@@ -41,7 +41,8 @@ const NPM: Tool = Tool {
     refusal: (Source::Err, &["code EUSAGE", "are in sync"]),
     environment: &[],
 };
-/// 9 reads lockfiles of version 6 and 9, and runs the scripts of dependencies as npm does.
+/// 9 reads lockfiles of version 6 and 9, and runs the scripts of dependencies as npm does. Older lockfiles count as out
+/// of date: no pnpm takes the one before its own as it is.
 const PNPM: Tool = Tool {
     name: "pnpm",
     package: Some(("pnpm", "9.15.9")),
@@ -53,6 +54,7 @@ const PNPM: Tool = Tool {
             "ERR_PNPM_OUTDATED_LOCKFILE",
             "ERR_PNPM_LOCKFILE_BREAKING_CHANGE",
             "ERR_PNPM_LOCKFILE_CONFIG_MISMATCH",
+            "ERR_PNPM_FROZEN_LOCKFILE_WITH_OUTDATED_LOCKFILE",
         ],
     ),
     // The version is chosen already; a wish that is no exact version must not end the install.
