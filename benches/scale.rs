@@ -156,7 +156,9 @@ fn actors(database: &Path, count: usize) {
             let sockets = |id: &EnvironmentId, generation: Generation| {
                 PathBuf::from(format!("/nowhere/{id}/{generation}"))
             };
-            house.routes.set(route(&found, &sockets));
+            if let Some(route) = route(&found, &sockets) {
+                house.routes.set(route);
+            }
             for generation in found.lifecycle.world.machines {
                 house
                     .outside

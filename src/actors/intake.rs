@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
-    app::App,
-    ids::{AppId, Commit, EnvironmentId, InputId, Kind},
+    app::{App, RemovedApp},
+    ids::{AppId, Commit, EnvironmentId, InputId, Kind, RepositoryId},
     lifecycle::{Event, Trigger},
-    record::{Delivery, DeliveryState, Fact},
+    record::{Delivery, DeliveryState, Fact, PullRequestStatus},
 };
 use tracing::{info, warn};
 
@@ -135,41 +135,141 @@ impl Desk {
 
     /// Hands a delivery to every environment it concerns; per environment what came of it, in words.
     async fn deliver(&self, delivery: &Delivery) -> Result<BTreeMap<String, String>, Waits> {
-        let mut decisions = BTreeMap::new();
-        let held = self.held(delivery).await?;
-        let apps = self.store.apps_of_repository(delivery.repository).await?;
-        if apps.is_empty() {
-            decisions.insert(
-                format!("repository {}", delivery.repository),
-                "nothing: no app was found in it".to_owned(),
-            );
-        }
-        let mut told = Vec::new();
-        for app in apps {
-            let mut hint = Hint::of(&delivery.fact);
-            hint.creates &= match &held {
-                Some(held) if !held.contains(&app.id) => self.misses(&hint, &app).await?,
-                Some(_) | None => true,
-            };
-            told.push(self.tell(hint, app, &delivery.id));
-        }
+        let (told, mut decisions) = match &delivery.fact {
+            Fact::Production { branch, commit } => {
+                let hint = Hint::of_production(branch, commit);
+                self.for_all_apps(delivery.repository, &hint).await?
+            }
+            Fact::PullRequest {
+                number,
+                branch,
+                title,
+                commit,
+                trigger,
+            } => {
+                let hint = Hint {
+                    kind: Kind::Preview(*number),
+                    branch: branch.clone(),
+                    title: title.clone(),
+                    commit: commit.clone(),
+                    trigger: *trigger,
+                    // Only an opened, reopened or pushed pull request makes an environment; a close finds one or none.
+                    creates: matches!(trigger, Trigger::Push | Trigger::Reopen | Trigger::Start),
+                };
+                self.for_all_apps(delivery.repository, &hint).await?
+            }
+            Fact::Returned {
+                app,
+                branch,
+                commit,
+            } => self.for_all_of(app, branch, commit.as_ref()).await?,
+        };
+        let telling = told
+            .into_iter()
+            .map(|(hint, app)| self.tell(hint, app, &delivery.id));
         // All at once: the store writes what waits in one go.
-        for decision in futures::future::join_all(told).await {
+        for decision in futures::future::join_all(telling).await {
             decisions.extend([decision?]);
         }
         Ok(decisions)
     }
 
-    /// The apps that the commit of a delivery holds; `None` when it names none, or when the forge has it no more:
-    /// then each environment finds out by itself.
-    async fn held(&self, delivery: &Delivery) -> Result<Option<Vec<AppId>>, Waits> {
-        let Some(commit) = Hint::of(&delivery.fact).commit else {
+    /// What the environment of each app of a repository is told, and why some are told nothing.
+    async fn for_all_apps(&self, repository: RepositoryId, hint: &Hint) -> Result<ToTell, Waits> {
+        let held = self.held(repository, hint.commit.as_ref()).await?;
+        let apps = self.store.apps_of_repository(repository).await?;
+        let mut decisions = BTreeMap::new();
+        let mut removed = self.store.removed_apps().await?;
+        removed.retain(|one| one.app.repository == repository);
+        for RemovedApp { app, .. } in &removed {
+            decisions.insert(
+                name_of(app, hint.kind),
+                "nothing: a person removed the app".to_owned(),
+            );
+        }
+        if apps.is_empty() && removed.is_empty() {
+            decisions.insert(
+                format!("repository {repository}"),
+                "nothing: no app was found in it".to_owned(),
+            );
+        }
+        let mut told = Vec::new();
+        for app in apps {
+            let hint = self
+                .unless_absent(hint.clone(), &app, held.as_ref())
+                .await?;
+            told.push((hint, app));
+        }
+        Ok((told, decisions))
+    }
+
+    /// What the environments of an app are told that a person brought back: production, and each open pull request. No
+    /// commit is announced: whatever the forge says is right.
+    async fn for_all_of(
+        &self,
+        app: &AppId,
+        branch: &str,
+        commit: Option<&Commit>,
+    ) -> Result<ToTell, Waits> {
+        let Some(app) = self.store.app(app).await? else {
+            let gone = "nothing: a person removed it again".to_owned();
+            return Ok((Vec::new(), BTreeMap::from([(format!("app {app}"), gone)])));
+        };
+        let production = EnvironmentId::derive(&app.id, Kind::Production);
+        let known = self.store.environment(&production).await?.is_some();
+        let hint = Hint {
+            kind: Kind::Production,
+            branch: branch.to_owned(),
+            title: branch.to_owned(),
+            commit: None,
+            trigger: Trigger::Reopen,
+            creates: known || commit.is_some(),
+        };
+        let mut told = vec![(hint, app.clone())];
+        let mut pull_requests = self.store.pull_requests(app.repository).await?;
+        pull_requests.retain(|one| one.status == PullRequestStatus::Open);
+        for one in pull_requests {
+            let hint = Hint {
+                kind: Kind::Preview(one.number),
+                branch: one.branch,
+                title: one.title,
+                commit: None,
+                trigger: Trigger::Reopen,
+                creates: true,
+            };
+            let head = one.head.map(|head| head.id);
+            let held = self.held(app.repository, head.as_ref()).await?;
+            let hint = self.unless_absent(hint, &app, held.as_ref()).await?;
+            told.push((hint, app.clone()));
+        }
+        Ok((told, BTreeMap::new()))
+    }
+
+    /// A hint about a commit that does not hold the app makes no environment, unless the commit should hold it.
+    async fn unless_absent(
+        &self,
+        mut hint: Hint,
+        app: &App,
+        held: Option<&Vec<AppId>>,
+    ) -> Result<Hint, Waits> {
+        hint.creates &= match held {
+            Some(held) if !held.contains(&app.id) => self.misses(&hint, app).await?,
+            Some(_) | None => true,
+        };
+        Ok(hint)
+    }
+
+    /// The apps that a commit holds; `None` when none is named, or when the forge has it no more: then each environment
+    /// finds out by itself.
+    async fn held(
+        &self,
+        repository: RepositoryId,
+        commit: Option<&Commit>,
+    ) -> Result<Option<Vec<AppId>>, Waits> {
+        let Some(commit) = commit.cloned() else {
             return Ok(None);
         };
-        let asked = AppsAt {
-            repository: delivery.repository,
-            commit,
-        };
+        let asked = AppsAt { repository, commit };
         match self.apps_at.send(asked).await {
             Ok(Ok(held)) => Ok(Some(held)),
             Ok(Err(ForgeError::Rejected(_))) => Ok(None),
@@ -180,20 +280,15 @@ impl Desk {
 
     /// Whether a commit that does not hold an app should: its pull request breaks what production has, and its preview
     /// says so. An app that only another branch has is no concern of it.
-    async fn misses(&self, hint: &Hint<'_>, app: &App) -> Result<bool, Waits> {
+    async fn misses(&self, hint: &Hint, app: &App) -> Result<bool, Waits> {
         let production = EnvironmentId::derive(&app.id, Kind::Production);
         let known = self.store.environment(&production).await?;
         Ok(hint.kind != Kind::Production && known.is_some())
     }
 
     /// Hands a delivery to the environment of one app: its name, and what came of it.
-    async fn tell(
-        &self,
-        hint: Hint<'_>,
-        app: App,
-        delivery: &str,
-    ) -> Result<(String, String), Waits> {
-        let name = format!("{}/{}/{}", app.owner, app.slug, hint.kind.name());
+    async fn tell(&self, hint: Hint, app: App, delivery: &str) -> Result<(String, String), Waits> {
+        let name = name_of(&app, hint.kind);
         let id = EnvironmentId::derive(&app.id, hint.kind);
         let absent = match &hint.commit {
             Some(commit) if !hint.creates => format!("commit {} does not hold it", commit.short()),
@@ -225,52 +320,42 @@ impl Desk {
     }
 }
 
+/// What environments are told, and per name why one is told nothing.
+type ToTell = (Vec<(Hint, App)>, BTreeMap<String, String>);
+
+fn name_of(app: &App, kind: Kind) -> String {
+    format!("{}/{}/{}", app.owner, app.slug, kind.name())
+}
+
 /// What a fact means for one environment.
-struct Hint<'a> {
+#[derive(Debug, Clone)]
+struct Hint {
     kind: Kind,
-    branch: Option<&'a str>,
-    title: Option<&'a str>,
+    branch: String,
+    title: String,
     commit: Option<Commit>,
     trigger: Trigger,
     creates: bool,
 }
 
-impl<'a> Hint<'a> {
-    fn of(fact: &'a Fact) -> Self {
-        match fact {
-            Fact::Production { branch, commit } => Hint {
-                kind: Kind::Production,
-                branch: Some(branch),
-                title: None,
-                commit: Some(commit.clone()),
-                trigger: Trigger::Push,
-                creates: true,
-            },
-            Fact::PullRequest {
-                number,
-                branch,
-                title,
-                commit,
-                trigger,
-            } => Hint {
-                kind: Kind::Preview(*number),
-                branch: Some(branch),
-                title: Some(title),
-                commit: commit.clone(),
-                trigger: *trigger,
-                // Only an opened, reopened or pushed pull request makes an environment; a close finds one or none.
-                creates: matches!(trigger, Trigger::Push | Trigger::Reopen | Trigger::Start),
-            },
+impl Hint {
+    fn of_production(branch: &str, commit: &Commit) -> Self {
+        Hint {
+            kind: Kind::Production,
+            branch: branch.to_owned(),
+            title: branch.to_owned(),
+            commit: Some(commit.clone()),
+            trigger: Trigger::Push,
+            creates: true,
         }
     }
 
     fn birth(&self, app: App) -> Birth {
-        let branch = self.branch.unwrap_or_default().to_owned();
         Birth {
             app,
             kind: self.kind,
-            title: self.title.unwrap_or(&branch).to_owned(),
-            branch,
+            title: self.title.clone(),
+            branch: self.branch.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The shell around the pure core: one file per actor. Nothing is decided here.
 
 pub mod admission;
+pub mod apps;
 pub mod environment;
 pub mod environments;
 pub mod intake;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::{
     drivers::{blobs::Blobs, store::Store},
-    messages::{self, admission, environments, forge, logging, routes::Routes, secrets},
+    messages::{self, admission, apps, environments, forge, logging, routes::Routes, secrets},
 };
 
 /// What the routes are built on: cheap handles of actors, and the stores for reading. Routes decide nothing
@@ -26,6 +26,8 @@ use crate::{
 pub struct Services {
     /// For events.
     pub environments: environments::Handle,
+    /// For apps as a whole.
+    pub apps: apps::Handle,
     /// For the queue.
     pub admission: admission::Handle,
     /// For secrets and variables.

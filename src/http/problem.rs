@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     drivers::{blobs::BlobError, store::StoreError},
-    messages::{environment::NotApplied, forge::ForgeError, secrets::SecretError},
+    messages::{apps::NotDone, environment::NotApplied, forge::ForgeError, secrets::SecretError},
 };
 
 /// Seconds after which a client may ask again when the server is busy or unsure: an event takes milliseconds.
@@ -229,6 +229,17 @@ impl From<ForgeError> for Problem {
         match error {
             ForgeError::Rejected(detail) => Problem::conflict(detail),
             ForgeError::Failed(detail) => Problem::unavailable(detail),
+        }
+    }
+}
+
+impl From<NotDone> for Problem {
+    fn from(error: NotDone) -> Self {
+        match error {
+            NotDone::Unknown(_) => Problem::not_found(error.to_string()),
+            NotDone::NotFound(detail) => Problem::unfit(detail),
+            NotDone::Forge(error) => error.into(),
+            NotDone::Store(error) => error.into(),
         }
     }
 }

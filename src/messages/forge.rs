@@ -1,7 +1,10 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use nestling_domain::{
+    discovery::Discovery,
     ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
 };
@@ -28,7 +31,7 @@ pub struct Pack {
     pub commit: Commit,
 }
 
-/// Which apps this commit holds. Those that were not known are recorded first.
+/// Which apps this commit holds. Those that were not known are recorded first; those that are removed are named too.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<AppId>, ForgeError>")]
 pub struct AppsAt {
@@ -36,6 +39,27 @@ pub struct AppsAt {
     pub repository: RepositoryId,
     /// Exactly this commit.
     pub commit: Commit,
+}
+
+/// Which apps the default branch holds now, and where there is none.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<FoundApps, ForgeError>")]
+pub struct FindApps {
+    /// In which repository.
+    pub repository: RepositoryId,
+}
+
+/// What the default branch holds.
+#[derive(Debug, Clone)]
+pub struct FoundApps {
+    /// The default branch.
+    pub branch: String,
+    /// Its head.
+    pub commit: Commit,
+    /// Where that is, for people: branch and repository.
+    pub place: String,
+    /// What was found there.
+    pub discovery: Arc<Discovery>,
 }
 
 /// What the pull request shows has changed: compose it anew from the records and ensure it is shown.
@@ -94,6 +118,8 @@ pub struct Handle {
     pub pack: Recipient<Pack>,
     /// Which apps a commit holds.
     pub apps_at: Recipient<AppsAt>,
+    /// What the default branch holds.
+    pub find_apps: Recipient<FindApps>,
     /// What the pull request shows.
     pub announce: Recipient<Announce>,
     /// A person starts a waiting pull request.

@@ -2,6 +2,7 @@
 //! forge, Fly and local machines handle the same messages.
 
 pub mod admission;
+pub mod apps;
 pub mod environment;
 pub mod environments;
 pub mod forge;

@@ -13,6 +13,7 @@ use super::{adopt, drivers::Drivers};
 use crate::{
     actors::{
         admission::Admission,
+        apps::Apps,
         environment::Neighbours,
         environments::Environments,
         intake::Intake,
@@ -66,13 +67,15 @@ impl Actors {
         // Set once, here.
         let _ = waker.set(handle.clone());
         take_up(drivers, &routes, &queue, &handle).await?;
+        let forge_of_all = forge_handle(&forge);
         let services = Services {
+            apps: start_apps(drivers, &handle, &forge_of_all, &arrived, &live),
             environments: handle,
             secrets: start_secrets(drivers),
             logging: start_logging(drivers),
             admission,
             live,
-            forge: forge_handle(&forge),
+            forge: forge_of_all,
             routes,
             store: drivers.store.clone(),
             blobs: drivers.blobs.clone(),
@@ -180,6 +183,23 @@ fn start_logging(drivers: &Drivers) -> crate::messages::logging::Handle {
     let thread = Arbiter::new();
     let logging = Logging::start_in_arbiter(&thread.handle(), move |_| Logging::new(blobs));
     Logging::handle(&logging)
+}
+
+fn start_apps(
+    drivers: &Drivers,
+    environments: &environments::Handle,
+    forge: &forge::Handle,
+    arrived: &Addr<Relay>,
+    live: &live::Handle,
+) -> crate::messages::apps::Handle {
+    let apps = Apps::new(
+        drivers.store.clone(),
+        environments.clone(),
+        forge.find_apps.clone(),
+        arrived.clone().recipient(),
+        live.touch.clone(),
+    );
+    Apps::handle(&apps.start())
 }
 
 fn start_intake(services: &Services, arrived: &Addr<Relay>) {
@@ -308,6 +328,7 @@ fn forge_handle(forge: &Addr<LocalForge>) -> forge::Handle {
         pack: forge.clone().recipient(),
         announce: forge.clone().recipient(),
         apps_at: forge.clone().recipient(),
+        find_apps: forge.clone().recipient(),
         start_waiting: forge.clone().recipient(),
     }
 }

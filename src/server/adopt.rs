@@ -37,7 +37,9 @@ pub(super) async fn adopt(
     loop {
         let page = store.with_machines(after.as_deref(), PAGE).await?;
         for environment in page.items {
-            routes.set(route(&environment, sockets));
+            if let Some(route) = route(&environment, sockets) {
+                routes.set(route);
+            }
             builds.extend(build(&environment));
             found.push(environment.id);
         }
@@ -70,12 +72,10 @@ pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, sockets: 
                 return;
             }
         };
-        for environment in page
-            .items
-            .iter()
-            .filter(|environment| environment.lifecycle.world.machines.is_empty())
-        {
-            routes.set_if_absent(route(environment, &sockets));
+        let idle = |environment: &&Environment| environment.lifecycle.world.machines.is_empty();
+        let idle = page.items.iter().filter(idle);
+        for route in idle.filter_map(|environment| route(environment, &sockets)) {
+            routes.set_if_absent(route);
         }
         after = page.next;
         if after.is_none() {

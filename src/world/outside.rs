@@ -5,12 +5,14 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
 };
 
 use actix::prelude::*;
 use async_trait::async_trait;
 use nestling_domain::{
     deployment::CommitInfo,
+    discovery::Discovery,
     ids::{AppId, EnvironmentId, Generation},
     lifecycle::Found,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Outside {
     pub(crate) head: RefCell<Option<CommitInfo>>,
     /// What every commit holds, if the forge can tell.
     pub(crate) apps: RefCell<Option<Vec<AppId>>>,
+    /// What discovery finds on the default branch.
+    pub(crate) found: RefCell<Discovery>,
     /// Waiting pull requests that a person started.
     pub(crate) started: RefCell<BTreeSet<u32>>,
     /// Whether machines come with a runner that goes through its phases by itself, and who hears it.
@@ -44,6 +48,7 @@ impl Outside {
         Outside {
             head: RefCell::default(),
             apps: RefCell::default(),
+            found: RefCell::default(),
             started: RefCell::default(),
             runners: Cell::new(false),
             handle: RefCell::default(),
@@ -68,6 +73,7 @@ pub(super) fn start(outside: &Rc<Outside>) -> (machines::Handle, forge::Handle) 
             head: forge.clone().recipient(),
             pack: forge.clone().recipient(),
             apps_at: forge.clone().recipient(),
+            find_apps: forge.clone().recipient(),
             announce: forge.clone().recipient(),
             start_waiting: forge.recipient(),
         },
@@ -103,6 +109,20 @@ impl Handler<forge::AppsAt> for ModelForge {
     fn handle(&mut self, _: forge::AppsAt, _: &mut Self::Context) -> Self::Result {
         let apps = self.0.apps.borrow().clone();
         apps.ok_or_else(|| forge::ForgeError::Rejected("the model has no trees".into()))
+    }
+}
+
+impl Handler<forge::FindApps> for ModelForge {
+    type Result = Result<forge::FoundApps, forge::ForgeError>;
+    fn handle(&mut self, _: forge::FindApps, _: &mut Self::Context) -> Self::Result {
+        let head = self.0.head.borrow().clone();
+        let nothing = || forge::ForgeError::Failed("the model has no commit".into());
+        Ok(forge::FoundApps {
+            branch: "main".into(),
+            commit: head.ok_or_else(nothing)?.id,
+            place: "branch `main` of /home/ann/shop".into(),
+            discovery: Arc::new(self.0.found.borrow().clone()),
+        })
     }
 }
 

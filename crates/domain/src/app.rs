@@ -51,6 +51,42 @@ pub struct App {
     pub created_at: Timestamp,
 }
 
+/// An app that a person removed. Remembered for as long as nobody brings it back, because its folder may still be in
+/// its repository: finding it there changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedApp {
+    /// The app as it was.
+    pub app: App,
+    /// When it was removed.
+    pub removed_at: Timestamp,
+}
+
+/// The longest description of an app, in characters: two lines of its page.
+pub const LONGEST_DESCRIPTION: usize = 200;
+
+/// Why a text cannot describe an app.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotADescription {
+    /// It is too long.
+    #[error("a description has at most {LONGEST_DESCRIPTION} characters, and this one has {0}")]
+    TooLong(usize),
+    /// It holds what is no text.
+    #[error("a description is one line of text: {0:?} cannot be part of it")]
+    Control(char),
+}
+
+/// Reads what people say about an app: one line, without spaces around it. Empty for nothing.
+pub fn description(text: &str) -> Result<String, NotADescription> {
+    let text = text.trim();
+    if let Some(control) = text.chars().find(|c| c.is_control()) {
+        return Err(NotADescription::Control(control));
+    }
+    match text.chars().count() {
+        length if length > LONGEST_DESCRIPTION => Err(NotADescription::TooLong(length)),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// A plain (not secret) variable or the name of a secret: what the app sees as an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -94,5 +130,27 @@ impl TryFrom<String> for VariableName {
 impl From<VariableName> for String {
     fn from(name: VariableName) -> String {
         name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_one_line_of_bounded_length() {
+        assert_eq!(description("  Sells ünïcode \n").unwrap(), "Sells ünïcode");
+        assert_eq!(description("").unwrap(), "");
+        let longest = "ü".repeat(LONGEST_DESCRIPTION);
+        assert_eq!(description(&longest).unwrap(), longest);
+        let long = format!("{longest}.");
+        assert_eq!(
+            description(&long),
+            Err(NotADescription::TooLong(LONGEST_DESCRIPTION + 1))
+        );
+        for control in ['\n', '\u{1b}', '\0', '\u{7f}', '\u{85}'] {
+            let text = format!("a{control}b");
+            assert_eq!(description(&text), Err(NotADescription::Control(control)));
+        }
     }
 }

@@ -116,6 +116,30 @@ impl Discovery {
         (!meant.is_empty()).then(|| format!("in {place} not taken as an app: {}", named(&meant)))
     }
 
+    /// Why there is no app in the folder `root`, for a person who looks for one there: what of it was not taken, and
+    /// where apps were found instead.
+    pub fn why_not(&self, root: &str, place: &str) -> String {
+        if self.apps.is_empty() {
+            return self.why_none(place);
+        }
+        let lies_there = |one: &&NotTaken| {
+            let folder = one.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            folder == root || one.path == root
+        };
+        let refused: Vec<&NotTaken> = self.not_taken.iter().filter(lies_there).collect();
+        let why = if refused.is_empty() {
+            String::new()
+        } else {
+            format!("; not taken: {}", named(&refused))
+        };
+        let found: Vec<&str> = self.apps.iter().map(|app| shown(&app.root)).collect();
+        format!(
+            "there is no app in folder {} of {place}{why}; apps were found in {}",
+            shown(root),
+            found.join(", ")
+        )
+    }
+
     fn why_none(&self, place: &str) -> String {
         let mut why = format!(
             "no app of a known kind in {place}: an app is a folder, at most {DEEPEST} deep, with a main.w, a package.json that has a start or build script, or an index.html. For any other kind, commit a nestling.toml with [start] and run = \"how it starts, listening on $PORT\""
@@ -132,7 +156,7 @@ impl Discovery {
         if self.apps.len() < MOST_APPS {
             self.apps.push(app);
         } else {
-            let place = if app.root.is_empty() { "." } else { &app.root };
+            let place = shown(&app.root);
             let reason = format!("a repository may hold {MOST_APPS} apps, and has them already");
             self.refuse(place, reason, true);
         }
@@ -153,6 +177,11 @@ impl Discovery {
             meant,
         });
     }
+}
+
+/// A folder for people, who write the root as `.`.
+fn shown(root: &str) -> &str {
+    if root.is_empty() { "." } else { root }
 }
 
 /// The first of them with their reasons, and how many more there are.

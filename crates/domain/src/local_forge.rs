@@ -195,6 +195,7 @@ pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> Strin
             let commit = commit.as_ref().map_or("", Commit::as_str);
             format!("{number}\0{trigger:?}\0{commit}")
         }
+        Fact::Returned { app, .. } => format!("returned\0{app}"),
     };
     let digest = Sha256::digest(format!("{repository}\0{before}\0{news}").as_bytes());
     let mut bytes = [0; 16];

@@ -100,6 +100,15 @@ pub enum Fact {
         /// What it was.
         trigger: Trigger,
     },
+    /// A person brought an app back that was removed: its environments begin again, and those of no other app.
+    Returned {
+        /// Which app.
+        app: AppId,
+        /// The default branch.
+        branch: String,
+        /// The head of the default branch, when it holds the app.
+        commit: Option<crate::ids::Commit>,
+    },
 }
 
 /// What became of a delivery.

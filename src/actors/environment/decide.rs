@@ -16,7 +16,7 @@ use super::{Environment, Memory, Neighbours};
 use crate::{
     drivers::{
         clock,
-        store::{Save, StoreError},
+        store::{Save, Store, StoreError},
     },
     messages::{
         admission::{Build, Claim},
@@ -121,6 +121,9 @@ async fn decide(
             Err(error) => return failed(&id, error),
         }
     }
+    if let Some(refused) = of_removed_app(store, &memory, &apply, &id).await {
+        return refused;
+    }
     for _ in 0..CONFLICTS {
         let now = clock::now();
         let (before, known) = match (&memory.record, &apply.birth) {
@@ -206,6 +209,28 @@ async fn decide(
     ))
 }
 
+/// Refuses a hint for an environment of a removed app, however late it arrives: such an app comes back by a person's word.
+async fn of_removed_app(
+    store: &dyn Store,
+    memory: &Memory,
+    apply: &Apply,
+    id: &EnvironmentId,
+) -> Option<Decided> {
+    if !matches!(apply.event, Event::Hint { .. }) {
+        return None;
+    }
+    let known = memory.record.as_ref().map(|record| &record.app);
+    let app = known.or(apply.birth.as_ref().map(|birth| &birth.app.id))?;
+    match store.removed_app(app).await {
+        Ok(None) => None,
+        Ok(Some(_)) => {
+            let reason = "its app is removed".to_owned();
+            Some(Decided::Not(NotApplied::Refused(reason)))
+        }
+        Err(error) => Some(failed(id, error)),
+    }
+}
+
 /// A deployment that this step queues, and for which a slot is free, is admitted by the same save: one wait for the
 /// disk less between a commit and its runner. A slot whose save fails is given back when the actor settles.
 async fn with_slot(neighbours: &Neighbours, before: &Record, step: Step, now: Timestamp) -> Step {
@@ -269,12 +294,13 @@ fn failed(what: &impl std::fmt::Display, error: StoreError) -> Decided {
     }
 }
 
-/// A pull request may get another title, and its branch may be renamed.
+/// A pull request may get another title, its branch may be renamed, and an app that comes back late may get another slug.
 fn renamed(record: &Record, birth: Option<&Birth>) -> Record {
     let mut record = record.clone();
     if let Some(birth) = birth {
         record.title.clone_from(&birth.title);
         record.branch.clone_from(&birth.branch);
+        record.slug.clone_from(&birth.app.slug);
     }
     record
 }

@@ -197,8 +197,11 @@ impl Environment {
         let now = clock::now();
         if self.routed != Some(record.version) {
             self.routed = Some(record.version);
-            let route = route(&record, &self.neighbours.sockets);
-            self.neighbours.routes.set(route);
+            let routes = &self.neighbours.routes;
+            match route(&record, &self.neighbours.sockets) {
+                Some(route) => routes.set(route),
+                None => routes.remove(&record.id),
+            }
         }
         let owed = record.lifecycle.owed(now);
         self.in_flight.retain(|_, flight| {

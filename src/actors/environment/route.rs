@@ -12,11 +12,12 @@ use nestling_protocol::report::{Address, EndpointKind};
 
 use crate::messages::routes::{Route, Serving, Target, To, Upstream};
 
-/// The route of an environment. `sockets` says where the sockets of a machine lie.
+/// The route of an environment; `None` once it is closed: nothing lives at its address. `sockets` says where the sockets
+/// of a machine lie.
 pub fn route(
     record: &Environment,
     sockets: &dyn Fn(&EnvironmentId, Generation) -> PathBuf,
-) -> Route {
+) -> Option<Route> {
     let page = format!("/{}", record.name());
     let to = match &record.lifecycle.state {
         State::Running {
@@ -37,6 +38,9 @@ pub fn route(
             phase: record.lifecycle.shown().name().to_owned(),
             page,
         },
+        State::Stopped {
+            why: Why::Closed, ..
+        } => return None,
         State::Stopped { why, .. } => {
             let reason = match why {
                 Why::Failed(failed) => format!(
@@ -54,13 +58,13 @@ pub fn route(
             }
         }
     };
-    Route {
+    Some(Route {
         environment: record.id.clone(),
         name: record.name(),
         kind: record.kind,
         label: record.label(),
         to,
-    }
+    })
 }
 
 /// A deployment as the gateway reaches it.

@@ -36,7 +36,8 @@ use crate::{
         store::{Store, StoreError},
     },
     messages::forge::{
-        Announce, AppsAt, Arrived, ForgeError, Head, Pack, StartWaiting, WatchRepository,
+        Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, Pack, StartWaiting,
+        WatchRepository,
     },
 };
 use watched::Watched;
@@ -305,6 +306,15 @@ impl Handler<AppsAt> for LocalForge {
     fn handle(&mut self, asked: AppsAt, _: &mut Self::Context) -> Self::Result {
         let watched = self.find(asked.repository);
         Box::pin(async move { watched?.apps_at(&asked.commit).await })
+    }
+}
+
+impl Handler<FindApps> for LocalForge {
+    type Result = ResponseFuture<Result<FoundApps, ForgeError>>;
+
+    fn handle(&mut self, asked: FindApps, _: &mut Self::Context) -> Self::Result {
+        let watched = self.find(asked.repository);
+        Box::pin(async move { watched?.find_apps().await })
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod conformance;
 
 use async_trait::async_trait;
 use nestling_domain::{
-    app::{App, Repository, VariableName},
+    app::{App, RemovedApp, Repository, VariableName},
     environment::Environment,
     ids::{AppId, Class, EnvironmentId, Generation, InputId, RepositoryId, Timestamp, Version},
     label::Slug,
@@ -64,7 +64,8 @@ pub struct Page<T> {
 pub trait Store: Send + Sync + 'static {
     // --- environments: three keyed records (by id; by app; by app and branch), one transaction
 
-    /// Writes one decision under its version condition. Events get their numbers here.
+    /// Writes one decision under its version condition. Events get their numbers here. The first save of an
+    /// environment is refused when its app is removed.
     async fn save(&self, save: Save) -> Result<Vec<EventRecord>, StoreError>;
     /// Reads one environment.
     async fn environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, StoreError>;
@@ -147,7 +148,8 @@ pub trait Store: Send + Sync + 'static {
     /// All repositories, by id.
     async fn repositories(&self) -> Result<Vec<Repository>, StoreError>;
     /// Records an app and claims its slug: when another app holds it, the app gets that slug with a suffix,
-    /// for ever. An app that is there already keeps its slug. Answers what is recorded.
+    /// for ever. An app that is there already keeps its slug and its description. Refuses an app that is removed.
+    /// Answers what is recorded.
     async fn put_app(&self, app: &App) -> Result<App, StoreError>;
     /// Reads one app.
     async fn app(&self, id: &AppId) -> Result<Option<App>, StoreError>;
@@ -157,8 +159,18 @@ pub trait Store: Send + Sync + 'static {
     async fn apps(&self) -> Result<Vec<App>, StoreError>;
     /// The apps of a repository, by folder.
     async fn apps_of_repository(&self, repository: RepositoryId) -> Result<Vec<App>, StoreError>;
-    /// Removes an app; its slug stays taken for 30 days from `now`.
+    /// Replaces what people say about an app. Answers what is recorded; `None` when there is no such app.
+    async fn describe_app(&self, id: &AppId, description: &str) -> Result<Option<App>, StoreError>;
+    /// Removes an app, with its secrets and variables, and remembers that it is removed. Its environments stay. Its slug
+    /// stays taken for 30 days from `now`.
     async fn delete_app(&self, id: &AppId, now: Timestamp) -> Result<(), StoreError>;
+    /// The apps that are removed, by owner and slug.
+    async fn removed_apps(&self) -> Result<Vec<RemovedApp>, StoreError>;
+    /// Whether this app is removed, and as what it was.
+    async fn removed_app(&self, id: &AppId) -> Result<Option<RemovedApp>, StoreError>;
+    /// Records an app that is removed as one that is there, and receives the delivery that tells so: both, or neither.
+    /// It gets the slug that it had while that is free. Refuses an app that is not removed. Answers what is recorded.
+    async fn bring_back(&self, app: &App, delivery: &Delivery) -> Result<App, StoreError>;
     /// The pull request of this branch; a branch that has none yet gets the next number of the repository.
     async fn number_pull_request(
         &self,
@@ -179,7 +191,7 @@ pub trait Store: Send + Sync + 'static {
 
     // --- secrets and variables
 
-    /// Records a value, replacing the one of that name.
+    /// Records a value, replacing the one of that name. Refuses one of an app that is removed.
     async fn put_value(&self, value: &Value) -> Result<(), StoreError>;
     /// The values of an app for one kind of environment, by name.
     async fn values(&self, app: &AppId, class: Class) -> Result<Vec<Value>, StoreError>;

@@ -1,11 +1,7 @@
 //! Environments, and the open pull requests that wait to become one.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
-use nestling_domain::{
-    environment::Environment,
-    lifecycle::{State, Why},
-    record::PullRequestStatus,
-};
+use nestling_domain::record::PullRequestStatus;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,7 +32,7 @@ pub(super) async fn list(
     let (owner, slug) = path.into_inner();
     let app = find::app(&services, &owner, &slug).await?;
     let mut records = services.store.environments_of_app(&app.id).await?;
-    records.retain(|record| wanted.closed || !is_closed(record));
+    records.retain(|record| wanted.closed || !record.lifecycle.is_closed());
     let (page, next) = paging.cut(records, |record| record.kind.name())?;
     let waiting = services
         .store
@@ -84,14 +80,4 @@ pub(super) async fn get(
     } else {
         response.json(show::environment(&record, &services.addresses))
     })
-}
-
-fn is_closed(record: &Environment) -> bool {
-    matches!(
-        &record.lifecycle.state,
-        State::Stopped {
-            why: Why::Closed,
-            ..
-        }
-    )
 }

@@ -1,7 +1,7 @@
 //! Finding what a path names, and pages of what was found.
 
 use nestling_domain::{
-    app::App,
+    app::{App, RemovedApp, Repository},
     environment::Environment,
     ids::{Class, EnvironmentId, Kind},
     label::Slug,
@@ -9,8 +9,11 @@ use nestling_domain::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{LONGEST_PAGE, PAGE};
+use super::{LONGEST_PAGE, PAGE, show};
 use crate::http::{Services, problem::Problem};
+
+/// How much is repeated of a name that is not there.
+const LONGEST_SHOWN: usize = 200;
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,11 +69,56 @@ pub(crate) async fn app(services: &Services, owner: &str, slug: &str) -> Result<
     if wanted.as_str() != slug {
         return Err(missing());
     }
-    services
-        .store
-        .app_by_slug(owner, &wanted)
-        .await?
-        .ok_or_else(missing)
+    if let Some(app) = services.store.app_by_slug(owner, &wanted).await? {
+        return Ok(app);
+    }
+    let mut removed = services.store.removed_apps().await?.into_iter();
+    let is_it = |one: &RemovedApp| one.app.owner == owner && one.app.slug == wanted;
+    match removed.find(is_it) {
+        None => Err(missing()),
+        Some(RemovedApp { app, .. }) => {
+            let repositories = services.store.repositories().await?;
+            let repository = show::repository_of(&app, &repositories);
+            let order = serde_json::json!({ "repository": repository, "root": app.root });
+            Err(Problem::not_found(format!(
+                "app {owner}/{slug} is removed: bring it back at the end of the page of apps, or by POST /v1/apps with {order}"
+            )))
+        }
+    }
+}
+
+/// The repository that somebody names, by name or path as lists show it.
+pub(crate) async fn repository(services: &Services, named: &str) -> Result<Repository, Problem> {
+    let known = services.store.repositories().await?;
+    let is_named = |one: &&Repository| {
+        one.name == named
+            || one.path.as_deref() == Some(named)
+            || format!("{}/{}", one.owner, one.name) == named
+    };
+    let found: Vec<&Repository> = known.iter().filter(is_named).collect();
+    let paths = |all: &[&Repository]| {
+        let names = all.iter().map(|one| one.path.as_ref().unwrap_or(&one.name));
+        names.cloned().collect::<Vec<_>>().join(", ")
+    };
+    match found[..] {
+        [repository] => Ok(repository.clone()),
+        [] => {
+            let shown: String = named.chars().take(LONGEST_SHOWN).collect();
+            let all: Vec<&Repository> = known.iter().collect();
+            let others = if all.is_empty() {
+                "nor any other: add its folder with nestling up --repo".to_owned()
+            } else {
+                format!("only {}", paths(&all))
+            };
+            Err(Problem::not_found(format!(
+                "no repository {shown:?} is watched, {others}"
+            )))
+        }
+        _ => Err(Problem::unfit(format!(
+            "more than one repository is called {named:?}: name it by its path: {}",
+            paths(&found)
+        ))),
+    }
 }
 
 /// The kind of environment that a path names.

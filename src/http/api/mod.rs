@@ -72,7 +72,10 @@ pub fn description() -> &'static openapi::OpenApi {
 fn described(config: &mut ServiceConfig<'_>) {
     config
         .service(apps::list)
+        .service(apps::create)
         .service(apps::get)
+        .service(apps::change)
+        .service(apps::remove)
         .service(environments::list)
         .service(environments::get)
         .service(orders::redeploy)

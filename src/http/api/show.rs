@@ -1,7 +1,7 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
-    app::{App, Repository},
+    app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
     ids::Kind,
@@ -16,7 +16,7 @@ use nestling_protocol::{
 
 use super::views::{
     AppView, CommitView, DeliveryView, DeploymentView, EndpointView, EnvironmentView, FailureView,
-    LogsView, NamedDeployment, PhaseView, RepositoryView, TestsView, WaitingView,
+    LogsView, NamedDeployment, PhaseView, RemovedAppView, RepositoryView, TestsView, WaitingView,
 };
 use crate::http::Addresses;
 
@@ -46,6 +46,32 @@ pub(crate) fn app(app: &App, repository: Option<&Repository>, addresses: &Addres
         health: app.health.clone(),
         url: addresses.of(label.as_str()),
         created_at: app.created_at.0,
+    }
+}
+
+pub(crate) fn removed(removed: &RemovedApp, repositories: &[Repository]) -> RemovedAppView {
+    let app = &removed.app;
+    RemovedAppView {
+        name: format!("{}/{}", app.owner, app.slug),
+        repository: repository_of(app, repositories),
+        root: app.root.clone(),
+        removed_at: removed.removed_at.0,
+    }
+}
+
+/// What names the repository of an app: its name, or its path where another has that name.
+pub(crate) fn repository_of(app: &App, repositories: &[Repository]) -> String {
+    let Some(known) = repositories.iter().find(|known| known.id == app.repository) else {
+        return app.repository.to_string();
+    };
+    let alone = repositories
+        .iter()
+        .filter(|one| one.name == known.name)
+        .count()
+        == 1;
+    match &known.path {
+        Some(path) if !alone => path.clone(),
+        Some(_) | None => known.name.clone(),
     }
 }
 
@@ -262,6 +288,7 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
                 .map_or(String::new(), |commit| format!(" at {}", commit.short()));
             format!("pull request {number} ({branch}){at}: {trigger:?}").to_lowercase()
         }
+        Fact::Returned { app, .. } => format!("app {app} was brought back"),
     };
     let (status, decisions) = match state {
         DeliveryState::Pending => ("pending", std::collections::BTreeMap::new()),

@@ -43,11 +43,55 @@ pub struct RepositoryView {
     pub trouble: Option<String>,
 }
 
+/// An app that a person removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedAppView {
+    /// `local/shop`: the name that it had, and gets again.
+    pub name: String,
+    /// Its repository, as `POST /v1/apps` takes it: the name, or the path where two have one name.
+    pub repository: String,
+    /// Its folder there; empty for the root.
+    pub root: String,
+    /// When it was removed.
+    pub removed_at: u64,
+}
+
+/// The app that is to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApp {
+    /// Its repository, by name or path as `GET /v1/apps` shows it.
+    pub repository: String,
+    /// Its folder there, on the default branch; empty, or missing, for the root.
+    #[serde(default)]
+    pub root: String,
+}
+
+/// What people can change of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppChange {
+    /// What they say about it: one line of at most 200 characters, or empty for nothing.
+    pub description: String,
+}
+
+/// What came of the removal of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppRemovedView {
+    /// `local/shop`.
+    pub name: String,
+    /// In words: what is gone at once, what stays, and how it comes back.
+    pub decision: String,
+    /// The environments that close now.
+    pub closing: Vec<String>,
+}
+
 /// A page of apps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppsPage {
     /// By owner and name.
     pub apps: Vec<AppView>,
+    /// All that are removed, and may be brought back.
+    pub removed: Vec<RemovedAppView>,
     /// Where the next page begins.
     pub next: Option<String>,
 }

@@ -38,7 +38,7 @@ use super::{
     runner::{self, RunnerTokens as _, Runners},
 };
 use crate::{
-    actors::{logging::Logging, secrets::Secrets},
+    actors::{apps::Apps, intake::Intake, logging::Logging, secrets::Secrets},
     drivers::{
         blobs::Blobs,
         clock,
@@ -281,7 +281,21 @@ async fn services(
     let signing = tokens.clone();
     let sign = move |id: &EnvironmentId, generation| signing.sign(id, generation, clock::now());
     let house = House::start(store.clone(), Box::new(sign)).await;
+    let intake = Intake::new(
+        store.clone(),
+        house.environments.clone(),
+        house.forge.apps_at.clone(),
+        house.live.touch.clone(),
+    );
+    let apps = Apps::new(
+        store.clone(),
+        house.environments.clone(),
+        house.forge.find_apps.clone(),
+        intake.start().recipient(),
+        house.live.touch.clone(),
+    );
     let services = Services {
+        apps: Apps::handle(&apps.start()),
         environments: house.environments.clone(),
         admission: house.admission.clone(),
         secrets: Secrets::handle(&secrets),

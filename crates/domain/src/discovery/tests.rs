@@ -288,3 +288,21 @@ fn a_nestling_toml_starts_an_app_by_a_line_or_by_words_and_a_misspelt_one_is_nam
         @r#"it has no [start] run, and an unknown key "strat": name, setup, test, start and endpoint are the known ones"#
     );
 }
+
+#[test]
+fn who_looks_for_an_app_where_there_is_none_is_told_why_and_where_there_are() {
+    let files = ["notes/package.json", "shop/main.w", "index.html.txt"];
+    let contents = BTreeMap::from([("notes/package.json".to_owned(), NEITHER.to_owned())]);
+    let discovery = discover("shop", files, &contents);
+    let place = "branch `main` of /repos/shop";
+    insta::assert_snapshot!(
+        discovery.why_not("notes", place),
+        @"there is no app in folder notes of branch `main` of /repos/shop; not taken: notes/package.json (it has no start or build script); apps were found in shop"
+    );
+    insta::assert_snapshot!(
+        discovery.why_not("", place),
+        @"there is no app in folder . of branch `main` of /repos/shop; apps were found in shop"
+    );
+    let nothing = discover("shop", ["README.md"], &BTreeMap::new());
+    assert_eq!(Some(nothing.why_not("", place)), nothing.trouble(place));
+}

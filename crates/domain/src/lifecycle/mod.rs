@@ -139,6 +139,17 @@ impl Lifecycle {
         }
     }
 
+    /// Whether it is closed: nothing of it runs, and its state folder is gone or goes.
+    pub fn is_closed(&self) -> bool {
+        matches!(
+            self.state,
+            State::Stopped {
+                why: Why::Closed,
+                ..
+            }
+        )
+    }
+
     /// The deployment that serves.
     pub fn serving(&self) -> Option<&Deployment> {
         match &self.state {

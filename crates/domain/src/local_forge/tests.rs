@@ -100,6 +100,7 @@ fn words(fact: &Fact) -> String {
             let commit = commit.as_ref().map_or("-", Commit::short);
             format!("pr-{number} {trigger:?} {commit}")
         }
+        Fact::Returned { app, .. } => format!("returned {app}"),
     }
 }
 

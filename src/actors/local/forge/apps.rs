@@ -2,11 +2,13 @@
 //!
 //! An app is known by its folder. What it is, is read from the default branch, and from a pull request only while
 //! no other commit has it: what a branch says about an app that is merged changes nothing for the others. An app
-//! whose folder is gone keeps its record and its environments: they say themselves what they miss.
+//! whose folder is gone keeps its record and its environments: they say themselves what they miss. An app that a person
+//! removed is not recorded, wherever its folder is.
 
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
 };
 
 use nestling_domain::{
@@ -22,6 +24,7 @@ use crate::{
     drivers::{
         clock,
         git::{File, Opened},
+        store::StoreError,
     },
     messages::forge::ForgeError,
 };
@@ -29,10 +32,14 @@ use crate::{
 /// What was found and recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Apps {
-    /// Them.
+    /// Them, with those that a person removed.
     pub(super) ids: Vec<AppId>,
     /// What is wrong with them, for the page.
     pub(super) trouble: Option<String>,
+    /// Where was looked, for people.
+    pub(super) place: String,
+    /// What was found there.
+    pub(super) discovery: Arc<Discovery>,
     /// What that follows from.
     seen: Seen,
 }
@@ -84,6 +91,8 @@ pub(super) async fn record(
     Ok(Apps {
         ids,
         trouble: found.trouble(&place),
+        place,
+        discovery: Arc::new(found),
         seen,
     })
 }
@@ -139,7 +148,17 @@ async fn ensure(
     found: &FoundApp,
 ) -> Result<AppId, ForgeError> {
     let id = AppId::derive(repository.id, &found.root);
-    let known = tools.store.app(&id).await.map_err(not_stored)?;
+    let store = &tools.store;
+    let known = store.app(&id).await.map_err(not_stored)?;
+    let is_removed = async || {
+        store
+            .removed_app(&id)
+            .await
+            .map(|removed| removed.is_some())
+    };
+    if known.is_none() && is_removed().await.map_err(not_stored)? {
+        return Ok(id);
+    }
     let app = match known {
         Some(_) if matches!(branch, Branch::PullRequest(_)) => return Ok(id),
         Some(known) if known.kind == found.kind && known.health == found.health => return Ok(id),
@@ -149,7 +168,7 @@ async fn ensure(
             ..known
         },
         None => App {
-            id,
+            id: id.clone(),
             owner: OWNER.to_owned(),
             slug: Slug::of(&found.name),
             repository: repository.id,
@@ -160,7 +179,11 @@ async fn ensure(
             created_at: clock::now(),
         },
     };
-    let app = tools.store.put_app(&app).await.map_err(not_stored)?;
+    let app = match store.put_app(&app).await {
+        // Removed just now.
+        Err(StoreError::Rejected(_)) if is_removed().await == Ok(true) => return Ok(id),
+        put => put.map_err(not_stored)?,
+    };
     info!(app.id = %app.id, "found {} ({:?}) in {}/{}", app.slug, app.kind, repository.name, app.root);
     Ok(app.id)
 }

@@ -56,7 +56,7 @@ pub(super) struct Loaded {
 
 /// The newest delivery about each branch: the number of its pull request, or none for production.
 struct Told {
-    newest: BTreeMap<Option<u32>, (String, Fact)>,
+    newest: BTreeMap<Subject, (String, Fact)>,
     /// Stands for the delivery before the first that is known.
     since: Timestamp,
 }
@@ -116,15 +116,19 @@ impl Loaded {
     pub(super) async fn load(store: &dyn Store, id: RepositoryId) -> Result<Self, StoreError> {
         let mut newest = BTreeMap::new();
         for (delivery, _) in store.deliveries(None, INBOX_READ_BACK).await? {
-            if delivery.repository == id {
+            if delivery.repository == id
+                && let Some(subject) = subject(&delivery.fact)
+            {
                 newest
-                    .entry(subject(&delivery.fact))
+                    .entry(subject)
                     .or_insert((delivery.id, delivery.fact));
             }
         }
         let production = match newest.get(&None) {
             Some((_, Fact::Production { commit, .. })) => Some(commit.clone()),
-            Some(_) | None => deployed(store, id).await?,
+            Some((_, Fact::PullRequest { .. } | Fact::Returned { .. })) | None => {
+                deployed(store, id).await?
+            }
         };
         let pull_requests = store.pull_requests(id).await?;
         let known = Known {
@@ -165,7 +169,10 @@ impl Told {
         repository: RepositoryId,
         fact: &Fact,
     ) -> Result<(), StoreError> {
-        let newest = self.newest.get(&subject(fact));
+        let Some(subject) = subject(fact) else {
+            return Ok(());
+        };
+        let newest = self.newest.get(&subject);
         if newest.is_some_and(|(_, told)| same_news(told, fact)) {
             return Ok(());
         }
@@ -179,16 +186,20 @@ impl Told {
             fact: fact.clone(),
         };
         tools.store.receive(&delivery).await?;
-        self.newest.insert(subject(fact), (id, fact.clone()));
+        self.newest.insert(subject, (id, fact.clone()));
         Ok(())
     }
 }
 
-/// What a fact is about.
-fn subject(fact: &Fact) -> Option<u32> {
+/// The branch that a fact is about: the number of its pull request, or none for production.
+type Subject = Option<u32>;
+
+/// What a fact is about; `None` when it says nothing of a branch.
+fn subject(fact: &Fact) -> Option<Subject> {
     match fact {
-        Fact::Production { .. } => None,
-        Fact::PullRequest { number, .. } => Some(*number),
+        Fact::Production { .. } => Some(None),
+        Fact::PullRequest { number, .. } => Some(Some(*number)),
+        Fact::Returned { .. } => None,
     }
 }
 
@@ -214,6 +225,7 @@ pub(super) fn words(fact: &Fact) -> String {
             };
             format!("{what} of {branch}, which is pull request {number}")
         }
+        Fact::Returned { app, .. } => format!("the return of app {app}"),
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     drivers::{clock, git::Opened},
-    messages::forge::{Arrived, ForgeError},
+    messages::forge::{Arrived, ForgeError, FoundApps},
 };
 
 /// How often refs are listed although no file of refs has changed: a file system may not tell.
@@ -323,6 +323,23 @@ impl Watched {
             .await
     }
 
+    /// Which apps the default branch holds now.
+    pub(super) async fn find_apps(self: &Arc<Self>) -> Result<FoundApps, ForgeError> {
+        let mut memory = self.memory.lock().await;
+        self.look_with(&mut memory).await?;
+        let branch = memory.repository.default_branch.clone();
+        // A look that succeeds has read them.
+        let (commit, apps) = memory.apps.as_ref().ok_or_else(|| {
+            ForgeError::Failed(format!("the apps of {} are not known yet", self.path))
+        })?;
+        Ok(FoundApps {
+            branch,
+            commit: commit.clone(),
+            place: apps.place.clone(),
+            discovery: apps.discovery.clone(),
+        })
+    }
+
     /// Packs what will be deployed in a moment, behind the start of its machine: that asks for the pack only once it has
     /// begun, and would begin later if both shared the processors evenly.
     fn prepare(self: &Arc<Self>, facts: &[Fact]) {
@@ -359,7 +376,7 @@ impl Watched {
 fn commit_of(fact: &Fact) -> Option<&Commit> {
     match fact {
         Fact::Production { commit, .. } => Some(commit),
-        Fact::PullRequest { commit, .. } => commit.as_ref(),
+        Fact::PullRequest { commit, .. } | Fact::Returned { commit, .. } => commit.as_ref(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Repositories, apps, slugs, pull requests, values.
 
 use nestling_domain::{
-    app::VariableName,
+    app::{RemovedApp, VariableName},
     ids::Class,
-    record::{Content, PullRequestStatus, Value},
+    record::{Content, Delivery, Fact, PullRequestStatus, Value},
 };
 
 use super::*;
@@ -54,12 +54,17 @@ pub(crate) async fn an_app_is_found_by_id_by_slug_and_in_its_repository(store: A
         [api.clone(), web.clone()]
     );
 
+    let described = store.describe_app(&web.id, "the shop").await.unwrap();
+    assert_eq!(described.unwrap().description, "the shop");
+    let nobody = store.describe_app(&app(3, "", "x").id, "x").await;
+    assert_eq!(nobody.unwrap(), None);
     let mut changed = web.clone();
-    changed.description = "the shop".to_owned();
+    changed.health = Some("/health".to_owned());
     changed.slug = Slug::of("renamed");
     let recorded = store.put_app(&changed).await.unwrap();
     assert_eq!(recorded.slug, web.slug, "an app keeps its slug");
-    assert_eq!(recorded.description, "the shop");
+    assert_eq!(recorded.description, "the shop", "and its description");
+    assert_eq!(recorded.health.as_deref(), Some("/health"));
     assert_eq!(
         store.apps_of_repository(RepositoryId(1)).await.unwrap(),
         [api, recorded.clone()]
@@ -106,7 +111,8 @@ pub(crate) async fn an_app_that_comes_back_finds_the_slug_it_had(store: AnyStore
     store.put_app(&app(1, "", "shop")).await.unwrap();
     let second = store.put_app(&app(2, "", "shop")).await.unwrap();
     store.delete_app(&second.id, NOON).await.unwrap();
-    let back = store.put_app(&app(2, "", "shop")).await.unwrap();
+    let back = app(2, "", "shop");
+    let back = store.bring_back(&back, &returned(&back)).await.unwrap();
     assert_eq!(back.slug, second.slug);
     store.prune(NOON.plus(days(60))).await.unwrap();
     assert_eq!(
@@ -114,6 +120,96 @@ pub(crate) async fn an_app_that_comes_back_finds_the_slug_it_had(store: AnyStore
         Some(back),
         "taken again, for good"
     );
+}
+
+fn returned(app: &App) -> Delivery {
+    Delivery {
+        id: format!("return of {}", app.id),
+        at: NOON,
+        repository: app.repository,
+        fact: Fact::Returned {
+            app: app.id.clone(),
+            branch: "main".to_owned(),
+            commit: None,
+        },
+    }
+}
+
+pub(crate) async fn a_removed_app_is_remembered_until_it_is_brought_back(store: AnyStore) {
+    let blog = store.put_app(&app(1, "blog", "blog")).await.unwrap();
+    let shop = store.put_app(&app(1, "shop", "shop")).await.unwrap();
+    store.describe_app(&shop.id, "the shop").await.unwrap();
+    let value = |app: &App, class| Value {
+        app: app.id.clone(),
+        class,
+        name: VariableName::parse("MODE").unwrap(),
+        content: Content::Plain {
+            text: "fast".to_owned(),
+        },
+        updated_at: NOON,
+    };
+    for one in [&blog, &shop] {
+        store.put_value(&value(one, Class::Preview)).await.unwrap();
+    }
+    let production = environment(&shop.id.0, Kind::Production, "main");
+    save_first(&store, &production).await;
+
+    assert_eq!(store.removed_app(&shop.id).await.unwrap(), None);
+    store.delete_app(&shop.id, NOON).await.unwrap();
+    let removed = RemovedApp {
+        app: App {
+            description: "the shop".to_owned(),
+            ..shop.clone()
+        },
+        removed_at: NOON,
+    };
+    assert_eq!(store.removed_apps().await.unwrap(), [removed.clone()]);
+    let remembered = store.removed_app(&shop.id).await.unwrap();
+    assert_eq!(remembered, Some(removed.clone()));
+    assert!(
+        store
+            .values(&shop.id, Class::Preview)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        store.values(&blog.id, Class::Preview).await.unwrap().len(),
+        1
+    );
+    assert_eq!(
+        store.environments_of_app(&shop.id).await.unwrap(),
+        [production.clone()],
+        "whoever closes them must find them"
+    );
+
+    // Nothing of it comes to be by itself, however late it arrives.
+    assert_rejected(store.put_app(&shop).await, "local/shop is removed");
+    let late = value(&shop, Class::Production);
+    assert_rejected(store.put_value(&late).await, "local/shop is removed");
+    let born = preview(&shop.id.0, 1);
+    assert_rejected(store.save(save_of(&born)).await, "local/shop is removed");
+    let (closed, _) = save_next(&store, &production, "closed").await;
+    store.prune(NOON.plus(days(60))).await.unwrap();
+    assert_eq!(store.removed_apps().await.unwrap(), [removed.clone()]);
+
+    let back = store.bring_back(&removed.app, &returned(&shop)).await;
+    assert_eq!(back.unwrap(), removed.app);
+    assert_eq!(store.removed_apps().await.unwrap(), []);
+    assert_eq!(store.app(&shop.id).await.unwrap(), Some(removed.app));
+    assert_eq!(
+        store.pending(10).await.unwrap(),
+        [returned(&shop)],
+        "whoever starts its environments is told"
+    );
+    assert_eq!(
+        store.environments_of_app(&shop.id).await.unwrap(),
+        [closed],
+        "it finds what it had"
+    );
+    save_first(&store, &born).await;
+    let again = store.bring_back(&shop, &returned(&shop)).await;
+    assert_rejected(again, "local/shop is not removed");
 }
 
 pub(crate) async fn a_branch_keeps_its_number_for_ever(store: AnyStore) {

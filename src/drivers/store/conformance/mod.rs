@@ -56,6 +56,7 @@ macro_rules! conformance {
             apps::the_second_app_of_a_name_gets_a_suffix_for_ever,
             apps::a_deleted_apps_slug_stays_taken_for_thirty_days,
             apps::an_app_that_comes_back_finds_the_slug_it_had,
+            apps::a_removed_app_is_remembered_until_it_is_brought_back,
             apps::a_branch_keeps_its_number_for_ever,
             apps::a_pull_request_of_a_forge_keeps_the_forges_number,
             apps::values_are_kept_per_app_kind_and_name,

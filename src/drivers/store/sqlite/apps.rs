@@ -2,21 +2,23 @@
 //!
 //! An app is three records (by id; in the list; in its repository). A claim is two: one under the slug, whose
 //! being there is what makes the slug taken, and one under the app, so that an app which comes back within
-//! the 30 days finds the slug that it had.
+//! the 30 days finds the slug that it had. An app that is removed is one record, in a list of its own.
 
 use nestling_domain::{
-    app::{App, Repository},
+    app::{App, RemovedApp, Repository},
     ids::{AppId, RepositoryId, Timestamp},
     label::Slug,
+    record::Delivery,
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::{
     environments::{get, partition, put, remove},
-    keys,
+    inbox, keys,
     rows::{all, encode},
     trouble::Trouble,
+    values,
 };
 
 /// Suffixes that are tried for an app before it is refused: four hex digits meet another app's by chance only.
@@ -57,7 +59,18 @@ pub(super) fn repositories(database: &Connection) -> Result<Vec<Repository>, Tro
 
 /// Records an app under the slug that it holds, or claims one.
 pub(super) fn put_app(database: &Connection, wanted: &App) -> Result<App, Trouble> {
-    let mut app = wanted.clone();
+    must_not_be_removed(database, &wanted.id)?;
+    let app = match by_id(database, &wanted.id)? {
+        Some(old) => App {
+            description: old.description,
+            ..wanted.clone()
+        },
+        None => wanted.clone(),
+    };
+    write_app(database, app)
+}
+
+fn write_app(database: &Connection, mut app: App) -> Result<App, Trouble> {
     let old: Option<App> = by_id(database, &app.id)?;
     if let Some(old) = &old {
         app.slug = old.slug.clone();
@@ -153,11 +166,71 @@ pub(super) fn of_repository(database: &Connection, id: RepositoryId) -> Result<V
     Ok(apps)
 }
 
-/// Removes an app and marks its slug as free in 30 days.
+pub(super) fn describe(
+    database: &Connection,
+    id: &AppId,
+    description: &str,
+) -> Result<Option<App>, Trouble> {
+    let Some(app) = by_id(database, id)? else {
+        return Ok(None);
+    };
+    let description = description.to_owned();
+    write_app(database, App { description, ..app }).map(Some)
+}
+
+pub(super) fn all_removed(database: &Connection) -> Result<Vec<RemovedApp>, Trouble> {
+    let mut removed: Vec<RemovedApp> = partition(database, keys::REMOVED, "APP#")?;
+    removed.sort_by(|a, b| {
+        let key = |one: &RemovedApp| (one.app.owner.clone(), one.app.slug.to_string());
+        key(a).cmp(&key(b))
+    });
+    Ok(removed)
+}
+
+pub(super) fn removed(database: &Connection, id: &AppId) -> Result<Option<RemovedApp>, Trouble> {
+    get(database, keys::REMOVED, &keys::app(id))
+}
+
+/// Refuses what only an app may have that is there.
+pub(super) fn must_not_be_removed(database: &Connection, id: &AppId) -> Result<(), Trouble> {
+    match removed(database, id)? {
+        None => Ok(()),
+        Some(RemovedApp { app, .. }) => Err(Trouble::Rejected(format!(
+            "app {}/{} is removed: bring it back first",
+            app.owner, app.slug
+        ))),
+    }
+}
+
+/// Records a removed app as one that is there, with the delivery that tells so.
+pub(super) fn bring_back(
+    database: &Connection,
+    app: &App,
+    delivery: &Delivery,
+) -> Result<App, Trouble> {
+    if removed(database, &app.id)?.is_none() {
+        return Err(Trouble::Rejected(format!(
+            "app {}/{} is not removed",
+            app.owner, app.slug
+        )));
+    }
+    remove(database, keys::REMOVED, &keys::app(&app.id))?;
+    inbox::receive(database, delivery)?;
+    write_app(database, app.clone())
+}
+
+/// Removes an app with its values, remembers that, and marks its slug as free in 30 days.
 pub(super) fn delete(database: &Connection, id: &AppId, now: Timestamp) -> Result<(), Trouble> {
     let Some(app) = by_id(database, id)? else {
         return Ok(());
     };
+    let removed = RemovedApp {
+        app: app.clone(),
+        removed_at: now,
+    };
+    let body = encode("a removed app", &removed)?;
+    put(database, keys::REMOVED, &keys::app(id), &body)?;
+    values::delete_all(database, id)?;
     let pk = keys::app(id);
     remove(database, &pk, &pk)?;
     remove(database, keys::APPS, &keys::listed(&app))?;

@@ -8,7 +8,7 @@ use nestling_domain::{
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    history, keys,
+    apps, history, keys,
     rows::{all, encode, integer, natural, one, rows, several},
     trouble::Trouble,
 };
@@ -65,6 +65,9 @@ pub(super) fn save(
     let Prepared { save, body, .. } = prepared;
     let environment = &save.environment;
     let old_branch = meet_version(database, environment, save.expected)?;
+    if save.expected.is_none() {
+        apps::must_not_be_removed(database, &environment.app)?;
+    }
     answer_input(database, environment, save.input.as_ref())?;
     write_records(database, save, body, old_branch.as_deref())?;
     for (record, body) in save.deployments.iter().zip(&prepared.deployments) {

@@ -11,6 +11,8 @@ use nestling_domain::{
 
 /// The partition that lists all apps.
 pub(super) const APPS: &str = "APPS";
+/// The partition that lists all apps that are removed.
+pub(super) const REMOVED: &str = "REMOVED";
 /// The partition that lists all repositories.
 pub(super) const REPOSITORIES: &str = "REPOSITORIES";
 /// Where the environments by id begin, and the first key after them.

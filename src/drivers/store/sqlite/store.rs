@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use nestling_domain::{
-    app::{App, Repository, VariableName},
+    app::{App, RemovedApp, Repository, VariableName},
     environment::Environment,
     ids::{AppId, Class, EnvironmentId, Generation, InputId, RepositoryId, Timestamp},
     label::Slug,
@@ -198,6 +198,30 @@ impl Store for Sqlite {
 
     async fn apps_of_repository(&self, repository: RepositoryId) -> Result<Vec<App>, StoreError> {
         self.read(move |database| apps::of_repository(database, repository))
+            .await
+    }
+
+    async fn describe_app(&self, id: &AppId, description: &str) -> Result<Option<App>, StoreError> {
+        let id = id.clone();
+        let description = description.to_owned();
+        self.write(move |database| apps::describe(database, &id, &description))
+            .await
+    }
+
+    async fn removed_apps(&self) -> Result<Vec<RemovedApp>, StoreError> {
+        self.read(apps::all_removed).await
+    }
+
+    async fn removed_app(&self, id: &AppId) -> Result<Option<RemovedApp>, StoreError> {
+        let id = id.clone();
+        self.read(move |database| apps::removed(database, &id))
+            .await
+    }
+
+    async fn bring_back(&self, app: &App, delivery: &Delivery) -> Result<App, StoreError> {
+        let app = app.clone();
+        let delivery = delivery.clone();
+        self.write(move |database| apps::bring_back(database, &app, &delivery))
             .await
     }
 

@@ -8,11 +8,13 @@ use nestling_domain::{
 use rusqlite::Connection;
 
 use super::{
+    apps,
     rows::{all, encode},
     trouble::Trouble,
 };
 
 pub(super) fn put(database: &Connection, value: &Value) -> Result<(), Trouble> {
+    apps::must_not_be_removed(database, &value.app)?;
     let body = encode("a value", value)?;
     let sql = "INSERT INTO app_values (app, class, name, body) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (app, class, name) DO UPDATE SET body = excluded.body";
@@ -46,4 +48,11 @@ pub(super) fn delete(
         .prepare_cached(sql)?
         .execute([&app.0, class.name(), name.as_str()])?;
     Ok(gone > 0)
+}
+
+/// Removes all values of an app.
+pub(super) fn delete_all(database: &Connection, app: &AppId) -> Result<(), Trouble> {
+    let sql = "DELETE FROM app_values WHERE app = ?1";
+    database.prepare_cached(sql)?.execute([&app.0])?;
+    Ok(())
 }

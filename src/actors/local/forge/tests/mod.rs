@@ -194,6 +194,7 @@ fn words(fact: &Fact) -> String {
             let commit = commit.as_ref().map_or("-", Commit::short);
             format!("pr-{number} {branch} {trigger:?} {commit}")
         }
+        Fact::Returned { app, .. } => format!("returned {app}"),
     }
 }
 

@@ -362,3 +362,38 @@ impl World {
         self.forge = start(&self.folder, &self.store, &self.nudges);
     }
 }
+
+#[actix::test]
+async fn an_app_that_a_person_removed_is_found_and_not_recorded() {
+    let mut world = World::new();
+    let shop = Sample::with_app(world.path("shop"));
+    let package = r#"{"scripts":{"start":"node ."}}"#;
+    shop.commit("server/package.json", package, "Add the API");
+    let id = world.watch("shop").await;
+    let removed = AppId::derive(id, "server");
+    at_once(world.store.delete_app(&removed, clock::now()));
+
+    let main = shop.commit("server/index.js", "1", "Change the API");
+    let topic = shop.commit_on("topic", "1");
+    world.restart().await;
+    assert_eq!(open(world.head(id, Kind::Production).await), main);
+    assert_eq!(open(world.head(id, Kind::Preview(1)).await), topic);
+    assert_eq!(world.apps(), [r#"Static shop in """#]);
+    let asked = FindApps { repository: id };
+    let found = world.forge.send(asked).await.unwrap().unwrap();
+    let roots: Vec<&str> = found
+        .discovery
+        .apps
+        .iter()
+        .map(|app| app.root.as_str())
+        .collect();
+    assert_eq!(roots, ["", "server"]);
+    assert_eq!((found.branch.as_str(), found.commit), ("main", main));
+    assert_eq!(world.shorten(&found.place), "branch `main` of /repos/shop");
+    let asked = AppsAt {
+        repository: id,
+        commit: topic,
+    };
+    let held = world.forge.send(asked).await.unwrap().unwrap();
+    assert!(held.contains(&removed), "once it is back, it is held");
+}
