@@ -147,7 +147,7 @@ pub fn page(view: &AppView) -> Markup {
                 p.muted { (words::kind(view.kind)) " · " (view.place) }
                 @if !view.description.is_empty() { p { (view.description) } }
             }
-            a.button href=(paths::app_settings(&view.owner, &view.name)) { (icon(Icon::Lock)) "Secrets and variables" }
+            a.button href=(paths::app_settings(&view.owner, &view.name)) { (icon(Icon::Gear)) "Settings" }
         }
         (live(view))
     };

@@ -1,13 +1,17 @@
-//! An app's secrets and variables, for production and for previews.
+//! What people set of an app: its description, its secrets and variables for production and for previews, and its end.
 
 use maud::{Markup, html};
-use nestling_domain::{app::App, ids::Class};
+use nestling_domain::{
+    app::{App, LONGEST_DESCRIPTION},
+    ids::Class,
+};
 
 use super::{
     Visit,
     environment::settings::{Values, show},
+    parts::icons::{Icon, icon},
     paths,
-    shell::{Page, whole},
+    shell::{Page, token, whole},
 };
 use crate::messages::secrets::Listed;
 
@@ -20,6 +24,8 @@ pub struct AppSettingsView {
     pub owner: String,
     /// Its slug.
     pub name: String,
+    /// What people say about it.
+    pub description: String,
     /// The values of production.
     pub production: Values,
     /// The values of previews.
@@ -34,6 +40,7 @@ impl AppSettingsView {
             visit,
             owner: app.owner.clone(),
             name: app.slug.to_string(),
+            description: app.description.clone(),
             production: Values::of(app, Class::Production, production, &back),
             preview: Values::of(app, Class::Preview, preview, &back),
         }
@@ -44,11 +51,13 @@ impl AppSettingsView {
 pub fn page(view: &AppSettingsView) -> Markup {
     let body = html! {
         div.heading { div {
-            h1 { "Secrets and variables" }
-            p.muted { "What " (view.name) " gets in its environment, apart for production and for previews." }
+            h1 { "Settings" }
+            p.muted { "How " (view.name) " is described, and what it gets in its environment, apart for production and for previews." }
         } }
+        (description(view))
         (show(&view.production, &view.visit))
         (show(&view.preview, &view.visit))
+        (end(view))
     };
     let app = paths::app(&view.owner, &view.name);
     let crumbs = vec![
@@ -66,4 +75,38 @@ pub fn page(view: &AppSettingsView) -> Markup {
         topics: Vec::new(),
         body,
     })
+}
+
+fn description(view: &AppSettingsView) -> Markup {
+    html! {
+        section.block aria-labelledby="about" {
+            h2 id="about" { "Description" }
+            form.put method="post" action=(paths::describe_app(&view.owner, &view.name)) autocomplete="off" {
+                (token(&view.visit))
+                div.field.grow {
+                    label for="description" { "What people say about it" }
+                    input id="description" name="description" value=(view.description) maxlength=(LONGEST_DESCRIPTION) placeholder="Sells what the team makes";
+                }
+                button.button.primary type="submit" { "Save" }
+            }
+        }
+    }
+}
+
+/// Typing the name is the confirmation, so that it needs no script.
+fn end(view: &AppSettingsView) -> Markup {
+    html! {
+        section.block aria-labelledby="end" {
+            h2 id="end" { "Remove this app" }
+            p { "All of its environments close, with what they store, and its secrets and variables are deleted at once. It stays removed although its folder is still in the repository. The page of apps can bring it back, with its name for 30 days, and with its history and logs for their time." }
+            form.put method="post" action=(paths::remove_app(&view.owner, &view.name)) autocomplete="off" {
+                (token(&view.visit))
+                div.field {
+                    label for="confirm" { "Type " code { (view.name) } " to confirm" }
+                    input id="confirm" name="name" required spellcheck="false" autocapitalize="off";
+                }
+                button.button.danger type="submit" { (icon(Icon::Gone)) "Remove " (view.name) }
+            }
+        }
+    }
 }

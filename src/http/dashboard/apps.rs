@@ -1,13 +1,12 @@
-//! The first page: all apps, what waits, what is in trouble, and how to begin.
+//! The first page: all apps, what waits, what is in trouble, what was removed, and how to begin. And the same of one owner.
 
 use maud::{Markup, html};
 use nestling_domain::{
     announcement::{Status, status, tested},
-    app::{App, Repository},
+    app::{App, RemovedApp, Repository},
     deployment::{CommitInfo, Tests},
     environment::Environment,
     ids::{Kind, RepositoryId, Timestamp},
-    lifecycle::{State, Why},
     record::{PullRequest, PullRequestStatus},
 };
 use nestling_protocol::bundle;
@@ -31,6 +30,8 @@ pub struct RepositoryFacts<'a> {
     pub repository: &'a Repository,
     /// Its apps, each with all of its environments.
     pub apps: Vec<(&'a App, Vec<&'a Environment>)>,
+    /// Its apps that a person removed.
+    pub removed: Vec<&'a RemovedApp>,
     /// Its pull requests.
     pub pull_requests: Vec<&'a PullRequest>,
     /// Why no app was found in it, when none was.
@@ -42,6 +43,8 @@ pub struct RepositoryFacts<'a> {
 pub struct AppsView {
     /// The visit.
     pub visit: Visit,
+    /// Whose apps; `None` for all.
+    pub owner: Option<String>,
     /// What was searched for.
     pub query: String,
     /// The apps that match, by name.
@@ -52,6 +55,8 @@ pub struct AppsView {
     pub waiting: Vec<Waiting>,
     /// Repositories that cannot be read, or hold no app: name and reason.
     pub troubles: Vec<Trouble>,
+    /// Apps that a person removed, by name.
+    pub removed: Vec<Removed>,
 }
 
 /// An app on a card.
@@ -94,6 +99,19 @@ pub struct Waiting {
     pub branch: String,
 }
 
+/// An app that a person removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Owner and slug.
+    pub name: String,
+    /// Its repository and folder.
+    pub place: String,
+    /// When it was removed.
+    pub removed_at: Timestamp,
+    /// Where it is brought back.
+    pub path: String,
+}
+
 /// A repository that does not do what its owner may expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -116,6 +134,7 @@ impl AppsView {
         let mut cards = Vec::new();
         let mut waiting = Vec::new();
         let mut troubles = Vec::new();
+        let mut removed = Vec::new();
         for facts in repositories {
             let place = format!("{}/{}", facts.repository.owner, facts.repository.name);
             cards.extend(facts.apps.iter().map(|(app, environments)| {
@@ -130,7 +149,10 @@ impl AppsView {
                 branch: one.branch.clone(),
             }));
             let unreadable = facts.repository.trouble.as_deref();
-            let nothing = facts.nothing_found.filter(|_| facts.apps.is_empty());
+            let none = facts.apps.is_empty() && facts.removed.is_empty();
+            let nothing = facts.nothing_found.filter(|_| none);
+            let of_repository = facts.removed.iter();
+            removed.extend(of_repository.map(|one| Removed::of(facts.repository, one)));
             troubles.extend(unreadable.or(nothing).map(|reason| Trouble {
                 place,
                 reason: reason.to_owned(),
@@ -141,18 +163,25 @@ impl AppsView {
         let wanted = query.trim().to_lowercase();
         cards.retain(|card| card.searched().contains(&wanted));
         cards.sort_by(|a, b| a.name.cmp(&b.name));
+        removed.sort_by(|a, b| a.name.cmp(&b.name));
         AppsView {
             visit,
+            owner: None,
             query: query.trim().to_owned(),
             cards,
             any,
             waiting,
             troubles,
+            removed,
         }
     }
-}
 
-impl AppsView {
+    /// The address of the page.
+    fn path(&self) -> String {
+        let owner = self.owner.as_deref();
+        owner.map_or_else(|| paths::APPS.to_owned(), paths::owner)
+    }
+
     /// Shows what concerns the whole server, before what concerns a repository.
     pub fn warn(&mut self, troubles: Vec<troubles::Trouble>) {
         let bad = |trouble: troubles::Trouble| Trouble {
@@ -164,10 +193,23 @@ impl AppsView {
     }
 }
 
-fn capital(word: &str) -> String {
+/// A text that begins with a capital letter.
+pub fn capital(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
+}
+
+impl Removed {
+    fn of(repository: &Repository, removed: &RemovedApp) -> Self {
+        let app = &removed.app;
+        Removed {
+            name: format!("{}/{}", app.owner, app.slug),
+            place: words::place(repository, app),
+            removed_at: removed.removed_at,
+            path: paths::bring_back(&app.owner, app.slug.as_str()),
+        }
+    }
 }
 
 impl Card {
@@ -178,15 +220,6 @@ impl Card {
         addresses: &Addresses,
     ) -> Self {
         let production = environments.iter().find(|one| one.kind == Kind::Production);
-        let removed = |one: &Environment| {
-            matches!(
-                one.lifecycle.state,
-                State::Stopped {
-                    why: Why::Closed,
-                    ..
-                }
-            )
-        };
         Card {
             path: paths::app(&app.owner, app.slug.as_str()),
             name: app.slug.to_string(),
@@ -205,7 +238,7 @@ impl Card {
                 .unwrap_or_default(),
             previews: environments
                 .iter()
-                .filter(|one| one.kind != Kind::Production && !removed(one))
+                .filter(|one| one.kind != Kind::Production && !one.lifecycle.is_closed())
                 .count(),
         }
     }
@@ -217,12 +250,16 @@ impl Card {
 
 /// The page.
 pub fn page(view: &AppsView) -> Markup {
+    let title = match &view.owner {
+        Some(owner) => format!("Apps of {owner}"),
+        None => "Apps".to_owned(),
+    };
     let body = html! {
         div.heading {
-            h1 { "Apps" }
+            h1 { (title) }
             @if view.any {
                 search {
-                    form.search method="get" action=(paths::APPS) {
+                    form.search method="get" action=(view.path()) {
                         label.unseen for="q" { "Search apps" }
                         (icon(Icon::Search))
                         input id="q" type="search" name="q" value=(view.query) placeholder="Search apps" autocomplete="off" data-filter="[data-search]";
@@ -235,8 +272,12 @@ pub fn page(view: &AppsView) -> Markup {
     };
     whole(&Page {
         visit: Some(&view.visit),
-        title: "Apps",
-        crumbs: Vec::new(),
+        title: &title,
+        crumbs: view
+            .owner
+            .iter()
+            .map(|owner| (owner.clone(), view.path()))
+            .collect(),
         topics: vec!["*".to_owned()],
         body,
     })
@@ -251,13 +292,15 @@ fn live(view: &AppsView) -> Markup {
     html! {
         div id="apps" data-live {
             @for trouble in &view.troubles { (show_trouble(trouble)) }
-            @if !view.any { (empty(view.troubles.is_empty())) }
+            @if !view.any && view.removed.is_empty() { (empty(view.troubles.is_empty())) }
+            @if !view.any && !view.removed.is_empty() { p.empty { "All apps are removed." } }
             @if view.any && view.cards.is_empty() {
-                p.empty { "No app matches “" (view.query) "”. " a href=(paths::APPS) { "Show all apps" } }
+                p.empty { "No app matches “" (view.query) "”. " a href=(view.path()) { "Show all apps" } }
             }
             ul.cards { @for card in &view.cards { (show(card, view.visit.now)) } }
             p.empty data-no-match hidden { "No app matches." }
             @if !view.waiting.is_empty() { (waiting(view)) }
+            @if !view.removed.is_empty() { (removed(view)) }
         }
     }
 }
@@ -309,6 +352,27 @@ fn waiting(view: &AppsView) -> Markup {
                         }
                         (order(&view.visit, &paths::start_pull_request(one.repository, one.number), None, "button",
                             &html! { (icon(Icon::Play)) "Start" span.unseen { " pull request " (one.number) } }))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn removed(view: &AppsView) -> Markup {
+    html! {
+        section.block aria-labelledby="removed" {
+            h2 id="removed" { "Removed apps" }
+            p.muted { "They stay removed, whatever their repositories hold. One that is brought back has its name, history and logs again, but no secrets and variables." }
+            ul.rows {
+                @for one in &view.removed {
+                    li {
+                        div.grow {
+                            strong { (one.name) }
+                            p.muted.cut { (one.place) " · removed " (time::ago(one.removed_at, view.visit.now)) }
+                        }
+                        (order(&view.visit, &one.path, None, "button",
+                            &html! { (icon(Icon::Again)) "Bring back" span.unseen { " " (one.name) } }))
                     }
                 }
             }

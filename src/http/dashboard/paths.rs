@@ -3,6 +3,7 @@
 //! | method and path | page or form fields |
 //! |---|---|
 //! | `GET /` | [`super::apps`]; `?q=` searches |
+//! | `GET /{owner}` | [`super::apps`], those of one owner |
 //! | `GET /{owner}/{app}` | [`super::app`] |
 //! | `GET /{owner}/{app}/settings` | [`super::app_settings`] |
 //! | `GET /{owner}/{app}/{environment}` and `/deployments`, `/deployments/{n}`, `/logs`, `/tests`, `/settings` under it | [`super::environment`] |
@@ -11,6 +12,9 @@
 //! | `POST /{owner}/{app}/{environment}/{cancel,redeploy,stop,start}` | `csrf`, `key` (an idempotency key) |
 //! | `POST /{owner}/{app}/settings/values` | `csrf`, `class`, `name`, `text`, `secret` (`on` or absent), `back` (a path of ours) |
 //! | `POST /{owner}/{app}/settings/values/delete` | `csrf`, `class`, `name`, `back` |
+//! | `POST /{owner}/{app}/settings/description` | `csrf`, `description` |
+//! | `POST /{owner}/{app}/settings/remove` | `csrf`, `name` (the app's, typed) |
+//! | `POST /{owner}/{app}/bring-back` | `csrf` |
 //! | `POST /pull-requests/{repository}/{number}/start` | `csrf` |
 
 use std::fmt::Write as _;
@@ -23,6 +27,26 @@ use nestling_protocol::log::Log;
 
 /// The list of apps.
 pub const APPS: &str = "/";
+
+/// The apps of one owner.
+pub fn owner(owner: &str) -> String {
+    format!("/{}", segment(owner))
+}
+
+/// Where an app that was removed is brought back.
+pub fn bring_back(owner: &str, slug: &str) -> String {
+    format!("{}/bring-back", app(owner, slug))
+}
+
+/// Where an app is described.
+pub fn describe_app(owner: &str, slug: &str) -> String {
+    format!("{}/settings/description", app(owner, slug))
+}
+
+/// Where an app is removed.
+pub fn remove_app(owner: &str, slug: &str) -> String {
+    format!("{}/settings/remove", app(owner, slug))
+}
 
 /// An app's page.
 pub fn app(owner: &str, slug: &str) -> String {

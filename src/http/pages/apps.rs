@@ -1,10 +1,10 @@
-//! The first page, the page of an app, and its settings.
+//! The first page, the same of one owner, the page of an app, and its settings.
 
 use actix_web::{http::StatusCode, web};
 use nestling_domain::{app::App, ids::Class};
 
 use super::{
-    NoPageAnswer, Notice, Visitor,
+    ErrorView, NoPage, NoPageAnswer, Notice, Visitor,
     facts::{self, Known},
     page,
 };
@@ -14,14 +14,37 @@ use crate::http::{
         app::{self as app_page, AppView},
         app_settings::{self, AppSettingsView},
         apps::{self as apps_page, AppsView},
+        paths,
     },
     troubles,
 };
 
+/// How much is repeated of a name that is not there.
+const LONGEST_SHOWN: usize = 80;
+
 pub(super) async fn apps(visitor: Visitor) -> NoPageAnswer {
     let known = Known::read(&visitor.services).await?;
+    list(&visitor, &known, None).await
+}
+
+/// The apps of one owner.
+pub(super) async fn owner(path: web::Path<String>, visitor: Visitor) -> NoPageAnswer {
+    let owner = path.into_inner();
+    let known = Known::read(&visitor.services).await?.of_owner(&owner);
+    if known.is_empty() {
+        let shown: String = owner.chars().take(LONGEST_SHOWN).collect();
+        return Err(NoPage(ErrorView::NotFound(format!(
+            "Nobody called {shown:?} owns an app or a repository here. All apps are at {}.",
+            paths::APPS
+        ))));
+    }
+    list(&visitor, &known, Some(owner)).await
+}
+
+async fn list(visitor: &Visitor, known: &Known, owner: Option<String>) -> NoPageAnswer {
     let (asked, addresses) = (&visitor.asked, &visitor.services.addresses);
     let mut view = AppsView::of(&known.facts(), &asked.q, addresses, visitor.visit(None));
+    view.owner = owner;
     view.warn(troubles::of_server(&visitor.services).await?);
     Ok(asked.choose(|| apps_page::page(&view), || apps_page::fragment(&view)))
 }

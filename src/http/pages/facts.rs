@@ -2,7 +2,7 @@
 
 use nestling_domain::{
     announcement::{Announcement, Section, Site, tested},
-    app::{App, Repository},
+    app::{App, RemovedApp, Repository},
     deployment::Tests,
     environment::Environment,
     ids::{AppId, Class, EnvironmentId, Generation},
@@ -29,6 +29,7 @@ const NOTHING_FOUND: &str = "no app was found in it: an app is a folder with a m
 pub(super) struct Known {
     repositories: Vec<Repository>,
     apps: Vec<(App, Vec<Environment>)>,
+    removed: Vec<RemovedApp>,
     pull_requests: Vec<PullRequest>,
 }
 
@@ -48,8 +49,19 @@ impl Known {
         Ok(Known {
             repositories,
             apps,
+            removed: store.removed_apps().await?,
             pull_requests,
         })
+    }
+
+    /// What of it belongs to this owner.
+    pub(super) fn of_owner(mut self, owner: &str) -> Self {
+        self.repositories.retain(|one| one.owner == owner);
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.repositories.is_empty()
     }
 
     /// What is shown, one repository after another.
@@ -62,10 +74,14 @@ impl Known {
         let apps = self.apps.iter();
         let apps = apps.filter(|(app, _)| app.repository == repository.id);
         let pull_requests = self.pull_requests.iter();
+        let removed = self.removed.iter();
         RepositoryFacts {
             repository,
             apps: apps
                 .map(|(app, environments)| (app, environments.iter().collect()))
+                .collect(),
+            removed: removed
+                .filter(|one| one.app.repository == repository.id)
                 .collect(),
             pull_requests: pull_requests
                 .filter(|one| one.repository == repository.id)
@@ -85,9 +101,11 @@ pub(super) async fn announcement(
     };
     let repository = environment.repository;
     let store = &services.store;
-    let environments = store
+    let mut environments = store
         .environments_of_pull_request(repository, number)
         .await?;
+    let removed = store.removed_apps().await?;
+    environments.retain(|one| removed.iter().all(|removed| removed.app.id != one.app));
     let queue = queue(services).await?;
     let mut all = Vec::new();
     for environment in environments {

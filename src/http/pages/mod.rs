@@ -40,8 +40,21 @@ pub fn routes(config: &mut web::ServiceConfig) {
             "/pull-requests/{repository}/{number}/start",
             web::post().to(orders::start_pull_request),
         )
+        .route("/{owner}", web::get().to(apps::owner))
         .route("/{owner}/{app}", web::get().to(apps::app))
+        .route(
+            "/{owner}/{app}/bring-back",
+            web::post().to(orders::bring_back),
+        )
         .route("/{owner}/{app}/settings", web::get().to(apps::settings))
+        .route(
+            "/{owner}/{app}/settings/description",
+            web::post().to(orders::describe_app),
+        )
+        .route(
+            "/{owner}/{app}/settings/remove",
+            web::post().to(orders::remove_app),
+        )
         .route(
             "/{owner}/{app}/settings/values",
             web::post().to(orders::put_value),

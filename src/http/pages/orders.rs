@@ -6,7 +6,7 @@ use actix_web::{
     web,
 };
 use nestling_domain::{
-    app::VariableName,
+    app::{self, VariableName},
     ids::{InputId, RepositoryId},
     lifecycle::{Command, Event},
 };
@@ -14,8 +14,15 @@ use serde::Deserialize;
 
 use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, environment};
 use crate::{
-    http::{Services, api::find, auth::CsrfForm, dashboard::paths, problem::Problem},
+    http::{
+        Services,
+        api::find,
+        auth::CsrfForm,
+        dashboard::{apps::capital, paths},
+        problem::Problem,
+    },
     messages::{
+        apps::{Describe, Record, Remove},
         environment::{Apply, NotApplied},
         forge::StartWaiting,
         live::Touch,
@@ -135,6 +142,84 @@ pub(super) async fn delete_value(
     };
     services.secrets.delete.send(delete).await??;
     Ok(back_to(&ours(&form.back, &app.owner, app.slug.as_str())))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DescriptionForm {
+    description: String,
+}
+
+/// Replaces what people say about an app.
+pub(super) async fn describe_app(
+    path: web::Path<(String, String)>,
+    form: CsrfForm<DescriptionForm>,
+    visitor: Visitor,
+) -> NoPageAnswer {
+    let services = &visitor.services;
+    let app = find::app(services, &path.0, &path.1).await?;
+    let description = match app::description(&form.0.description) {
+        Ok(description) => description,
+        Err(error) => {
+            let text = capital(&error.to_string());
+            return apps::settings_with_notice(&visitor, &app, Notice { done: false, text }).await;
+        }
+    };
+    let describe = Describe {
+        app: app.id,
+        description,
+    };
+    services.apps.describe.send(describe).await??;
+    Ok(back_to(&paths::app(&app.owner, app.slug.as_str())))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RemoveForm {
+    #[serde(default)]
+    name: String,
+}
+
+/// Removes an app whose name was typed.
+pub(super) async fn remove_app(
+    path: web::Path<(String, String)>,
+    form: CsrfForm<RemoveForm>,
+    visitor: Visitor,
+) -> NoPageAnswer {
+    let services = &visitor.services;
+    let app = find::app(services, &path.0, &path.1).await?;
+    if form.0.name.trim() != app.slug.as_str() {
+        let text = format!(
+            "Nothing was removed: type {} to confirm, exactly so.",
+            app.slug
+        );
+        return apps::settings_with_notice(&visitor, &app, Notice { done: false, text }).await;
+    }
+    let remove = Remove {
+        app: app.id,
+        by: BY.to_owned(),
+    };
+    services.apps.remove.send(remove).await??;
+    Ok(back_to(paths::APPS))
+}
+
+/// Brings an app back that was removed.
+pub(super) async fn bring_back(
+    path: web::Path<(String, String)>,
+    _form: CsrfForm<NoFields>,
+    services: web::Data<Services>,
+) -> NoPageAnswer {
+    let (owner, slug) = path.into_inner();
+    let mut removed = services.store.removed_apps().await?.into_iter();
+    let found = removed.find(|one| one.app.owner == owner && one.app.slug.as_str() == slug);
+    if let Some(found) = found {
+        let record = Record {
+            repository: found.app.repository,
+            root: found.app.root,
+        };
+        services.apps.record.send(record).await??;
+    }
+    // Pressed twice, it is there already.
+    let app = find::app(&services, &owner, &slug).await?;
+    Ok(back_to(&paths::app(&app.owner, app.slug.as_str())))
 }
 
 #[derive(Debug, Deserialize)]

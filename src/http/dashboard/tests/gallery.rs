@@ -4,6 +4,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use nestling_domain::{
+    app::RemovedApp,
     deployment::Phase,
     environment::Environment,
     ids::Kind,
@@ -12,7 +13,7 @@ use nestling_domain::{
 use nestling_protocol::bundle;
 
 use super::{
-    sample::{Words, addresses, listed, visit},
+    sample::{Words, addresses, before, listed, visit},
     tabs::tabs,
 };
 use crate::http::dashboard::{
@@ -34,6 +35,14 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
         (
             "apps-no-match".to_owned(),
             apps::page(&all_apps(words, "zebra <b>")).into_string(),
+        ),
+        (
+            "apps-of-owner".to_owned(),
+            apps::page(&AppsView {
+                owner: Some("ada".to_owned()),
+                ..all_apps(words, "")
+            })
+            .into_string(),
         ),
         (
             "apps-empty".to_owned(),
@@ -124,10 +133,15 @@ fn all_apps(words: &Words, query: &str) -> AppsView {
         &mail,
         words.stopped(Why::Failed(words.failed(2))),
     )];
+    let gone = RemovedApp {
+        app: words.app("attic", "attic", bundle::Kind::Node),
+        removed_at: before(3 * 60),
+    };
     let pull_requests = words.pull_requests();
     let facts = |repository, apps, nothing_found| RepositoryFacts {
         repository,
         apps,
+        removed: Vec::new(),
         pull_requests: Vec::new(),
         nothing_found,
     };
@@ -140,6 +154,7 @@ fn all_apps(words: &Words, query: &str) -> AppsView {
     let repositories = [
         RepositoryFacts {
             pull_requests: pull_requests.iter().collect(),
+            removed: vec![&gone],
             ..facts(&storefront, apps, None)
         },
         facts(&broken, Vec::new(), None),
