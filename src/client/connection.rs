@@ -80,9 +80,7 @@ impl Connection {
         let key = key()?;
         let headers = [("idempotency-key", key.as_str())];
         let bytes = self.ask(Method::POST, path, Bytes::new(), &headers).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Failed::Refused(format!("the server's answer cannot be read: {error}"))
-        })
+        understood(&bytes)
     }
 
     /// Puts a value.
@@ -92,6 +90,24 @@ impl Connection {
         self.ask(Method::PUT, path, body.into(), &[])
             .await
             .map(drop)
+    }
+
+    /// Sends a value, and reads what came of it.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, Failed> {
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Failed::Unasked(format!("the order cannot be sent: {error}")))?;
+        let bytes = self.ask(Method::POST, path, body.into(), &[]).await?;
+        understood(&bytes)
+    }
+
+    /// Removes what is there, and reads what came of it.
+    pub(super) async fn remove<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
+        let bytes = self.ask(Method::DELETE, path, Bytes::new(), &[]).await?;
+        understood(&bytes)
     }
 
     /// Removes what is there.
@@ -176,6 +192,12 @@ impl Connection {
             ))),
         }
     }
+}
+
+/// The answer to an order.
+fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failed> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failed::Refused(format!("the server's answer cannot be read: {error}")))
 }
 
 /// What a file of the data folder holds beside the lines that explain it.

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 the server refused, or what was asked for does not run; 2 wrong usage, or no server.
 
+mod apps;
 mod connection;
 mod logs;
 mod orders;
@@ -69,12 +70,48 @@ pub enum Command {
     Start(OneEnvironment),
     /// Open an environment's address in the browser
     Open(OneEnvironment),
+    /// Apps: list them, remove one, bring one back
+    #[command(subcommand)]
+    App(Apps),
     /// Secrets of an app
     #[command(subcommand)]
     Secret(Values),
     /// Plain variables of an app
     #[command(subcommand)]
     Variable(Values),
+}
+
+/// What can be done with apps as a whole.
+#[derive(Debug, Subcommand)]
+pub enum Apps {
+    /// List the apps, and those that were removed
+    Ls {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
+    },
+    /// Bring back an app that was removed
+    Add {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
+        /// Its repository, by name or path
+        repository: String,
+        /// Its folder there; the root when not said
+        #[arg(default_value = "", hide_default_value = true)]
+        root: String,
+    },
+    /// Remove an app: all of its environments close, and it stays removed
+    Rm {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
+        /// Which app, e.g. local/shop
+        app: AppName,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// What can be done with secrets and variables.
@@ -228,6 +265,7 @@ async fn obey(command: Command, output: &mut Output<'_>) -> Result<(), Failed> {
             let connection = Connection::to(&one.to)?;
             orders::open(&connection, &one.environment, output).await
         }
+        Command::App(order) => apps::apps(order, output).await,
         Command::Secret(values) => values::values(values, "secrets", output).await,
         Command::Variable(values) => values::values(values, "variables", output).await,
     }
@@ -250,10 +288,15 @@ impl EnvironmentName {
     }
 }
 
+impl std::fmt::Display for AppName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.owner, self.app)
+    }
+}
+
 impl std::fmt::Display for EnvironmentName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let AppName { owner, app } = &self.app;
-        write!(f, "{owner}/{app}/{}", self.kind.name())
+        write!(f, "{}/{}", self.app, self.kind.name())
     }
 }
 

@@ -215,6 +215,49 @@ async fn values_are_listed_with_secrets_masked_and_removed() {
 }
 
 #[actix::test]
+async fn an_app_is_removed_listed_as_such_and_added_again() {
+    let world = World::start().await;
+    for name in ["blog", "shop"] {
+        let runner = world.deploy(&app(name), Kind::Production, 1).await;
+        runner.comes_up().await;
+    }
+    let (code, _, complaint) = says(&world, &["app", "rm", "local/shop"]).await;
+    assert_eq!(
+        (code, complaint.as_str()),
+        (
+            2,
+            "nestling: nobody can be asked here whether local/shop is to be removed: say --yes\n"
+        )
+    );
+    let (code, answer, _) = says(&world, &["app", "rm", "local/shop", "--yes"]).await;
+    assert_eq!(code, 0);
+    assert!(answer.starts_with("local/shop is removed: "), "{answer}");
+    let (code, _, complaint) = says(&world, &["app", "rm", "local/shop", "--yes"]).await;
+    assert_eq!(code, 1);
+    assert!(complaint.contains("local/shop is removed"), "{complaint}");
+    let (_, table, _) = says(&world, &["app", "ls"]).await;
+    let (_, port) = world
+        .services
+        .addresses
+        .preview_domain
+        .split_once(':')
+        .unwrap();
+    insta::assert_snapshot!(table.replace(port, "PORT"), @r"
+    APP         KIND     FOLDER     ADDRESS
+    local/blog  node     shop/blog  http://blog.localhost:PORT
+    local/shop  removed  shop/shop
+        to bring it back: nestling app add shop shop
+    ");
+    let (code, answer, _) = says(&world, &["app", "add", "shop", "shop"]).await;
+    assert_eq!(code, 0);
+    assert_eq!(
+        answer.replace(port, "PORT"),
+        "local/shop is there, at http://shop.localhost:PORT\n"
+    );
+    world.stop().await;
+}
+
+#[actix::test]
 async fn without_a_server_the_folder_and_the_command_are_named() {
     let world = World::start().await;
     let data = world.folder.path().display().to_string();
