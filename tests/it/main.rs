@@ -12,6 +12,7 @@
     reason = "what a story has met is part of what it proves"
 )]
 
+mod apps;
 mod bad_input;
 mod commits;
 mod demo;

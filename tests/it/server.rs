@@ -92,11 +92,24 @@ impl Server {
 
     /// What the server answers to who has its token.
     pub(crate) fn text(&self, path: &str) -> Option<String> {
+        let (status, body) = self.answer("GET", path, "")?;
+        (status == 200).then_some(body)
+    }
+
+    /// What comes of an order: the status, and the answer.
+    pub(crate) fn order(&self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
+        let (status, body) = self.answer(method, path, body).unwrap();
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    /// What the server answers to who has its token: the status, and the text.
+    pub(crate) fn answer(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let token = std::fs::read_to_string(self.data.join("api-token")).ok()?;
         let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.port,
-            token.trim()
+            token.trim(),
+            body.len()
         );
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(SOON)).ok()?;
@@ -104,7 +117,8 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.0 200").then(|| body.to_owned())
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
     }
 
     /// An environment as the API shows it; null while there is no server, or no such environment.
