@@ -129,6 +129,8 @@ impl Handler<Subscribe> for Live {
                 continue;
             };
             if sink.try_send(text.into()).is_ok() {
+                // Somebody who has missed a frame may ask again.
+                state.sinks.retain(|known| !known.same_channel(&sink));
                 state.sinks.push(sink.clone());
             }
         }

@@ -1,8 +1,14 @@
 //! `/v1/live`: a WebSocket over which a client watches apps. It says `{"subscribe": ["local/shop"]}` (or
 //! `["*"]`), is answered with one snapshot frame per topic and then gets what happens, each frame with its
-//! number. A client that does not keep up is closed with 1013 and subscribes anew.
+//! number. A client that misses a number subscribes to the topic again, which is answered with a new snapshot. One that
+//! does not keep up is closed with 1013 and subscribes anew. An app that is removed is told as a touch: it is there no more.
 
-use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
@@ -74,7 +80,7 @@ async fn live(
         auth,
         principal,
         session: session.clone(),
-        topics: BTreeSet::new(),
+        topics: BTreeMap::new(),
         frames: SelectAll::new(),
         heard: Instant::now(),
         _place: place,
@@ -93,7 +99,8 @@ struct Client {
     auth: web::Data<Auth>,
     principal: Principal,
     session: Session,
-    topics: BTreeSet<String>,
+    /// Weak, because a channel that the live actor drops has ended.
+    topics: BTreeMap<String, mpsc::WeakSender<Arc<str>>>,
     /// A channel per topic, so that one that fell behind is noticed.
     frames: SelectAll<Frames>,
     heard: Instant,
@@ -159,24 +166,19 @@ impl Client {
     }
 
     async fn subscribe(&mut self, topics: Vec<String>) -> Result<(), Option<CloseReason>> {
-        for topic in topics {
-            if self.topics.contains(&topic) {
-                continue;
-            }
-            if self.topics.len() >= MOST_TOPICS {
-                let reason = format!("at most {MOST_TOPICS} topics");
-                return Err(Some(closed(CloseCode::Policy, &reason)));
-            }
-            if !self.exists(&topic).await {
-                let shown: String = topic.chars().take(80).collect();
-                let refused =
-                    serde_json::json!({ "refused": shown, "why": "there is no such app" });
-                self.send(&refused.to_string()).await?;
-                continue;
-            }
-            let (sink, frames) = mpsc::channel(WAITING);
+        // Said twice in one breath, it is wanted once.
+        for topic in topics.into_iter().collect::<BTreeSet<String>>() {
+            let sink = match self.topics.get(&topic).map(mpsc::WeakSender::upgrade) {
+                Some(Some(sink)) => sink,
+                // It has fallen behind, and is told so in its turn.
+                Some(None) => continue,
+                None => match self.open(&topic).await? {
+                    Some(sink) => sink,
+                    None => continue,
+                },
+            };
             let order = Subscribe {
-                topics: vec![topic.clone()],
+                topics: vec![topic],
                 sink,
             };
             if self.services.live.subscribe.send(order).await.is_err() {
@@ -185,10 +187,29 @@ impl Client {
                     "restarting: subscribe again",
                 )));
             }
-            self.topics.insert(topic);
-            self.frames.push(frames_of(frames));
         }
         Ok(())
+    }
+
+    /// A channel for a topic that this client has not named before; `None` when there is no such topic.
+    async fn open(
+        &mut self,
+        topic: &str,
+    ) -> Result<Option<mpsc::Sender<Arc<str>>>, Option<CloseReason>> {
+        if self.topics.len() >= MOST_TOPICS {
+            let reason = format!("at most {MOST_TOPICS} topics");
+            return Err(Some(closed(CloseCode::Policy, &reason)));
+        }
+        if !self.exists(topic).await {
+            let shown: String = topic.chars().take(80).collect();
+            let refused = serde_json::json!({ "refused": shown, "why": "there is no such app" });
+            self.send(&refused.to_string()).await?;
+            return Ok(None);
+        }
+        let (sink, frames) = mpsc::channel(WAITING);
+        self.topics.insert(topic.to_owned(), sink.downgrade());
+        self.frames.push(frames_of(frames));
+        Ok(Some(sink))
     }
 
     /// Whether there is such a topic: names of nothing would stay in the live actor's table.

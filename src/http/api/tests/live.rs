@@ -57,6 +57,27 @@ async fn a_dashboard_watches_an_app_and_sees_what_happens_to_it_and_to_no_other(
             break;
         }
     }
+    // Had a frame been missing: the same topic again answers where its numbers stand.
+    socket.say(r#"{"subscribe": ["local/shop"]}"#).await;
+    let snapshot = loop {
+        let frame = socket.json().await;
+        if frame["snapshot"].is_string() {
+            break frame;
+        }
+        seq += 1;
+        assert_eq!(frame["seq"], seq, "{frame}");
+    };
+    assert_eq!(snapshot["seq"], seq);
+    let topic = "local/shop".to_owned();
+    world.services.live.touch.do_send(Touch { topic });
+    loop {
+        let frame = socket.json().await;
+        seq += 1;
+        assert_eq!(frame["seq"], seq, "each frame comes once: {frame}");
+        if frame["touched"] == "local/shop" {
+            break;
+        }
+    }
     world.stop().await;
 }
 
