@@ -10,6 +10,7 @@ use nestling::{
     drivers::sandbox::machine_init,
     server::{
         self, Ending,
+        check::{self, Verdict},
         progress::{Outcome, Progress, say},
     },
     telemetry,
@@ -50,6 +51,12 @@ enum Command {
     },
     /// Run the server as its configuration says
     Serve {
+        /// The configuration; config/default.toml documents every key
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Say of each thing that the server needs whether it is there, and what to do if not
+    Check {
         /// The configuration; config/default.toml documents every key
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
@@ -126,6 +133,7 @@ fn main() -> ExitCode {
             Config::load(config.as_deref(), std::env::vars()).map_err(Into::into),
             Kind::Serve,
         ),
+        Command::Check { config } => look(config.as_deref()),
         Command::Client(command) => ask(command),
         Command::Runner(arguments) => run_machine(arguments),
         Command::MachineInit { arguments } => machine_init(arguments),
@@ -217,6 +225,23 @@ fn end(outcome: Outcome) -> anyhow::Result<Ending> {
                 .collect();
             anyhow::bail!("not all environments run:\n    {}", reasons.join("\n    "))
         }
+    }
+}
+
+/// Fails when anything that is needed is missing.
+fn look(config: Option<&std::path::Path>) -> ExitCode {
+    let config = match Config::load(config, std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => return complain(&error.into()),
+    };
+    let findings = actix_web::rt::System::new().block_on(check::check(&config));
+    for finding in &findings {
+        say(&finding.to_string());
+    }
+    if findings.iter().any(|one| one.verdict == Verdict::Missing) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

@@ -72,7 +72,7 @@ impl Drivers {
 }
 
 /// Why it cannot listen, and what to do about it.
-fn not_bound(listen: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+pub(super) fn not_bound(listen: SocketAddr, error: &std::io::Error) -> anyhow::Error {
     let remedy =
         "choose another with --listen 127.0.0.1:PORT, or server.listen in the configuration";
     if error.kind() == std::io::ErrorKind::AddrInUse {
@@ -96,24 +96,33 @@ fn addresses(config: &Config, port: u16) -> Addresses {
 
 /// The machines of this data folder; those that live are adopted.
 async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::Result<Sandbox> {
-    let program = std::env::current_exe().context("could not find this very program")?;
-    let local = &config.machines.local;
-    let order = sandbox::Config {
-        isolation: match local.isolation {
-            Isolation::Auto => sandbox::Isolation::Sandbox,
-            Isolation::None => sandbox::Isolation::None,
-        },
-        egress_allow: local.egress_allow.clone(),
-        ..sandbox::Config::new(folder.to_owned(), program, socket.to_owned())
-    };
+    let order = sandbox_config(config, folder, socket)?;
     let holds = Sandbox::probe(&order).await.map_err(|reason| {
         anyhow::anyhow!("previews cannot be isolated here: {reason}. For your own code only, go on with --isolation none")
     })?;
-    match local.isolation {
+    match config.machines.local.isolation {
         Isolation::Auto => info!("{holds}"),
         Isolation::None => {
             warn!("isolation none: what runs here can read and change whatever you can. {holds}");
         }
     }
     Ok(Sandbox::open(order)?)
+}
+
+/// How machines are made with the data in this folder, and reach the server at this socket.
+pub(super) fn sandbox_config(
+    config: &Config,
+    folder: &Path,
+    socket: &Path,
+) -> anyhow::Result<sandbox::Config> {
+    let program = std::env::current_exe().context("could not find this very program")?;
+    let local = &config.machines.local;
+    Ok(sandbox::Config {
+        isolation: match local.isolation {
+            Isolation::Auto => sandbox::Isolation::Sandbox,
+            Isolation::None => sandbox::Isolation::None,
+        },
+        egress_allow: local.egress_allow.clone(),
+        ..sandbox::Config::new(folder.to_owned(), program, socket.to_owned())
+    })
 }

@@ -2,6 +2,7 @@
 
 mod actors;
 mod adopt;
+pub mod check;
 mod drivers;
 mod house;
 mod listeners;
