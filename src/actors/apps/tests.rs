@@ -273,3 +273,36 @@ async fn an_app_that_only_a_pull_request_holds_comes_back_there_only() {
     let none = story.house.store.environment(&production).await.unwrap();
     assert_eq!(none, None, "the default branch does not hold it");
 }
+
+#[actix::test]
+async fn an_app_that_comes_back_after_its_name_was_given_away_answers_at_another() {
+    let story = Story::begin().await;
+    let apps = story.start();
+    let remove = Remove {
+        app: story.shop.id.clone(),
+        by: "ann".into(),
+    };
+    apps.remove.send(remove).await.unwrap().unwrap();
+    for kind in KINDS {
+        story.until_nothing_is_left(kind).await;
+    }
+    let store = &story.house.store;
+    let later = clock::now().plus(Duration::from_hours(31 * 24));
+    store.prune(later).await.unwrap();
+    let heir = App {
+        slug: story.shop.slug.clone(),
+        ..app("heir")
+    };
+    assert_eq!(store.put_app(&heir).await.unwrap().slug.as_str(), "shop");
+
+    let record = Record {
+        repository: REPOSITORY,
+        root: "shop".into(),
+    };
+    let back = apps.record.send(record).await.unwrap().unwrap().app;
+    assert_ne!(back.slug, heir.slug);
+    for kind in KINDS {
+        let environment = story.until_runs(&story.shop, kind).await;
+        assert_eq!(environment.slug, back.slug, "it is reached at its new name");
+    }
+}
