@@ -210,13 +210,15 @@ async fn decide(
 }
 
 /// Refuses a hint for an environment of a removed app, however late it arrives: such an app comes back by a person's word.
+/// One that is not closed yet may hear it: its order to close wins over whatever it begins.
 async fn of_removed_app(
     store: &dyn Store,
     memory: &Memory,
     apply: &Apply,
     id: &EnvironmentId,
 ) -> Option<Decided> {
-    if !matches!(apply.event, Event::Hint { .. }) {
+    let closed = |record: &Arc<Record>| record.lifecycle.is_closed();
+    if !matches!(apply.event, Event::Hint { .. }) || !memory.record.as_ref().is_none_or(closed) {
         return None;
     }
     let known = memory.record.as_ref().map(|record| &record.app);
