@@ -117,11 +117,14 @@ fn bad_input_full_disk_of_the_server() {
 
 #[test]
 fn bad_input_full_disk_under_the_server_to_the_last_byte() {
+    // Goes last: what the server does at its end, it does there.
+    let disk;
     let mut world = World::new();
-    let Some(disk) = SmallDisk::under(&world.data()) else {
+    let Some(mounted) = SmallDisk::under(&world.data()) else {
         eprintln!("skipped: a small disk cannot be mounted here, which needs root");
         return;
     };
+    disk = mounted;
     world.set("NESTLING__BUILDS__MIN_FREE_MIB", "1");
     let shop = world.repository("shop", &[("index.html", "first")]);
     world.start();
@@ -182,7 +185,6 @@ fn bad_input_full_disk_under_the_server_to_the_last_byte() {
         world.serving("shop/production") == (second.clone(), false)
     });
     world.neighbour_serves();
-    world.end();
 }
 
 /// A file system of its own, small enough to be filled.
@@ -218,5 +220,7 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Whatever still runs there keeps it until it ends.
         let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+        // The story's folder could not go while this was in it.
+        let _ = self.0.parent().map(fs::remove_dir_all);
     }
 }
