@@ -17,7 +17,10 @@ if [ ${#packages[@]} -gt 0 ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
-if [ ! -d tests/browser/node_modules/playwright-core ]; then
-  npm ci --prefix tests/browser --no-audit --no-fund --ignore-scripts >/dev/null
-fi
+for needs in tests/browser tests/github; do
+  # npm writes that file last, and a changed lockfile is newer.
+  if [ ! "$needs/node_modules/.package-lock.json" -nt "$needs/package-lock.json" ]; then
+    npm ci --prefix "$needs" --no-audit --no-fund --ignore-scripts >/dev/null
+  fi
+done
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest

@@ -7,6 +7,7 @@ pub mod app;
 pub mod deployment;
 pub mod discovery;
 pub mod environment;
+pub mod github;
 pub mod history;
 pub mod ids;
 pub mod label;

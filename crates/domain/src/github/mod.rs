@@ -1,0 +1,12 @@
+//! What GitHub tells and is told, as far as it can be decided without asking anybody.
+
+mod command;
+mod payload;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+pub use command::{Command, NotACommand, commands};
+pub use webhook::{
+    CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook, read,
+};
