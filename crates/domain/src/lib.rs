@@ -13,6 +13,7 @@ pub mod ids;
 pub mod label;
 pub mod lifecycle;
 pub mod local_forge;
+pub mod policy;
 pub mod queue;
 pub mod record;
 pub mod submodule;

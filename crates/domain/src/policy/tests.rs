@@ -1,0 +1,248 @@
+//! What becomes of pull requests, as their people would tell it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn commit(n: u8) -> Commit {
+    Commit::parse(&format!("{n:040x}")).unwrap()
+}
+
+/// A pull request of a member that changes `web/page.html`.
+fn members(head: &Commit) -> PullRequest<'_> {
+    PullRequest {
+        head,
+        title: "Change the page",
+        message: "Change the page",
+        draft: false,
+        labels: &[],
+        bot: false,
+        author: Author::Member,
+        files: Some(&WORDS.page),
+        approved: None,
+        asked_for: false,
+    }
+}
+
+fn strangers(head: &Commit) -> PullRequest<'_> {
+    PullRequest {
+        author: Author::Outsider,
+        ..members(head)
+    }
+}
+
+struct Words {
+    page: Vec<String>,
+    api: Vec<String>,
+    preview: Vec<String>,
+    no_preview: Vec<String>,
+}
+
+static WORDS: std::sync::LazyLock<Words> = std::sync::LazyLock::new(|| Words {
+    page: vec!["web/page.html".into()],
+    api: vec!["web/page.html".into(), "api/main.rs".into()],
+    preview: vec!["Preview".into()],
+    no_preview: vec!["bug".into(), "no-preview".into()],
+});
+
+const RUNS: Verdict = Verdict::Run { secrets: true };
+
+#[test]
+fn a_members_pull_request_runs_with_secrets_and_so_does_its_draft() {
+    let (policy, head) = (Policy::default(), commit(1));
+    assert_eq!(policy.verdict(&members(&head)), RUNS);
+    let draft = PullRequest {
+        draft: true,
+        ..members(&head)
+    };
+    assert_eq!(policy.verdict(&draft), RUNS);
+}
+
+#[test]
+fn what_is_not_wanted_says_why_and_what_would_change_it() {
+    let policy = Policy {
+        drafts: false,
+        paths: Paths::parse(vec!["api/**".into()]).unwrap(),
+        ..Policy::default()
+    };
+    let head = commit(1);
+    let (base, labels) = (members(&head), &WORDS.no_preview);
+    let unwanted = [
+        PullRequest {
+            draft: true,
+            ..base
+        },
+        PullRequest { bot: true, ..base },
+        PullRequest {
+            title: "[Skip CI] Change",
+            ..base
+        },
+        PullRequest {
+            message: "Change [no ci]",
+            ..base
+        },
+        base,
+        PullRequest { labels, ..base },
+    ];
+    let reasons = unwanted.map(|asked| {
+        let verdict = policy.verdict(&asked);
+        let Verdict::Skip { why } = verdict else {
+            panic!("{verdict:?}");
+        };
+        why
+    });
+    insta::assert_snapshot!(reasons.join("\n"), @"
+    it is a draft, and drafts have no preview here: the label `preview`, or the comment `/preview`, makes one all the same
+    it was opened by a program: the label `preview`, or the comment `/preview`, makes one all the same
+    its title says `[skip ci]`: the label `preview`, or the comment `/preview`, makes one all the same
+    its head's message says `[no ci]`: the label `preview`, or the comment `/preview`, makes one all the same
+    none of the files that it changes is of this app (`api/**`): the label `preview`, or the comment `/preview`, makes one all the same
+    it has the label `no-preview`: remove it to get a preview
+    ");
+
+    let (labels, files) = (&WORDS.preview, Some(&*WORDS.api));
+    let wanted = [
+        PullRequest { files, ..base },
+        // Too many to be listed.
+        PullRequest {
+            files: None,
+            ..base
+        },
+        PullRequest {
+            labels,
+            draft: true,
+            ..base
+        },
+        PullRequest {
+            asked_for: true,
+            bot: true,
+            ..base
+        },
+    ];
+    for asked in wanted {
+        assert_eq!(policy.verdict(&asked), RUNS, "{asked:?}");
+    }
+}
+
+#[test]
+fn an_outsider_waits_until_this_very_commit_is_approved_and_sees_no_secret_then() {
+    let (policy, head, older) = (Policy::default(), commit(1), commit(2));
+    let asked = PullRequest {
+        labels: &WORDS.preview,
+        asked_for: true,
+        ..strangers(&head)
+    };
+    let waits = Verdict::Approval {
+        commit: head.clone(),
+    };
+    assert_eq!(
+        policy.verdict(&asked),
+        waits,
+        "a label or a wish is no approval"
+    );
+    let (approved, revoked) = (Some(&head), Some(&older));
+    let pushed = PullRequest {
+        approved: revoked,
+        ..asked
+    };
+    assert_eq!(policy.verdict(&pushed), waits, "a new push revokes it");
+    let approved = PullRequest { approved, ..asked };
+    assert_eq!(policy.verdict(&approved), Verdict::Run { secrets: false });
+}
+
+#[test]
+fn only_an_app_that_says_so_hands_secrets_to_an_approved_fork() {
+    let head = commit(1);
+    let asked = PullRequest {
+        approved: Some(&head),
+        ..strangers(&head)
+    };
+    for (outsiders, fork_secrets, secrets) in [
+        (Outsiders::Approve, true, true),
+        (Outsiders::Approve, false, false),
+        (Outsiders::WithoutSecrets, true, false),
+    ] {
+        let policy = Policy {
+            outsiders,
+            fork_secrets,
+            ..Policy::default()
+        };
+        assert_eq!(
+            policy.verdict(&asked),
+            Verdict::Run { secrets },
+            "{outsiders:?}"
+        );
+    }
+}
+
+#[test]
+fn a_preview_ends_by_age_unless_it_is_kept() {
+    let (policy, day) = (Policy::default(), Duration::from_hours(24));
+    assert!(!policy.has_aged(day * 13, &[], false));
+    assert!(policy.has_aged(day * 14, &[], false));
+    assert!(!policy.has_aged(day * 400, &[], true));
+    assert!(!policy.has_aged(day * 400, &["Keep".into()], false));
+}
+
+#[test]
+fn the_last_pattern_that_fits_a_file_decides() {
+    let paths = Paths::parse(
+        ["web/**", "!web/**/*.md", "web/README.md"]
+            .map(String::from)
+            .into(),
+    );
+    let paths = paths.unwrap();
+    let concerns = |file: &str| paths.concern(&[file.to_owned()]);
+    assert!(concerns("web/page.html") && concerns("web/a/b.html") && concerns("web/README.md"));
+    assert!(
+        !concerns("web/a/notes.md") && !concerns("api/main.rs") && !concerns("website/page.html")
+    );
+    let refused = Paths::parse(vec!["web/[".into()]).unwrap_err();
+    insta::assert_snapshot!(refused, @"`web/[` is not a pattern of files: unclosed character class; missing ']'");
+}
+
+#[test]
+fn a_policy_is_read_from_toml_and_an_unknown_key_is_refused() {
+    let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction-deploys = \"manual\"").unwrap();
+    assert_eq!(
+        (policy.drafts, policy.bots, policy.outsiders),
+        (false, false, Outsiders::Off)
+    );
+    assert_eq!(policy.production_deploys, Production::Manual);
+    let refused = toml::from_str::<Policy>("forks = true")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("unknown field `forks`, expected one of `drafts`"),
+        "{refused}"
+    );
+}
+
+proptest! {
+    /// Whatever else is true of it, an outsider's commit that nobody approved runs only where the app says so, and never
+    /// with secrets.
+    #[test]
+    fn no_strangers_code_runs_unapproved_or_meets_a_secret(
+        (drafts, bots, fork_secrets, draft, bot, asked_for) in any::<(bool, bool, bool, bool, bool, bool)>(),
+        outsiders in prop::sample::select(vec![Outsiders::Off, Outsiders::Approve, Outsiders::WithoutSecrets]),
+        approved in prop::option::of(1_u8..4),
+        labels in prop::collection::vec(prop::sample::select(vec!["preview", "no-preview", "keep", "bug"]), 0..4),
+    ) {
+        let policy = Policy { drafts, bots, outsiders, fork_secrets, ..Policy::default() };
+        let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
+        let (head, approved) = (commit(1), approved.map(commit));
+        let found = policy.verdict(&PullRequest {
+            draft,
+            labels: &labels,
+            bot,
+            approved: approved.as_ref(),
+            asked_for,
+            ..strangers(&head)
+        });
+        if let Verdict::Run { secrets } = found {
+            let is_approved = approved.as_ref() == Some(&head);
+            prop_assert!(outsiders == Outsiders::WithoutSecrets || outsiders == Outsiders::Approve && is_approved);
+            prop_assert!(!secrets || fork_secrets && is_approved && outsiders == Outsiders::Approve);
+        }
+    }
+}
