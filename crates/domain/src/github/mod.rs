@@ -7,6 +7,7 @@ mod tests;
 mod webhook;
 
 pub use command::{Command, NotACommand, commands};
+pub use payload::read;
 pub use webhook::{
-    CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook, read,
+    CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,
 };

@@ -151,7 +151,9 @@ struct RequestedAction<'a> {
     identifier: Cow<'a, str>,
 }
 
-pub(super) fn read(event: &str, body: &[u8]) -> Result<Webhook, Unreadable> {
+/// Reads a webhook: `event` is its `X-GitHub-Event` header. Events that are not ours are [`Says::Nothing`]; whatever else
+/// they hold is not looked at.
+pub fn read(event: &str, body: &[u8]) -> Result<Webhook, Unreadable> {
     let common: Common<'_> = parse(event, body)?;
     let action = common.action.as_deref();
     let says = says(event, action, body)?;

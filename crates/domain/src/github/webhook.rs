@@ -7,7 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::payload;
 use crate::ids::{Commit, RepositoryId};
 
 /// What is kept of one webhook.
@@ -184,10 +183,4 @@ pub enum Unreadable {
         /// What the parser says, with the field, line and column.
         source: serde_json::Error,
     },
-}
-
-/// Reads a webhook: `event` is its `X-GitHub-Event` header. Events that are not ours are [`Says::Nothing`]; whatever else
-/// they hold is not looked at.
-pub fn read(event: &str, body: &[u8]) -> Result<Webhook, Unreadable> {
-    payload::read(event, body)
 }
