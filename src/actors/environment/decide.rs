@@ -12,7 +12,10 @@ use nestling_domain::{
 };
 use tracing::{info, warn};
 
-use super::{Environment, Memory, Neighbours};
+use super::{
+    Environment, Neighbours,
+    memory::{Memory, read, read_history},
+};
 use crate::{
     drivers::{
         clock,
@@ -156,7 +159,7 @@ async fn decide(
         if !step.happened.is_empty() {
             let mut history = match memory.history.take() {
                 Some(history) => history,
-                None => match super::read_history(store, &id).await {
+                None => match read_history(store, &id).await {
                     Ok(history) => history,
                     Err(error) => return failed(&id, error),
                 },
@@ -197,7 +200,7 @@ async fn decide(
                     },
                 };
             }
-            Err(StoreError::Conflict(_)) => match super::read(store, &id).await {
+            Err(StoreError::Conflict(_)) => match read(store, &id).await {
                 Ok(current) => memory = current,
                 Err(error) => return failed(&environment.name(), error),
             },

@@ -5,80 +5,45 @@
 //! nothing and is quiet.
 
 mod decide;
+mod memory;
+mod neighbours;
 mod perform;
 mod route;
 mod task;
+mod watch;
 
-use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
     environment::Environment as Record,
-    history::History,
     ids::{EnvironmentId, Generation, Timestamp, Version},
-    lifecycle::{Effect, Event, Lane, Observation, Times},
+    lifecycle::{Effect, Event, Lane, Observation},
 };
 use nestling_protocol::report::Next;
 use tracing::{debug, error, warn};
 
+use memory::{Memory, read};
 use task::Task;
 
 use crate::{
-    drivers::{clock, store::Store},
+    drivers::clock,
     messages::{
         admission,
         environment::{Applied, Apply, Beat, Inspect, Inspected, Leave, NotApplied},
         environments::{Died, Quiet},
-        forge, live, machines,
-        routes::{Routes, Traffic},
     },
 };
 
+pub use neighbours::{Neighbours, Sockets, Tokens};
 pub use route::route;
 
 /// Before a load that failed is tried again, at first; doubled up to [`LOAD_AGAIN_MOST`].
 const LOAD_AGAIN: Duration = Duration::from_millis(200);
 /// The longest wait between two loads.
 const LOAD_AGAIN_MOST: Duration = Duration::from_secs(5);
-/// An environment that owes nothing leaves memory after this long without a message.
-const QUIET: Duration = Duration::from_mins(1);
-/// A machine whose runner was silent this long is lost: six heartbeats.
-const SILENT: Duration = Duration::from_mins(1);
 /// How often quiet and silence are looked at.
 const LOOK_ROUND: Duration = Duration::from_secs(10);
-/// How many history records are read: the two that a state can name, and a few for their neighbours.
-const HISTORY: usize = 6;
-
-/// What an environment needs of the rest of the house.
-pub struct Neighbours {
-    /// Records.
-    pub store: Arc<dyn Store>,
-    /// Machines.
-    pub machines: machines::Handle,
-    /// The forge.
-    pub forge: forge::Handle,
-    /// Slots.
-    pub admission: admission::Handle,
-    /// Dashboards.
-    pub live: live::Handle,
-    /// The gateway's table.
-    pub routes: Routes,
-    /// The gateway's proof and drain.
-    pub traffic: Arc<dyn Traffic>,
-    /// Figures.
-    pub times: Times,
-    /// How big machines are.
-    pub size: machines::Size,
-    /// Signs the first token of a generation's runner.
-    pub token: Box<Tokens>,
-    /// Where the sockets of a machine lie.
-    pub sockets: Box<Sockets>,
-}
-
-/// Signs the first token of a generation's runner.
-pub type Tokens = dyn Fn(&EnvironmentId, Generation) -> String;
-/// Says where the sockets of a machine lie.
-pub type Sockets = dyn Fn(&EnvironmentId, Generation) -> PathBuf;
 
 /// The actor of one environment.
 pub struct Environment {
@@ -99,15 +64,6 @@ pub struct Environment {
     /// The version of the record whose route the gateway has.
     routed: Option<Version>,
     leaving: bool,
-}
-
-/// What is a cache of the store: forgotten whenever an outcome is unknown.
-#[derive(Default)]
-struct Memory {
-    record: Option<Arc<Record>>,
-    /// Only while a deployment is on its way: thousands of environments just serve, and their history is read when
-    /// something happens to them.
-    history: Option<Arc<History>>,
 }
 
 struct InFlight {
@@ -265,58 +221,6 @@ impl Environment {
         });
     }
 
-    /// Watches every machine that the record names, and nothing else.
-    fn watch_machines(&mut self, record: &Record, now: Timestamp, ctx: &mut Context<Self>) {
-        let lifecycle = &record.lifecycle;
-        let launched = |generation: &Generation| {
-            lifecycle.named(*generation).is_some_and(|deployment| {
-                deployment.phase > nestling_domain::deployment::Phase::Launching
-            })
-        };
-        let wanted: Vec<Generation> = lifecycle
-            .world
-            .machines
-            .iter()
-            .copied()
-            .filter(launched)
-            .collect();
-        self.watching.retain(|generation, handle| {
-            let keep = wanted.contains(generation);
-            if !keep {
-                ctx.cancel_future(*handle);
-            }
-            keep
-        });
-        self.heard
-            .retain(|generation, _| wanted.contains(generation));
-        for generation in wanted {
-            self.heard.entry(generation).or_insert(now);
-            if self.watching.contains_key(&generation) {
-                continue;
-            }
-            let ended = self.neighbours.machines.watch.send(machines::Watch {
-                environment: self.id.clone(),
-                generation,
-            });
-            let handle = ctx.spawn(ended.into_actor(self).map(move |ended, actor, ctx| {
-                actor.watching.remove(&generation);
-                match ended {
-                    Ok(end) => {
-                        let lost = Observation::Lost {
-                            generation,
-                            reason: end.reason,
-                            retry: end.retry,
-                        };
-                        Self::tell_self(Event::Observed(lost), ctx);
-                    }
-                    // The machines actor itself is gone: watch again once it is back.
-                    Err(gone) => warn!(environment.id = %actor.id, "cannot watch machines: {gone}"),
-                }
-            }));
-            self.watching.insert(generation, handle);
-        }
-    }
-
     fn tell_self(event: Event, ctx: &mut Context<Self>) {
         let by = if event == Event::Tick {
             "clock"
@@ -331,37 +235,6 @@ impl Environment {
         });
     }
 
-    fn look_round(&mut self, ctx: &mut Context<Self>) {
-        let now = clock::now();
-        let silent: Vec<Generation> = self
-            .heard
-            .iter()
-            .filter(|(_, heard)| now.since(**heard) >= SILENT)
-            .map(|(generation, _)| *generation)
-            .collect();
-        for generation in silent {
-            self.heard.insert(generation, now);
-            let reason = format!("its runner has been silent for {} s", SILENT.as_secs());
-            Self::tell_self(
-                Event::Observed(Observation::Lost {
-                    generation,
-                    reason,
-                    retry: true,
-                }),
-                ctx,
-            );
-        }
-        let owes = self.memory.record.as_ref().is_some_and(|record| {
-            record.lifecycle.due_at().is_some() || !record.lifecycle.world.machines.is_empty()
-        });
-        if !owes && !self.leaving && now.since(self.last_message) >= QUIET {
-            self.quiet.do_send(Quiet {
-                id: self.id.clone(),
-                incarnation: self.incarnation,
-            });
-        }
-    }
-
     fn forget(&mut self, ctx: &mut Context<Self>) {
         self.memory = Memory::default();
         for (_, flight) in std::mem::take(&mut self.in_flight) {
@@ -374,24 +247,6 @@ impl Environment {
             ctx.cancel_future(handle);
         }
     }
-}
-
-async fn read(
-    store: &dyn Store,
-    id: &EnvironmentId,
-) -> Result<Memory, crate::drivers::store::StoreError> {
-    Ok(Memory {
-        record: store.environment(id).await?.map(Arc::new),
-        history: None,
-    })
-}
-
-async fn read_history(
-    store: &dyn Store,
-    id: &EnvironmentId,
-) -> Result<Arc<History>, crate::drivers::store::StoreError> {
-    let newest = store.deployments(id, None, HISTORY).await?;
-    Ok(Arc::new(History::of(newest)))
 }
 
 impl Actor for Environment {

@@ -1,0 +1,47 @@
+//! Who an environment speaks to, and what it is told of the house.
+
+use std::{path::PathBuf, sync::Arc};
+
+use nestling_domain::{
+    ids::{EnvironmentId, Generation},
+    lifecycle::Times,
+};
+
+use crate::{
+    drivers::store::Store,
+    messages::{
+        admission, forge, live, machines,
+        routes::{Routes, Traffic},
+    },
+};
+
+/// What an environment needs of the rest of the house.
+pub struct Neighbours {
+    /// Records.
+    pub store: Arc<dyn Store>,
+    /// Machines.
+    pub machines: machines::Handle,
+    /// The forge.
+    pub forge: forge::Handle,
+    /// Slots.
+    pub admission: admission::Handle,
+    /// Dashboards.
+    pub live: live::Handle,
+    /// The gateway's table.
+    pub routes: Routes,
+    /// The gateway's proof and drain.
+    pub traffic: Arc<dyn Traffic>,
+    /// Figures.
+    pub times: Times,
+    /// How big machines are.
+    pub size: machines::Size,
+    /// Signs the first token of a generation's runner.
+    pub token: Box<Tokens>,
+    /// Where the sockets of a machine lie.
+    pub sockets: Box<Sockets>,
+}
+
+/// Signs the first token of a generation's runner.
+pub type Tokens = dyn Fn(&EnvironmentId, Generation) -> String;
+/// Says where the sockets of a machine lie.
+pub type Sockets = dyn Fn(&EnvironmentId, Generation) -> PathBuf;
