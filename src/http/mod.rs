@@ -10,6 +10,7 @@ pub mod pages;
 pub mod problem;
 pub mod runner;
 pub mod troubles;
+pub mod unmatched;
 #[cfg(test)]
 pub(crate) mod world;
 

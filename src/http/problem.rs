@@ -81,6 +81,16 @@ impl Problem {
         )
     }
 
+    /// 405: there is such a thing, and this cannot be asked of it.
+    pub fn wrong_method(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong-method",
+            "this cannot be asked of it",
+            detail,
+        )
+    }
+
     /// 409: it cannot be done as things stand.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(

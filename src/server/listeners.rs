@@ -13,6 +13,7 @@ use crate::http::{
     gateway::{Gateway, Grants},
     health, live, pages,
     runner::{self, Runners},
+    unmatched,
 };
 
 /// Threads that answer requests; all decisions are made on one more.
@@ -65,6 +66,7 @@ pub(super) fn for_people(
             .configure(api::routes)
             .configure(live::routes)
             .configure(pages::routes)
+            .wrap(from_fn(unmatched::head))
             .wrap(from_fn(auth::guard))
             .wrap(from_fn(health::count))
             .wrap(gateway.clone())

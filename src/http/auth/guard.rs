@@ -38,7 +38,14 @@ const OPEN: [&str; 9] = [
 const BLOBS: &str = "/runner/v1/blobs/";
 const ASSETS: &str = "/assets/";
 /// Where programs go: refusals there are problems, elsewhere pages.
-const PROGRAMS: [&str; 4] = ["/v1/", "/admin/v1/", "/metrics", "/runner/v1/"];
+const PROGRAMS: [&str; 6] = [
+    "/v1/",
+    "/admin/v1/",
+    "/metrics",
+    "/runner/v1/",
+    "/healthz",
+    "/readyz",
+];
 /// The query parameter of the printed link.
 const TOKEN: &str = "token";
 /// Where a session ends.
@@ -227,7 +234,8 @@ fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || path.starts_with(BLOBS) || is_asset
 }
 
-fn for_programs(request: &HttpRequest) -> bool {
+/// Whether a request goes where programs go.
+pub(in crate::http) fn for_programs(request: &HttpRequest) -> bool {
     PROGRAMS
         .iter()
         .any(|start| request.path().starts_with(start))

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest;
 
+pub(super) use guard::for_programs;
 pub use guard::{Principal, guard};
 pub use sessions::CsrfForm;
 

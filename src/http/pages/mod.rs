@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{
     Services,
-    auth::{Auth, Principal},
+    auth::{Auth, Principal, for_programs},
     dashboard::{
         Notice, Visit, assets,
         error::{self, ErrorView},
@@ -26,6 +26,7 @@ use super::{
     },
     gateway::Grants,
     problem::Problem,
+    unmatched,
 };
 use crate::drivers::clock;
 
@@ -237,7 +238,10 @@ async fn signing_in() -> HttpResponse {
     page(StatusCode::OK, &sign_in_page::page(None))
 }
 
-async fn nothing() -> NoPageAnswer {
+async fn nothing(request: HttpRequest) -> NoPageAnswer {
+    if for_programs(&request) {
+        return Ok(unmatched::for_program(&request));
+    }
     Err(NoPage(ErrorView::NotFound(
         "There is no such page.".to_owned(),
     )))

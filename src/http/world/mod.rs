@@ -17,7 +17,7 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 use actix_web::{
-    App as Site, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, web,
+    App as Site, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, web,
 };
 use nestling_domain::{
     app::{App, Repository},
@@ -36,6 +36,7 @@ use super::{
     auth::{self, Auth},
     health, live,
     runner::{self, RunnerTokens as _, Runners},
+    unmatched,
 };
 use crate::{
     actors::{apps::Apps, intake::Intake, logging::Logging, secrets::Secrets},
@@ -342,6 +343,10 @@ fn for_people(
             .configure(live::routes)
             .route("/", web::get().to(page))
             .route("/forms/rename", web::post().to(form))
+            .default_service(web::to(async |request: HttpRequest| {
+                unmatched::for_program(&request)
+            }))
+            .wrap(from_fn(unmatched::head))
             .wrap(from_fn(auth::guard))
             .wrap(from_fn(health::count))
     })

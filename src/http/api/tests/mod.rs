@@ -4,4 +4,5 @@ mod apps;
 mod environments;
 mod live;
 mod logs;
+mod unmatched;
 mod values;
