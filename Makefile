@@ -13,7 +13,7 @@ help: ## say what can be made
 build: needs-build ## build the one binary
 	$(CARGO) build --locked
 
-demo: build needs-run ## two sample apps, in production and in a pull request, come alive on this machine
+demo: needs-run build ## two sample apps, in production and in a pull request, come alive on this machine
 	$(NESTLING) demo
 
 test: tools ## install what the tests need, then run them all

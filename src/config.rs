@@ -1,5 +1,9 @@
 //! Configuration: `config/default.toml` is the documentation; layers replace single keys of it.
 
+mod layers;
+#[cfg(test)]
+mod tests;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,8 +13,20 @@ use std::{
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
+use layers::{defaults, leaves, read, set, value_of};
+
 /// Every key with its default and its comment.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
+/// The runner, its shell and Node begin with so much memory, in MiB.
+const LEAST_MEMORY: u64 = 64;
+/// Node alone has a dozen threads.
+const LEAST_PROCESSES: u64 = 32;
+/// Node alone opens some thirty files.
+const LEAST_FILES: u64 = 64;
+/// The smallest app with its log, in MiB.
+const LEAST_DISK: u64 = 8;
+/// The shortest limit that is one.
+const LEAST_SPAN: Duration = Duration::from_secs(1);
 /// What environment variables of ours begin with.
 const PREFIX: &str = "NESTLING__";
 
@@ -274,93 +290,43 @@ impl Config {
                 path.display().to_string()
             })
         };
-        Value::Table(table)
+        let config: Config = Value::Table(table)
             .try_into()
             .map_err(|error: toml::de::Error| ConfigError::Value {
                 place: place(),
                 reason: error.to_string(),
-            })
-    }
-}
-
-fn defaults() -> Result<Table, ConfigError> {
-    DEFAULT
-        .parse()
-        .map_err(|error: toml::de::Error| ConfigError::Value {
-            place: "config/default.toml".into(),
-            reason: error.to_string(),
-        })
-}
-
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// A variable's text as the value it would be in a file; what is not one is a string.
-fn value_of(text: &str) -> Value {
-    let parsed: Option<Table> = format!("value = {text}").parse().ok();
-    parsed
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
-}
-
-/// Every key of a table in the form `section.key`, with its value.
-fn leaves(table: &Table) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    for (name, value) in table {
-        match value {
-            Value::Table(inner) => found.extend(
-                leaves(inner)
-                    .into_iter()
-                    .map(|(key, value)| (format!("{name}.{key}"), value)),
-            ),
-            Value::String(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Array(_) => {
-                found.push((name.clone(), value.clone()));
-            }
+            })?;
+        match config.too_little() {
+            Some(reason) => Err(ConfigError::Value {
+                place: place(),
+                reason,
+            }),
+            None => Ok(config),
         }
     }
-    found
-}
 
-fn set(table: &mut Table, place: &str, key: &str, value: Value) -> Result<(), ConfigError> {
-    let unknown = |table: &Table| ConfigError::Unknown {
-        place: place.to_owned(),
-        key: key.to_owned(),
-        nearest: nearest(table, key),
-    };
-    let whole = table.clone();
-    let mut inner = &mut *table;
-    let mut parts: Vec<&str> = key.split('.').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        let Some(Value::Table(next)) = inner.get_mut(part) else {
-            return Err(unknown(&whole));
-        };
-        inner = next;
+    /// What is set below its minimum: nothing could run with it, and each deployment would say something else.
+    fn too_little(&self) -> Option<String> {
+        let (local, limits) = (&self.machines.local, &self.limits);
+        let numbers = [
+            ("machines.local.memory_mib", local.memory_mib, LEAST_MEMORY),
+            ("machines.local.processes", local.processes, LEAST_PROCESSES),
+            ("machines.local.files", local.files, LEAST_FILES),
+            ("machines.local.disk_mib", local.disk_mib, LEAST_DISK),
+        ];
+        let number = numbers.into_iter().find(|(_, value, least)| value < least);
+        let spans = [
+            ("limits.setup", limits.setup),
+            ("limits.test", limits.test),
+            ("limits.start", limits.start),
+            ("limits.healthy", limits.healthy),
+            ("blobs.max_age", self.blobs.max_age),
+        ];
+        let span = spans.into_iter().find(|(_, span)| *span < LEAST_SPAN);
+        number
+            .map(|(key, value, least)| format!("{key} is {value}, and must be {least} at least"))
+            .or_else(|| span.map(|(key, _)| format!("{key} must be 1s at least")))
     }
-    match inner.get_mut(last) {
-        Some(Value::Table(_)) | None => Err(unknown(&whole)),
-        Some(known) => {
-            *known = value;
-            Ok(())
-        }
-    }
-}
-
-fn nearest(table: &Table, key: &str) -> String {
-    leaves(table)
-        .into_iter()
-        .map(|(known, _)| known)
-        .min_by_key(|known| strsim::damerau_levenshtein(known, key))
-        .unwrap_or_default()
 }
 
 /// Reads `90s`, `15m`, `12h`, `30d` or `500ms`.
@@ -385,61 +351,4 @@ fn parse_span(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(unit).map(Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none() -> std::iter::Empty<(String, String)> {
-        std::iter::empty()
-    }
-
-    #[test]
-    fn the_defaults_are_a_configuration_and_every_key_is_read() {
-        let config = Config::load(None, none()).unwrap();
-        assert_eq!(config.server.listen.port(), 4100);
-        // Each key taken away must be missed: a key that nobody reads is not documentation.
-        for (key, _) in leaves(&defaults().unwrap()) {
-            let mut table = defaults().unwrap();
-            let mut inner = &mut table;
-            let (path, last) = key.rsplit_once('.').unwrap();
-            for part in path.split('.') {
-                let Some(Value::Table(next)) = inner.get_mut(part) else {
-                    panic!("{key}")
-                };
-                inner = next;
-            }
-            inner.remove(last);
-            let read: Result<Config, _> = Value::Table(table).try_into();
-            assert!(read.is_err(), "nobody reads {key}");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_key_names_the_nearest_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("nestling.toml");
-        std::fs::write(&file, "[server]\nlisten_on = \"127.0.0.1:1\"\n").unwrap();
-        let error = Config::load(Some(&file), none()).unwrap_err().to_string();
-        assert!(error.ends_with(r#"there is no key "server.listen_on"; the nearest one is "server.listen" (config/default.toml lists them all)"#), "{error}");
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file_and_says_where_it_is_wrong() {
-        let variables = |value: &str| {
-            vec![("NESTLING__LIMITS__SETUP".to_owned(), value.to_owned())].into_iter()
-        };
-        assert_eq!(
-            Config::load(None, variables("90s")).unwrap().limits.setup,
-            Duration::from_secs(90)
-        );
-        let error = Config::load(None, variables("soon"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("\"soon\" is not a span of time: write 500ms, 90s, 15m, 12h or 30d"),
-            "{error}"
-        );
-    }
 }
