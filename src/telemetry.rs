@@ -13,6 +13,12 @@ pub fn begin(log: &Log, alone: bool) {
     } else {
         "warn"
     };
+    // What a stranger sends that is no HTTP is answered, and is no error of ours.
+    let level = if level.contains("actix_http") {
+        level.to_owned()
+    } else {
+        format!("{level},actix_http=off")
+    };
     let filter = EnvFilter::try_new(level);
     let trouble = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));

@@ -84,7 +84,7 @@ const STORIES: &[Story] = &[
             );
             assert_eq!(
                 world.watch(&sandbox, "shop", 1).reason,
-                "there is no such machine"
+                "its machine is gone: it ended while no server was there to see why"
             );
             assert!(
                 world.environment("shop").join("state/starts").exists(),

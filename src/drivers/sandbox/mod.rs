@@ -228,7 +228,8 @@ impl Sandbox {
         known
             .and_then(|machine| verdict::read(&machine))
             .unwrap_or_else(|| End {
-                reason: "there is no such machine".to_owned(),
+                reason: "its machine is gone: it ended while no server was there to see why"
+                    .to_owned(),
                 retry: true,
             })
     }
