@@ -2,7 +2,8 @@
 
 use super::{AppName, Failed, Output, connection::Connection, output::Table};
 use crate::http::api::views::{
-    AppsPage, EnvironmentView, EnvironmentsPage, TestsView, TroubleView, TroublesView, WaitingView,
+    AppsPage, EnvironmentView, EnvironmentsPage, QueueView, TestsView, TroubleView, TroublesView,
+    WaitingView,
 };
 
 /// Items asked for at a time.
@@ -27,6 +28,7 @@ pub(super) async fn ps(
         environments.extend(of_app);
         waiting.extend(waits);
     }
+    let queue = queue(connection, &environments).await?;
     let TroublesView { troubles } = connection.get("/v1/troubles").await?;
     if connection.json {
         let all = serde_json::json!({ "environments": environments, "waiting": waiting, "troubles": troubles });
@@ -34,7 +36,7 @@ pub(super) async fn ps(
     }
     let any = !environments.is_empty() || !waiting.is_empty();
     if any {
-        output.table(&table(&environments, &waiting))?;
+        output.table(&table(&environments, &waiting, &queue))?;
     } else {
         output.line("no environments yet: an app is found by what its repository holds")?;
     }
@@ -93,7 +95,24 @@ async fn of_app(
     }
 }
 
-fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
+/// The environments that wait for a build slot, next first; asked only when one does.
+async fn queue(
+    connection: &Connection,
+    environments: &[EnvironmentView],
+) -> Result<Vec<String>, Failed> {
+    if !environments.iter().any(is_queued) {
+        return Ok(Vec::new());
+    }
+    let queue: QueueView = connection.get("/v1/queue").await?;
+    let waiting = queue.waiting.into_iter().map(|build| build.environment);
+    Ok(waiting.collect())
+}
+
+fn is_queued(environment: &EnvironmentView) -> bool {
+    environment.status == "queued"
+}
+
+fn table(environments: &[EnvironmentView], waiting: &[WaitingView], queue: &[String]) -> Table {
     let mut table = Table::new(&["ENVIRONMENT", "STATUS", "COMMIT", "TESTS", "ADDRESS"]);
     for environment in environments {
         let newest = environment.next.as_ref().or(environment.serving.as_ref());
@@ -116,7 +135,8 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
                 String::new()
             },
         ];
-        table.row(cells, notes(environment));
+        let place = is_queued(environment).then(|| place(environment, queue));
+        table.row(cells, place.into_iter().chain(notes(environment)).collect());
     }
     for waits in waiting {
         let cells = vec![waits.name.clone(), "waiting".to_owned()];
@@ -128,6 +148,15 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
         table.row([cells, vec![String::new(); 3]].concat(), vec![note, remedy]);
     }
     table
+}
+
+/// Where a queued environment stands, in the words of its page.
+fn place(environment: &EnvironmentView, queue: &[String]) -> String {
+    let ahead = queue.iter().position(|name| *name == environment.name);
+    ahead.map_or_else(
+        || "waits a moment before the next try".to_owned(),
+        nestling_domain::queue::place,
+    )
 }
 
 /// What people should know of it, most urgent first.

@@ -91,6 +91,15 @@ impl<B: Ord + Clone, G: Ord + Clone> Queue<B, G> {
     }
 }
 
+/// What people are told about a build in the queue with so many `ahead` of it.
+pub fn place(ahead: usize) -> String {
+    match ahead {
+        0 => "next in line for a build slot".to_owned(),
+        1 => "1 build goes before it".to_owned(),
+        more => format!("{more} builds go before it"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

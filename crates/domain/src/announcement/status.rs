@@ -5,6 +5,7 @@ use nestling_protocol::report::Exit;
 use crate::{
     deployment::{Cause, Deployment, Failed, Phase, Shown, Tests},
     lifecycle::{Lifecycle, State, Why},
+    queue,
 };
 
 /// Where an environment stands, for people.
@@ -168,9 +169,7 @@ fn coming(
 
 fn queued(next: &Deployment, ahead: Option<usize>) -> String {
     match ahead {
-        Some(0) => "next in line for a build slot".to_owned(),
-        Some(1) => "1 build goes before it".to_owned(),
-        Some(more) => format!("{more} builds go before it"),
+        Some(ahead) => queue::place(ahead),
         None if next.not_before.is_some() => "waits a moment before the next try".to_owned(),
         None => "waits for a build slot".to_owned(),
     }
