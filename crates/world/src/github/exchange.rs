@@ -1,0 +1,132 @@
+//! One request from its arrival to its answer, with the faults that a story ordered, the ledger, and GitHub's own
+//! description beside it.
+
+use serde_json::Value;
+
+use super::{
+    auth::{self, Who},
+    faults::Fault,
+    ledger::Asked,
+    limits, routes,
+    state::State,
+    wire::{Answer, Body, Request},
+};
+
+/// What comes back.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// An answer.
+    Answered(Answer),
+    /// The connection is cut before there is an answer.
+    Cut,
+    /// Nothing, ever.
+    Silence,
+}
+
+pub(crate) fn exchange(state: &mut State, request: &Request) -> Outcome {
+    let fault = state
+        .faults
+        .for_request(request.method.as_str(), &request.path);
+    let ordered = fault.and_then(|fault| refusal(state, request, fault));
+    let on_order = ordered.is_some() || fault == Some(Fault::NoAnswer);
+    let (who, answer) = match ordered {
+        Some(answer) => (name(state, request), answer),
+        None if fault == Some(Fault::NoAnswer) => (name(state, request), Answer::empty()),
+        None => routes::answer(state, request),
+    };
+    let answer = dressed(state, answer);
+    if !on_order {
+        describe(state, request, &answer);
+    }
+    let silent = matches!(
+        fault,
+        Some(Fault::NoAnswer | Fault::Hangs | Fault::LostAnswer)
+    );
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&request.query)
+        .finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let asked = Asked {
+        at: state.now(),
+        method: request.method.to_string(),
+        target: format!("{}{mark}{query}", request.path),
+        who,
+        status: if silent { 0 } else { answer.status },
+    };
+    state.ledger.requests.push(asked);
+    match fault {
+        Some(Fault::NoAnswer | Fault::Hangs) => Outcome::Silence,
+        Some(Fault::LostAnswer) => Outcome::Cut,
+        _ => Outcome::Answered(answer),
+    }
+}
+
+/// What GitHub says when something goes wrong before a request has any effect.
+fn refusal(state: &mut State, request: &Request, fault: Fault) -> Option<Answer> {
+    let answer = match fault {
+        Fault::Status(401) => Answer::error(401, "Bad credentials"),
+        Fault::Status(403) => auth::inaccessible(),
+        Fault::Status(404) => Answer::not_found(),
+        Fault::Status(429) => {
+            let mut answer = limits::secondary(60);
+            answer.status = 429;
+            answer
+        }
+        Fault::Status(status) => Answer::error(status, "Server Error"),
+        Fault::SecondaryLimit(seconds) => limits::secondary(seconds),
+        Fault::PrimaryLimit => {
+            let (who, now) = (name(state, request), state.now());
+            let rate = state.limits.exhaust(&who, now);
+            limits::primary(&who, rate)
+        }
+        Fault::NoAnswer | Fault::LostAnswer | Fault::Hangs => return None,
+    };
+    Some(answer)
+}
+
+fn name(state: &State, request: &Request) -> String {
+    auth::identify(state, request).map_or("nobody".into(), |who: Who| who.name())
+}
+
+/// Headers that every answer has.
+fn dressed(state: &State, answer: Answer) -> Answer {
+    let count = state.ledger.requests.len();
+    answer
+        .with("x-github-media-type", "github.v3; format=json")
+        .with("x-github-request-id", format!("MODEL:{count:08X}"))
+        .with("x-github-api-version-selected", "2022-11-28")
+}
+
+fn describe(state: &mut State, request: &Request, answer: &Answer) {
+    let Some(description) = state.description else {
+        return;
+    };
+    let body = match &answer.body {
+        Body::Json(body) => Some(body),
+        Body::Nothing => None,
+        // Pages and raw files are no part of the description.
+        Body::Other(..) => return,
+    };
+    let rest = match request.segments.as_slice() {
+        // GitHub answers to numbers everywhere, although it describes names only.
+        [first, _, rest @ ..] if first == "repositories" => Some(rest),
+        _ => None,
+    };
+    let encoded = |part: &String| part.replace('/', "%2F");
+    let path = match rest {
+        Some(rest) => {
+            let parts: Vec<String> = rest.iter().map(encoded).collect();
+            format!("/repos/owner/name/{}", parts.join("/"))
+        }
+        None => request.path.clone(),
+    };
+    let sent = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let method = request.method.as_str();
+    let sent = if request.body.is_empty() {
+        Value::Object(serde_json::Map::default())
+    } else {
+        sent
+    };
+    let wrong = description.exchange(method, &path, &sent, &request.query, answer.status, body);
+    state.ledger.violations.extend(wrong);
+}

@@ -1,0 +1,187 @@
+//! Faults to order: what goes wrong next, where, and how often.
+
+use std::time::Duration;
+
+use super::state::State;
+
+/// What goes wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This status, with GitHub's usual words; nothing has happened.
+    Status(u16),
+    /// The secondary rate limit, with `Retry-After` in seconds; nothing has happened.
+    SecondaryLimit(u32),
+    /// The primary rate limit is used up; nothing has happened.
+    PrimaryLimit,
+    /// Nothing happens, and no answer ever comes.
+    NoAnswer,
+    /// It happens, and the connection is cut before the answer.
+    LostAnswer,
+    /// It happens, and no answer ever comes.
+    Hangs,
+}
+
+/// What goes wrong with a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It does not get through; the delivery log says so.
+    Failed,
+    /// It is not even in the delivery log, as in GitHub's bad hours.
+    Silent,
+    /// It comes twice, under the same number.
+    Twice,
+    /// It is kept back until [`State::release_webhooks`], and comes after later ones then.
+    Late,
+}
+
+/// How often an order applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// So often.
+    Only(u32),
+    /// Until the orders are cleared.
+    Always,
+}
+
+#[derive(Debug)]
+struct Order<T> {
+    method: String,
+    path: Vec<String>,
+    what: T,
+    left: Times,
+}
+
+/// All orders.
+#[derive(Debug, Default)]
+pub struct Faults {
+    answers: Vec<Order<Fault>>,
+    webhooks: Vec<Order<Loss>>,
+    /// Added to every answer.
+    pub latency: Duration,
+}
+
+impl Faults {
+    /// Orders a fault of requests: `"POST /repos/*/*/issues/*/comments"`, where `*` is any one part of the path, at the
+    /// end `**` is any rest, and `*` as the method is any method.
+    pub fn answer(&mut self, route: &str, fault: Fault, times: Times) {
+        let (method, path) = route.split_once(' ').unwrap_or(("*", route));
+        self.answers.push(Order {
+            method: method.to_owned(),
+            path: parts(path),
+            what: fault,
+            left: times,
+        });
+    }
+
+    /// Orders a fault of webhooks of this event: `"pull_request"`, or `*` for any.
+    pub fn webhook(&mut self, event: &str, loss: Loss, times: Times) {
+        self.webhooks.push(Order {
+            method: event.to_owned(),
+            path: Vec::new(),
+            what: loss,
+            left: times,
+        });
+    }
+
+    /// Everything is well again.
+    pub fn clear(&mut self) {
+        *self = Faults::default();
+    }
+
+    /// What is to go wrong with this request; counts as done.
+    pub(crate) fn for_request(&mut self, method: &str, path: &str) -> Option<Fault> {
+        let path = parts(path);
+        let fits = |order: &Order<Fault>| {
+            (order.method == "*" || order.method == method) && matches(&order.path, &path)
+        };
+        take(&mut self.answers, fits)
+    }
+
+    /// What is to go wrong with this event; counts as done.
+    pub(crate) fn for_event(&mut self, event: &str) -> Option<Loss> {
+        let fits = |order: &Order<Loss>| order.method == "*" || order.method == event;
+        take(&mut self.webhooks, fits)
+    }
+}
+
+impl State {
+    /// Orders a fault of requests, as [`Faults::answer`] says.
+    pub fn order(&mut self, route: &str, fault: Fault, times: Times) {
+        self.faults.answer(route, fault, times);
+    }
+}
+
+fn take<T: Copy>(orders: &mut Vec<Order<T>>, fits: impl Fn(&Order<T>) -> bool) -> Option<T> {
+    let place = orders.iter().position(fits)?;
+    let order = orders.get_mut(place)?;
+    let what = order.what;
+    if let Times::Only(left) = &mut order.left {
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            orders.remove(place);
+        }
+    }
+    Some(what)
+}
+
+fn parts(path: &str) -> Vec<String> {
+    let path = path.trim_matches('/');
+    path.split('/').map(str::to_owned).collect()
+}
+
+fn matches(pattern: &[String], path: &[String]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (Some((any, [])), _) if any == "**" => true,
+        (Some((wanted, pattern)), Some((part, path))) => {
+            (wanted == "*" || wanted == part) && matches(pattern, path)
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_for_its_route_and_its_times() {
+        let mut faults = Faults::default();
+        faults.answer(
+            "POST /repos/*/*/deployments",
+            Fault::Status(502),
+            Times::Only(2),
+        );
+        let mut ask = |method: &str, path: &str| faults.for_request(method, path);
+        assert_eq!(ask("GET", "/repos/acme/shop/deployments"), None);
+        assert_eq!(ask("POST", "/repos/acme/shop/deployments/7/statuses"), None);
+        assert_eq!(
+            ask("POST", "/repos/acme/shop/deployments"),
+            Some(Fault::Status(502))
+        );
+        assert_eq!(
+            ask("POST", "/repos/acme/other/deployments"),
+            Some(Fault::Status(502))
+        );
+        assert_eq!(ask("POST", "/repos/acme/shop/deployments"), None);
+    }
+
+    #[test]
+    fn an_order_for_any_rest_stays_until_it_is_cleared() {
+        let mut faults = Faults::default();
+        faults.answer("* /repos/**", Fault::NoAnswer, Times::Always);
+        assert!(
+            faults
+                .for_request("GET", "/repos/acme/shop/pulls")
+                .is_some()
+        );
+        assert!(faults.for_request("PATCH", "/repos/a").is_some());
+        assert!(faults.for_request("GET", "/app").is_none());
+        faults.clear();
+        assert!(
+            faults
+                .for_request("GET", "/repos/acme/shop/pulls")
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! An App proves who it is, and its tokens allow what they say.
+
+use anyhow::Result;
+use hyper::Method;
+use nestling_world::github::{Level, Selection};
+use serde_json::json;
+
+use crate::support::{SHOP, World, permissions};
+
+#[tokio::test]
+async fn an_app_is_known_by_its_jwt() -> Result<()> {
+    let world = World::start()?;
+    let app = world.get("/app", &world.jwt()?).await?.expect(200);
+    assert_eq!(
+        (&app["slug"], &app["installations_count"]),
+        (&json!("nestling"), &json!(1))
+    );
+    let list = world
+        .get("/app/installations", &world.jwt()?)
+        .await?
+        .expect(200);
+    assert_eq!(list[0]["id"], world.installation);
+    let one = format!("/app/installations/{}", world.installation);
+    assert_eq!(
+        world.get(&one, &world.jwt()?).await?.expect(200)["account"]["login"],
+        "acme"
+    );
+    let here = world
+        .get(&format!("/repos/{SHOP}/installation"), &world.jwt()?)
+        .await?
+        .expect(200);
+    assert_eq!(here["id"], world.installation);
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_jwt_that_is_not_right_is_refused_in_githubs_words() -> Result<()> {
+    let world = World::start()?;
+    let now = world.github.look(|state| state.clock.now()) / 1000;
+    let sign = |claims| world.github.act(|github| github.sign(world.app, &claims));
+    let app = world.app;
+    for (claims, status, words) in [
+        (
+            json!({ "iss": app, "iat": now, "exp": now + 3600 }),
+            401,
+            "too far in the future",
+        ),
+        (
+            json!({ "iss": app, "iat": now - 700, "exp": now - 100 }),
+            401,
+            "must be a numeric value",
+        ),
+        (
+            json!({ "iss": app, "iat": now + 300, "exp": now + 500 }),
+            401,
+            "'Issued at' claim",
+        ),
+        (
+            json!({ "iss": 1, "iat": now, "exp": now + 60 }),
+            404,
+            "Integration not found",
+        ),
+    ] {
+        let reply = world.get("/app", &sign(claims)?).await?;
+        assert_eq!(reply.status, status);
+        assert!(reply.message().contains(words), "{}", reply.body);
+    }
+    let old = world.jwt()?;
+    world.github.act(|github| github.revoke_key(world.app))?;
+    let reply = world.get("/app", &old).await?;
+    assert_eq!(
+        (reply.status, reply.message()),
+        (401, "A JSON web token could not be decoded")
+    );
+    world.get("/app", &world.jwt()?).await?.expect(200);
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_token_reaches_what_it_was_made_for_and_no_longer_than_an_hour() -> Result<()> {
+    let world = World::start()?;
+    let other = world
+        .github
+        .act(|github| github.create_repository("acme/other", true, &[("a", "b")]))?;
+    let narrow = json!({ "repository_ids": [world.shop], "permissions": { "contents": "read" } });
+    let token = world.narrowed(narrow).await?;
+    world
+        .get(&format!("/repos/{SHOP}/branches/main"), &token)
+        .await?
+        .expect(200);
+    assert_eq!(world.get("/repos/acme/other", &token).await?.status, 404);
+    assert_eq!(
+        world
+            .get(&format!("/repositories/{other}"), &token)
+            .await?
+            .status,
+        404
+    );
+    let listed = world
+        .get("/installation/repositories", &token)
+        .await?
+        .expect(200);
+    assert_eq!(
+        (&listed["total_count"], &listed["repositories"][0]["id"]),
+        (&json!(1), &json!(world.shop))
+    );
+    let refused = world.get(&format!("/repos/{SHOP}/pulls"), &token).await?;
+    assert_eq!(
+        (refused.status, refused.message()),
+        (403, "Resource not accessible by integration")
+    );
+    assert_eq!(
+        refused.header("x-accepted-github-permissions"),
+        "pull_requests=read"
+    );
+
+    world.github.act(|github| github.clock.advance(3_599_000));
+    world
+        .get(&format!("/repos/{SHOP}"), &token)
+        .await?
+        .expect(200);
+    world.github.act(|github| github.clock.advance(1_000));
+    let over = world.get(&format!("/repos/{SHOP}"), &token).await?;
+    assert_eq!((over.status, over.message()), (401, "Bad credentials"));
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_token_cannot_be_made_for_what_was_not_granted() -> Result<()> {
+    let world = World::start()?;
+    let stranger = world
+        .github
+        .act(|github| github.create_repository("rob/diary", true, &[("a", "b")]))?;
+    let path = format!("/app/installations/{}/access_tokens", world.installation);
+    for (body, words) in [
+        (
+            json!({ "permissions": { "contents": "write" } }),
+            "The permissions requested are not granted",
+        ),
+        (
+            json!({ "repository_ids": [stranger] }),
+            "at least one repository that does not exist",
+        ),
+        (
+            json!({ "repositories": ["diary"] }),
+            "at least one repository that does not exist",
+        ),
+    ] {
+        let reply = world.post(&path, &world.jwt()?, body).await?;
+        assert_eq!(reply.status, 422);
+        assert!(reply.message().contains(words), "{}", reply.body);
+    }
+    assert_eq!(
+        world
+            .get("/repos/rob/diary", &world.token().await?)
+            .await?
+            .status,
+        404
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_suspended_or_removed_installation_allows_nothing() -> Result<()> {
+    let world = World::start()?;
+    let token = world.token().await?;
+    let path = format!("/app/installations/{}/access_tokens", world.installation);
+    world
+        .github
+        .act(|github| github.suspend(world.installation))?;
+    for reply in [
+        world.get(&format!("/repos/{SHOP}"), &token).await?,
+        world.post(&path, &world.jwt()?, json!({})).await?,
+    ] {
+        assert_eq!(
+            (reply.status, reply.message()),
+            (403, "This installation has been suspended")
+        );
+    }
+    world
+        .github
+        .act(|github| github.unsuspend(world.installation))?;
+    world
+        .get(&format!("/repos/{SHOP}"), &token)
+        .await?
+        .expect(200);
+    world
+        .github
+        .act(|github| github.uninstall(world.installation))?;
+    assert_eq!(
+        world.get(&format!("/repos/{SHOP}"), &token).await?.status,
+        401
+    );
+    assert_eq!(
+        world.post(&path, &world.jwt()?, json!({})).await?.status,
+        404
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn only_selected_repositories_are_reached() -> Result<()> {
+    let world = World::start()?;
+    let (other, second, installation) = world.github.act(|github| -> Result<_> {
+        let other = github.create_repository("ann/notes", true, &[("a", "b")])?;
+        let second = github.create_repository("ann/code", true, &[("a", "b")])?;
+        let installation = github.install(world.app, "ann", Selection::Selected([other].into()))?;
+        Ok((other, second, installation))
+    })?;
+    let path = format!("/app/installations/{installation}/access_tokens");
+    let made = world
+        .post(&path, &world.jwt()?, json!({}))
+        .await?
+        .expect(201);
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(made["repository_selection"], "selected");
+    assert_eq!(world.get("/repos/ann/code", token).await?.status, 404);
+    world
+        .github
+        .act(|github| github.select(installation, second))?;
+    world.get("/repos/ann/code", token).await?.expect(200);
+    world
+        .github
+        .act(|github| github.deselect(installation, other))?;
+    assert_eq!(world.get("/repos/ann/notes", token).await?.status, 404);
+    world.finish()
+}
+
+#[tokio::test]
+async fn reading_is_not_writing() -> Result<()> {
+    let world = World::start()?;
+    let mut weak = permissions();
+    weak.insert("checks".into(), Level::Read);
+    world
+        .github
+        .act(|github| github.grant(world.installation, weak))?;
+    let token = world.token().await?;
+    let run = json!({ "name": "preview", "head_sha": "main" });
+    let refused = world
+        .post(&format!("/repos/{SHOP}/check-runs"), &token, run)
+        .await?;
+    assert_eq!(
+        (refused.status, refused.message()),
+        (403, "Resource not accessible by integration")
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
+    let world = World::start()?;
+    let manifest = json!({
+        "name": "Nest of Acme",
+        "url": "https://nest.example",
+        "hook_attributes": { "url": "https://nest.example/github/webhook" },
+        "redirect_url": "http://127.0.0.1:1/github/created",
+        "default_permissions": { "contents": "read", "checks": "write" },
+        "default_events": ["pull_request"],
+    });
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("manifest", &manifest.to_string())
+        .append_pair("state", "a&b");
+    let request = hyper::Request::post(world.url("/organizations/acme/settings/apps/new"));
+    let page = world.send(request.body(form.finish().into())?).await?;
+    let text = String::from_utf8(page.raw.to_vec())?;
+    let link = text
+        .split("href=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap();
+    let link = link.replace("&amp;", "&");
+    assert!(link.ends_with("&state=a%26b"), "{link}");
+    let code = link
+        .split("code=")
+        .nth(1)
+        .and_then(|rest| rest.split('&').next())
+        .unwrap();
+    let path = format!("/app-manifests/{code}/conversions");
+    let made = world
+        .ask(Method::POST, &path, None, None)
+        .await?
+        .expect(201);
+    assert_eq!(
+        (&made["slug"], &made["owner"]["login"]),
+        (&json!("nest-of-acme"), &json!("acme"))
+    );
+    assert!(
+        made["pem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN RSA PRIVATE KEY-----")
+    );
+    assert_eq!(
+        world.ask(Method::POST, &path, None, None).await?.status,
+        404
+    );
+    world.finish()
+}
