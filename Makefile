@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools bench soak mutants deps clean-demo
+.PHONY: help demo build test check tools github-model bench soak mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -26,6 +26,9 @@ check: ## format, lints and documentation, as CI wants them
 
 tools: needs-build ## install what the tests need beside Rust, Node and Python (Debian: needs root once)
 	scripts/tools.sh
+
+github-model: needs-build ## a model of GitHub to try things by hand, without an account (ARGS="--listen … --webhook …")
+	$(CARGO) run --locked -p nestling-world --bin github-model -- $(ARGS)
 
 bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh
