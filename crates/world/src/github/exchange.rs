@@ -1,6 +1,7 @@
 //! One request from its arrival to its answer, with the faults that a story ordered, the ledger, and GitHub's own
 //! description beside it.
 
+use anyhow::Result;
 use serde_json::Value;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     ledger::Asked,
     limits, routes,
     state::State,
+    webhooks::Outbox,
     wire::{Answer, Body, Request},
 };
 
@@ -21,6 +23,19 @@ pub enum Outcome {
     Cut,
     /// Nothing, ever.
     Silence,
+}
+
+impl State {
+    /// GitHub without a socket and without a thread: a story asks by [`State::ask`], carries the webhooks itself
+    /// ([`State::take_webhooks`]) and moves the clock, so that nothing happens but by its order.
+    pub fn in_process() -> Result<Self> {
+        State::new("http://github.invalid".into(), Outbox::default())
+    }
+
+    /// Asks as a program does.
+    pub fn ask(&mut self, request: &Request) -> Outcome {
+        exchange(self, request)
+    }
 }
 
 pub(crate) fn exchange(state: &mut State, request: &Request) -> Outcome {

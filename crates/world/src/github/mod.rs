@@ -49,6 +49,7 @@ pub use state::{
     DeploymentStatus, Installation, Label, Level, Output, Permissions, PullRequest, Reaction,
     Repository, Role, Selection, Sent, State, Token,
 };
+pub use webhooks::Letter;
 pub use wire::{Answer, Body, Request};
 
 /// What a story waits for at most: longer than a delivery that nobody answers takes.
@@ -122,9 +123,9 @@ impl Model {
         look(&self.shared.peek())
     }
 
-    /// Asks without a socket: the same model, in process.
+    /// Asks without a socket.
     pub fn ask(&self, request: &Request) -> Outcome {
-        exchange::exchange(&mut self.shared.lock(), request)
+        self.shared.lock().ask(request)
     }
 
     /// Waits until GitHub knows something; an error says what it never knew.

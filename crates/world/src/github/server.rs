@@ -76,12 +76,12 @@ async fn answer(
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let request = Request::new(head.method, target, head.headers, body);
-    if let Some(order) = smart_http::Order::read(&request) {
-        return Ok(smart_http::answer(&shared, &request, order).await);
-    }
     let latency = shared.peek().faults.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
+    }
+    if let Some(order) = smart_http::Order::read(&request) {
+        return smart_http::answer(&shared, &request, order).await;
     }
     // git runs under the lock, so not on the thread that serves everybody.
     let outcome = tokio::task::spawn_blocking(move || {

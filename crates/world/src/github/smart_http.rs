@@ -1,6 +1,6 @@
 //! Clones, fetches and pushes: git's own program behind HTTP, with GitHub's rules about who may.
 
-use std::process::Stdio;
+use std::{io, process::Stdio};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 use super::{
     Shared,
     auth::{self, Who},
+    faults::Fault,
     git::{Bare, plain_git},
     ledger::Asked,
     server::response,
@@ -54,11 +55,35 @@ impl Order {
     }
 }
 
+/// Does what git wants, or what a story ordered to go wrong with it.
 pub(crate) async fn answer(
     shared: &Shared,
     request: &Request,
     order: Order,
-) -> Response<Full<Bytes>> {
+) -> io::Result<Response<Full<Bytes>>> {
+    let fault = shared
+        .lock()
+        .faults
+        .for_request(request.method.as_str(), &request.path);
+    match fault {
+        None => Ok(serve(shared, request, order).await),
+        Some(Fault::Status(status)) => Ok(response(said(status, "by order of the story"))),
+        Some(Fault::SecondaryLimit(_) | Fault::PrimaryLimit) => {
+            Ok(response(said(429, "Too many requests.")))
+        }
+        Some(Fault::NoAnswer) => std::future::pending().await,
+        Some(Fault::Hangs) => {
+            serve(shared, request, order).await;
+            std::future::pending().await
+        }
+        Some(Fault::LostAnswer) => {
+            serve(shared, request, order).await;
+            Err(io::Error::other("cut by order of the story"))
+        }
+    }
+}
+
+async fn serve(shared: &Shared, request: &Request, order: Order) -> Response<Full<Bytes>> {
     let admitted = {
         let mut state = shared.lock();
         let admitted = admit(&state, request, &order);

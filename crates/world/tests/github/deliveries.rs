@@ -1,5 +1,7 @@
 //! How webhooks are sent, what stands in the log, and what is lost.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use aws_lc_rs::hmac;
 use nestling_world::github::{Change, Loss, Opening, State, Times};
@@ -249,6 +251,29 @@ async fn an_app_hears_only_what_it_may_and_wants() -> Result<()> {
     assert_eq!(
         receiver.names(),
         ["pull_request.opened", "installation.suspend"]
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_has_failed() -> Result<()> {
+    let world = World::start()?;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/hook", silent.local_addr()?);
+    world
+        .github
+        .act(|github| github.set_webhook_url(world.app, &url))?;
+    world
+        .github
+        .act(|github| github.set_webhook_patience(Duration::from_millis(100)));
+    world
+        .github
+        .act(|github| github.push(SHOP, "main", "ann", &file("blue")))?;
+    world.github.settled().await?;
+    let failed = log(&world, "status=failure").await?.remove(0);
+    assert_eq!(
+        (&failed["status"], &failed["status_code"]),
+        (&json!("timed out"), &json!(0))
     );
     world.finish()
 }

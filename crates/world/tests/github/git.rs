@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use anyhow::Result;
-use nestling_world::github::{Change, Opening};
+use nestling_world::github::{Change, Fault, Opening, Times};
 use serde_json::json;
 
 use crate::support::{SHOP, World, listening};
@@ -207,5 +207,21 @@ async fn a_clone_follows_a_renaming() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let address = with_password(&world, "x-access-token", &world.token().await?);
     done(folder.path(), &["clone", "-q", &address, "clone"]).await?;
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_clone_can_fail_by_order() -> Result<()> {
+    let world = World::start()?;
+    let token = world.token().await?;
+    let address = with_password(&world, "x-access-token", &token);
+    let folder = tempfile::tempdir()?;
+    for fault in [Fault::Status(503), Fault::LostAnswer] {
+        world
+            .github
+            .act(|github| github.order("GET /acme/**", fault, Times::Only(1)));
+        assert!(!run(folder.path(), &["ls-remote", &address]).await?.0);
+        done(folder.path(), &["ls-remote", &address]).await?;
+    }
     world.finish()
 }

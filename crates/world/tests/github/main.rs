@@ -14,6 +14,7 @@ mod deliveries;
 mod faults;
 mod git;
 mod hand;
+mod in_process;
 mod reading;
 mod shown;
 mod support;

@@ -335,21 +335,3 @@ async fn an_hour_has_so_many_requests() -> Result<()> {
     );
     world.finish()
 }
-
-#[tokio::test]
-async fn the_same_model_answers_without_a_socket() -> Result<()> {
-    let world = World::start()?;
-    let mut headers = hyper::HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {}", world.jwt()?).parse()?);
-    let request = nestling_world::github::Request::new(
-        hyper::Method::GET,
-        "/app",
-        headers,
-        bytes::Bytes::new(),
-    );
-    let nestling_world::github::Outcome::Answered(answer) = world.github.ask(&request) else {
-        panic!("no answer");
-    };
-    assert_eq!(answer.status, 200);
-    world.finish()
-}

@@ -3,6 +3,8 @@
 mod events;
 mod sender;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -13,7 +15,11 @@ use super::{
 };
 
 pub(crate) use events::Moved;
+pub use sender::Letter;
 pub(crate) use sender::send_all;
+
+/// GitHub waits so long for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The permission that an App needs to hear of an event, as GitHub documents it.
 fn needs(event: &str) -> Access {
@@ -34,6 +40,10 @@ pub(crate) struct Outbox {
     pub(crate) under_way: usize,
     /// Kept back by order of a story.
     held: Vec<u64>,
+    /// Waiting for a story that carries them itself.
+    waiting: Vec<u64>,
+    /// How long an answer is waited for, if a story has set it.
+    patience: Option<Duration>,
 }
 
 impl Outbox {
@@ -45,11 +55,14 @@ impl Outbox {
     }
 
     fn put(&mut self, delivery: u64) {
-        let sent = self
-            .sender
-            .as_ref()
-            .is_some_and(|sender| sender.send(delivery).is_ok());
-        self.under_way += usize::from(sent);
+        match &self.sender {
+            Some(sender) => self.under_way += usize::from(sender.send(delivery).is_ok()),
+            None => self.waiting.push(delivery),
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.unwrap_or(PATIENCE)
     }
 }
 
@@ -202,6 +215,31 @@ impl State {
     pub fn release_webhooks(&mut self) {
         for id in std::mem::take(&mut self.outbox.held).into_iter().rev() {
             self.outbox.put(id);
+        }
+    }
+
+    /// How long an answer to a webhook is waited for, instead of GitHub's 10 s.
+    pub fn set_webhook_patience(&mut self, patience: Duration) {
+        self.outbox.patience = Some(patience);
+    }
+
+    /// What waits to be carried, in its order: for a story in which the model has no socket.
+    pub fn take_webhooks(&mut self) -> Vec<Letter> {
+        let waiting = std::mem::take(&mut self.outbox.waiting);
+        let letters = waiting.into_iter();
+        letters.filter_map(|id| self.letter(id)).collect()
+    }
+
+    /// Puts into the log what a carried webhook was answered with, or that nobody did.
+    pub fn carried(&mut self, letter: &Letter, status: Option<u16>) {
+        let words = if status.is_some() { "" } else { "timed out" };
+        if let Some(delivery) = self.deliveries.get_mut(&letter.delivery) {
+            delivery.sent = Some(Sent {
+                status,
+                words: words.into(),
+                headers: letter.headers.clone(),
+                ..lost()
+            });
         }
     }
 

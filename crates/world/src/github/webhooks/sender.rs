@@ -19,8 +19,6 @@ use crate::github::{
     state::{Sent, State},
 };
 
-/// GitHub waits so long for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// GitHub does not wait for one answer before it sends the next event. So long a delivery has the road for itself here, so
 /// that a story's events come in their order unless the receiver is slow or the story orders otherwise.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -28,10 +26,16 @@ const HEAD_START: Duration = Duration::from_millis(500);
 type Post = Client<HttpConnector, Full<Bytes>>;
 
 /// A delivery as it goes over the wire.
-struct Letter {
-    url: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Id of the delivery.
+    pub delivery: u64,
+    /// Where it goes.
+    pub url: String,
+    /// What is sent along, signatures included.
+    pub headers: Vec<(String, String)>,
+    /// The payload, byte for byte.
+    pub body: Vec<u8>,
 }
 
 /// Sends whatever comes, until the model ends.
@@ -44,11 +48,14 @@ pub(crate) async fn send_all(shared: Arc<Shared>, mut outbox: UnboundedReceiver<
 }
 
 async fn send(shared: Arc<Shared>, client: Post, id: u64) {
-    let letter = shared.lock().letter(id);
+    let (letter, patience) = {
+        let state = shared.lock();
+        (state.letter(id), state.outbox.patience())
+    };
     if let Some(letter) = letter {
         let begun = Instant::now();
         let headers = letter.headers.clone();
-        let (status, words, answer) = match timeout(PATIENCE, post(client, letter)).await {
+        let (status, words, answer) = match timeout(patience, post(client, letter)).await {
             Err(_) => (None, "timed out".to_owned(), String::new()),
             Ok(Err(())) => (None, "failed to connect to host".to_owned(), String::new()),
             Ok(Ok((status, words, answer))) => (Some(status), words, answer),
@@ -82,7 +89,7 @@ async fn post(client: Post, letter: Letter) -> Result<(u16, String, String), ()>
 }
 
 impl State {
-    fn letter(&self, id: u64) -> Option<Letter> {
+    pub(super) fn letter(&self, id: u64) -> Option<Letter> {
         let delivery = self.deliveries.get(&id)?;
         let app = self.apps.get(&delivery.app)?;
         let body = serde_json::to_vec(&delivery.payload).ok()?;
@@ -108,6 +115,7 @@ impl State {
             headers.push(("X-Hub-Signature-256".into(), keys::signature(secret, &body)));
         }
         Some(Letter {
+            delivery: id,
             url: app.webhook_url.clone(),
             headers,
             body,

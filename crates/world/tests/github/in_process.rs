@@ -1,0 +1,85 @@
+//! The model without a socket: nothing happens but by order of the story.
+
+use anyhow::Result;
+use hyper::{HeaderMap, Method};
+use nestling_world::github::{Body, Change, Outcome, Request, Selection, State};
+use serde_json::{Value, json};
+
+use crate::support::{EVENTS, SHOP, permissions};
+
+fn ask(github: &mut State, method: Method, path: &str, token: &str, body: &Value) -> Result<Value> {
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {token}").parse()?);
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    match github.ask(&Request::new(method, path, headers, body.into())) {
+        Outcome::Answered(answer) => match answer.body {
+            Body::Json(body) => Ok(body),
+            Body::Nothing | Body::Other(..) => Ok(Value::Null),
+        },
+        Outcome::Cut | Outcome::Silence => panic!("no answer"),
+    }
+}
+
+#[test]
+fn a_story_asks_carries_webhooks_and_moves_the_clock() -> Result<()> {
+    let mut github = State::in_process()?;
+    github.clock.stop_at(1_790_000_000_000);
+    github.create_organisation("acme");
+    github.create_repository(SHOP, true, &[("index.html", "<h1>Shop</h1>")])?;
+    let app = github.register_app("acme", "Nestling", permissions(), &EVENTS)?;
+    github.set_webhook_url(app, "http://nest.invalid/hook")?;
+    let installation = github.install(app, "acme", Selection::All)?;
+    github.push(SHOP, "main", "ann", &[Change::file("a", "b")])?;
+    let letters = github.take_webhooks();
+    let events: Vec<&str> = letters
+        .iter()
+        .filter_map(|letter| {
+            letter
+                .headers
+                .iter()
+                .find(|(name, _)| name == "X-GitHub-Event")
+        })
+        .map(|(_, event)| event.as_str())
+        .collect();
+    assert_eq!(events, ["installation", "push"]);
+    github.carried(&letters[0], Some(202));
+    github.carried(&letters[1], None);
+
+    let jwt = |github: &State| {
+        let now = github.clock.now() / 1000;
+        github.sign(app, &json!({ "iss": app, "iat": now, "exp": now + 60 }))
+    };
+    let now = jwt(&github)?;
+    let failed = ask(
+        &mut github,
+        Method::GET,
+        "/app/hook/deliveries?status=failure",
+        &now,
+        &Value::Null,
+    )?;
+    assert_eq!(
+        (&failed[0]["event"], &failed[0]["delivered_at"]),
+        (&json!("push"), &json!("2026-09-21T14:13:20Z"))
+    );
+    let again = format!("/app/hook/deliveries/{}/attempts", failed[0]["id"]);
+    ask(&mut github, Method::POST, &again, &now, &json!({}))?;
+    assert_eq!(github.take_webhooks()[0].body, letters[1].body);
+
+    github.clock.advance(120_000);
+    let path = format!("/app/installations/{installation}/access_tokens");
+    let late = ask(&mut github, Method::POST, &path, &now, &json!({}))?;
+    assert!(
+        late["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("'Expiration time' claim")
+    );
+    let fresh = jwt(&github)?;
+    let made = ask(&mut github, Method::POST, &path, &fresh, &json!({}))?;
+    assert_eq!(made["expires_at"], "2026-09-21T15:15:20Z");
+    github.finish()
+}
