@@ -15,6 +15,7 @@ mod faults;
 mod git;
 mod hand;
 mod in_process;
+mod probot;
 mod reading;
 mod shown;
 mod support;
