@@ -1,6 +1,9 @@
 //! Keys of Apps, and what is signed with them.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::{
@@ -22,7 +25,7 @@ const LONGEST_LIFE_S: i64 = 600;
 /// How far ahead of GitHub the clock of an App may be.
 const DRIFT_S: i64 = 30;
 /// GitHub's new tokens are about this long; nobody may count on 40 characters.
-const TOKEN_TAIL: usize = 480;
+pub(crate) const TOKEN_LETTERS: usize = 480;
 
 /// An RSA key: both halves.
 #[derive(Clone)]
@@ -57,6 +60,13 @@ impl Key {
     pub(crate) fn generate() -> Result<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).ok();
         Ok(Key(Arc::new(pair.context("no RSA key could be made")?)))
+    }
+
+    /// One key for all stories of this process: to make one takes longer than a whole simulated story.
+    pub(crate) fn of_stories() -> Result<Self> {
+        static ONCE: OnceLock<Option<Key>> = OnceLock::new();
+        let key = ONCE.get_or_init(|| Key::generate().ok());
+        key.clone().context("no RSA key could be made")
     }
 
     /// The private half as GitHub hands it out: PKCS#1 in PEM.
@@ -137,32 +147,25 @@ pub(crate) fn digest(body: &[u8]) -> String {
     hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref())
 }
 
-/// An installation token of the long kind: `ghs_APPID_JWT`.
-pub(crate) fn installation_token(app: u64) -> Result<String> {
-    let part = |length: usize| random(length).map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+/// An installation token of the long kind, `ghs_APPID_JWT`, made of these letters.
+pub(crate) fn installation_token(app: u64, letters: &str) -> String {
     let head = URL_SAFE_NO_PAD.encode(br#"{"alg":"RS256","typ":"JWT"}"#);
-    let (payload, tail) = (part(TOKEN_TAIL / 4)?, part(256)?);
-    Ok(format!("ghs_{app}_{head}.{payload}.{tail}"))
+    let (payload, tail) = letters.split_at(TOKEN_LETTERS / 3);
+    format!("ghs_{app}_{head}.{payload}.{tail}")
 }
 
-/// As GitHub writes the number of an event.
-pub(crate) fn guid() -> Result<String> {
-    let text = hex(&random(16)?);
+/// As GitHub writes the number of an event, made of these letters.
+pub(crate) fn guid(letters: &str) -> String {
     let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
-    Ok(parts.map(|(from, to)| &text[from..to]).join("-"))
+    parts.map(|(from, to)| &letters[from..to]).join("-")
 }
 
-/// So many random bytes, in hexadecimal.
-pub(crate) fn secret(length: usize) -> Result<String> {
-    Ok(hex(&random(length)?))
-}
-
-fn random(length: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .ok()
-        .context("the box gives no random bytes")?;
-    Ok(bytes)
+/// Letters that nobody can guess: what all secrets of one model are made from.
+pub(crate) fn salt() -> Result<String> {
+    let mut bytes = [0; 32];
+    let filled = aws_lc_rs::rand::fill(&mut bytes).ok();
+    filled.context("the box gives no random bytes")?;
+    Ok(hex(&bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn tokens_are_long() {
-        let token = installation_token(12).unwrap();
+        let token = installation_token(12, &"a".repeat(TOKEN_LETTERS));
         assert!(
             token.starts_with("ghs_12_ey") && token.len() > 400,
             "{token}"

@@ -89,7 +89,12 @@ impl Model {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (sender, outbox) = tokio::sync::mpsc::unbounded_channel();
-        let state = State::new(format!("http://{address}"), webhooks::Outbox::to(sender))?;
+        let state = State::new(
+            format!("http://{address}"),
+            webhooks::Outbox::to(sender),
+            state::Ground::folder()?,
+            keys::salt()?,
+        );
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: watch::Sender::new(0),

@@ -22,6 +22,14 @@ use super::{
 const READ: Access = Access::read(&["contents"]);
 const WRITE: Access = Access::write(&["contents"]);
 
+/// What may be done, by whom and where.
+struct Admitted {
+    repository: u64,
+    /// Whoever pushes.
+    author: Option<Author>,
+    git: Box<dyn Bare>,
+}
+
 /// What git wants.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
@@ -100,17 +108,21 @@ async fn serve(shared: &Shared, request: &Request, order: Order) -> Response<Ful
         state.ledger.requests.push(asked);
         admitted
     };
-    let (id, author, git) = match admitted {
+    let Admitted {
+        repository,
+        author,
+        git,
+    } = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => return response(refused),
     };
     let before = git.branches().unwrap_or_default();
-    let served = backend(&git, request, &order).await;
+    let served = backend(git.as_ref(), request, &order).await;
     let served = served.unwrap_or_else(|| response(Answer::error(500, "git did not start")));
     if order.pushes
         && let Some(author) = author
     {
-        let moved = shared.lock().refs_moved(id, &before, &author);
+        let moved = shared.lock().refs_moved(repository, &before, &author);
         if let Err(error) = moved {
             return response(Answer::error(500, &format!("{error:#}")));
         }
@@ -119,11 +131,7 @@ async fn serve(shared: &Shared, request: &Request, order: Order) -> Response<Ful
 }
 
 /// The repository, who pushes to it, and where it stands; or what GitHub says instead.
-fn admit(
-    state: &State,
-    request: &Request,
-    order: &Order,
-) -> Result<(u64, Option<Author>, Bare), Answer> {
+fn admit(state: &State, request: &Request, order: &Order) -> Result<Admitted, Answer> {
     let access = if order.pushes { WRITE } else { READ };
     let found = state.named(&order.owner, &order.name);
     if found.is_none()
@@ -156,9 +164,11 @@ fn admit(
             Role::Read
         };
         return match role {
-            Some(role) if role >= least => {
-                Ok((found.id, Some(Author::Person(login)), state.git(found.id)))
-            }
+            Some(role) if role >= least => Ok(Admitted {
+                repository: found.id,
+                author: Some(Author::Person(login)),
+                git: state.git(found.id),
+            }),
             Some(_) => Err(said(403, "Permission to the repository denied.")),
             None => Err(said(404, "Repository not found.")),
         };
@@ -186,7 +196,11 @@ fn admit(
         }
         Who::Nobody | Who::App(_) => None,
     };
-    Ok((found.id, author, state.git(found.id)))
+    Ok(Admitted {
+        repository: found.id,
+        author,
+        git: state.git(found.id),
+    })
 }
 
 /// A person of this model by their login, with any password: for trying things by hand.
@@ -210,8 +224,12 @@ fn said(status: u16, words: &'static str) -> Answer {
 }
 
 /// Runs `git http-backend` for one request.
-async fn backend(git: &Bare, request: &Request, order: &Order) -> Option<Response<Full<Bytes>>> {
-    let folder = git.folder();
+async fn backend(
+    git: &dyn Bare,
+    request: &Request,
+    order: &Order,
+) -> Option<Response<Full<Bytes>>> {
+    let folder = git.folder()?;
     let name = folder.file_name()?.to_string_lossy().into_owned();
     let mut command = Command::from(plain_git());
     let query = url::form_urlencoded::Serializer::new(String::new())

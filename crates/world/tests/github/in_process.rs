@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hyper::{HeaderMap, Method};
-use nestling_world::github::{Body, Change, Outcome, Request, Selection, State};
+use nestling_world::github::{Body, Change, Opening, Outcome, Request, Selection, State};
 use serde_json::{Value, json};
 
 use crate::support::{EVENTS, SHOP, permissions};
@@ -26,7 +26,7 @@ fn ask(github: &mut State, method: Method, path: &str, token: &str, body: &Value
 
 #[test]
 fn a_story_asks_carries_webhooks_and_moves_the_clock() -> Result<()> {
-    let mut github = State::in_process()?;
+    let mut github = State::in_process();
     github.clock.stop_at(1_790_000_000_000);
     github.create_organisation("acme");
     github.create_repository(SHOP, true, &[("index.html", "<h1>Shop</h1>")])?;
@@ -82,4 +82,47 @@ fn a_story_asks_carries_webhooks_and_moves_the_clock() -> Result<()> {
     let made = ask(&mut github, Method::POST, &path, &fresh, &json!({}))?;
     assert_eq!(made["expires_at"], "2026-09-21T15:15:20Z");
     github.finish()
+}
+
+/// Bodies of all webhooks of a small story.
+fn told() -> Result<Vec<(String, String)>> {
+    let mut github = State::in_process();
+    github.clock.stop_at(1_790_000_000_000);
+    github.create_repository("ann/shop", false, &[("index.html", "<h1>Shop</h1>")])?;
+    let app = github.register_app("ann", "Nestling", permissions(), &EVENTS)?;
+    github.set_webhook_url(app, "http://nest.invalid/hook")?;
+    github.install(app, "ann", Selection::All)?;
+    github.fork("ann/shop", "rob")?;
+    for n in 0..10 {
+        github.clock.advance(1_000);
+        github.push(
+            "rob/shop",
+            "blue",
+            "rob",
+            &[Change::file("n", &n.to_string())],
+        )?;
+        if n == 0 {
+            github.open_pull_request("ann/shop", Opening::of("blue", "rob").from("rob/shop"))?;
+        }
+    }
+    github.merge("ann/shop", 1, "ann")?;
+    let letters = github.take_webhooks().into_iter();
+    let told = letters.map(|letter| {
+        let guid = letter
+            .headers
+            .iter()
+            .find(|(name, _)| name == "X-GitHub-Delivery");
+        let guid = guid.map(|(_, guid)| guid.clone());
+        Ok((guid.unwrap_or_default(), String::from_utf8(letter.body)?))
+    });
+    told.collect()
+}
+
+#[test]
+fn the_same_story_is_told_in_the_same_letters() -> Result<()> {
+    let first = told()?;
+    // Installed, opened, synchronised nine times, pushed by the merge and closed by it.
+    assert_eq!(first.len(), 1 + 1 + 9 + 1 + 1);
+    assert_eq!(first, told()?);
+    Ok(())
 }

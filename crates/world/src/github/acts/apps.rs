@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::github::{
-    keys::{self, Key},
+    keys::Key,
     show,
     state::{App, Installation, Permissions, Selection, State},
 };
 
-/// Characters of a webhook secret, half as many bytes.
-const SECRET_BYTES: usize = 20;
+/// Letters of a webhook secret.
+const SECRET: usize = 40;
 
 impl State {
     /// Makes an App, with a fresh key and a webhook secret, and without an address for webhooks.
@@ -37,18 +37,18 @@ impl State {
         let id = 1_000_001 + self.apps.len() as u64;
         let app = App {
             id,
-            client_id: format!("Iv23li{}", keys::secret(7)?),
+            client_id: format!("Iv23li{}", self.letters(14)),
             slug,
             name: name.to_owned(),
             owner: owner.to_owned(),
             permissions,
             events: events.iter().map(|event| (*event).to_owned()).collect(),
             webhook_url: String::new(),
-            webhook_secret: keys::secret(SECRET_BYTES)?,
+            webhook_secret: self.letters(SECRET),
             hook_id: self.next_id(),
             bot_id: self.next_id(),
             created_at: self.now(),
-            key: Key::generate()?,
+            key: self.app_key()?,
         };
         self.apps.insert(id, app);
         Ok(id)

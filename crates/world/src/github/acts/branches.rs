@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::github::{
-    git::{Bare, Change},
+    git::Change,
     state::{Author, State},
     webhooks::Moved,
 };
@@ -217,9 +217,9 @@ impl State {
     /// Sets the head of a pull request, and `refs/pull/N/head` with it.
     pub(super) fn follow(&mut self, base: u64, number: u64, head: &str) -> Result<()> {
         let from = self.pull_request(base, number)?.head_repository;
-        let from: Bare = self.git(from.unwrap_or(base));
+        let from = self.git(from.unwrap_or(base));
         self.git(base)
-            .take(&from, head, &format!("refs/pull/{number}/head"))?;
+            .take(from.as_ref(), head, &format!("refs/pull/{number}/head"))?;
         let base_branch = self.pull_request(base, number)?.base_branch.clone();
         let tip = self.git(base).branch(&base_branch);
         let pull = self.pull_request_mut(base, number)?;

@@ -172,7 +172,7 @@ impl State {
             "Merge pull request #{number} from {}/{}",
             pull.head_owner, pull.head_branch
         );
-        let commit = git.merge(&tip, &pull.head, by, &message)?;
+        let commit = git.merge(&tip, &pull.head, by, self.now(), &message)?;
         git.set(&format!("refs/heads/{}", pull.base_branch), &commit)?;
         // The push finds the pull request merged, and closes it.
         self.branch_moved(

@@ -51,7 +51,7 @@ impl State {
         };
         let default_branch = self.repository(parent)?.default_branch.clone();
         let id = self.empty_repository(&format!("{by}/{name}"), private, Some(parent))?;
-        self.git(id).copy(&self.git(parent))?;
+        self.git(id).copy(self.git(parent).as_ref())?;
         self.repository_mut(id)?.default_branch = default_branch;
         Ok(id)
     }

@@ -64,8 +64,8 @@ impl Asking<'_> {
         let body = self.request.json()?;
         let repositories = self.narrowed_repositories(&installation, &body)?;
         let permissions = narrowed_permissions(&installation, &body)?;
-        let text = keys::installation_token(installation.app);
-        let text = text.map_err(|_| Answer::error(500, "Server Error"))?;
+        let letters = self.state.letters(keys::TOKEN_LETTERS);
+        let text = keys::installation_token(installation.app, &letters);
         let expires_at = self.state.now() + LIFE_MS;
         let mut shown = json!({
             "token": text,

@@ -128,7 +128,7 @@ impl Asking<'_> {
         Ok(Answer::ok(show(entry, Some(&content))))
     }
 
-    fn read(&self, id: u64) -> Result<Bare, Answer> {
+    fn read(&self, id: u64) -> Result<Box<dyn Bare>, Answer> {
         self.admit(id, READ)?;
         Ok(self.state.git(id))
     }

@@ -183,7 +183,9 @@ impl Asking<'_> {
             let tip = git.branch(main).ok_or_else(|| no_commit(main))?;
             if !git.is_ancestor(&tip, sha) {
                 let message = format!("Auto-merged {main} into {reference} on deployment.");
-                let merged = git.merge(sha, &tip, "web-flow", &message).map_err(broken)?;
+                let merged = git
+                    .merge(sha, &tip, "web-flow", self.state.now(), &message)
+                    .map_err(broken)?;
                 git.set(&format!("refs/heads/{reference}"), &merged)
                     .map_err(broken)?;
                 return Err(Answer::json(202, json!({ "message": message })));

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Asking, text};
 use crate::github::{
-    keys,
     state::{Level, Permissions},
     wire::{Answer, Answered},
 };
@@ -28,7 +27,7 @@ impl Asking<'_> {
                 "Invalid GitHub App configuration: redirect_url is needed",
             ));
         }
-        let code = keys::secret(20).map_err(|_| Answer::error(500, "Server Error"))?;
+        let code = self.state.letters(40);
         let mut kept = manifest.clone();
         kept["owner"] = json!(organisation.unwrap_or("octocat"));
         self.state.manifests.insert(code.clone(), kept);
@@ -86,9 +85,10 @@ impl Asking<'_> {
         let app = self.state.apps.get_mut(&id).ok_or_else(Answer::not_found)?;
         hook.unwrap_or_default().clone_into(&mut app.webhook_url);
         let (secret, pem) = (app.webhook_secret.clone(), app.key.pem().map_err(failed)?);
+        let client_secret = self.state.letters(40);
         let app = self.state.apps.get(&id).ok_or_else(Answer::not_found)?;
         let mut shown = self.state.show_app(app);
-        shown["client_secret"] = json!(keys::secret(20).map_err(failed)?);
+        shown["client_secret"] = json!(client_secret);
         shown["webhook_secret"] = json!(secret);
         shown["pem"] = json!(pem);
         Ok(Answer::created(shown))

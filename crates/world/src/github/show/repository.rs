@@ -99,6 +99,7 @@ impl State {
             "is_template": false,
             "web_commit_signoff_required": false,
             "topics": [],
+            "custom_properties": {},
             "has_issues": true,
             "has_projects": true,
             "has_wiki": true,

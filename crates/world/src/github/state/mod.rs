@@ -9,13 +9,19 @@ mod people;
 mod pull_request;
 mod repository;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use super::{
-    clock::Clock, description::Description, faults::Faults, ledger::Ledger, webhooks::Outbox,
+    clock::Clock,
+    description::Description,
+    faults::Faults,
+    git::Objects,
+    keys::{self, Key},
+    ledger::Ledger,
+    webhooks::Outbox,
 };
 
 pub use check::{Button, CheckRun, Output};
@@ -58,12 +64,36 @@ pub struct State {
     pub(crate) outbox: Outbox,
     pub(crate) limits: super::limits::Limits,
     last_id: u64,
-    folder: TempDir,
+    ground: Ground,
+    /// What its secrets are made from.
+    salt: String,
+}
+
+/// Where repositories stand.
+#[derive(Debug)]
+pub(crate) enum Ground {
+    /// In this folder, as git has them.
+    Folder(TempDir),
+    /// Nowhere but here.
+    Memory(Arc<Objects>),
+}
+
+impl Ground {
+    pub(crate) fn folder() -> Result<Self> {
+        let folder = tempfile::tempdir();
+        Ok(Ground::Folder(
+            folder.context("no folder for the repositories of the model")?,
+        ))
+    }
+
+    pub(crate) fn memory() -> Self {
+        Ground::Memory(Arc::default())
+    }
 }
 
 impl State {
-    pub(crate) fn new(base: String, outbox: Outbox) -> Result<Self> {
-        Ok(State {
+    pub(crate) fn new(base: String, outbox: Outbox, ground: Ground, salt: String) -> Self {
+        State {
             base,
             clock: Clock::default(),
             accounts: BTreeMap::new(),
@@ -79,8 +109,9 @@ impl State {
             outbox,
             limits: super::limits::Limits::default(),
             last_id: FIRST_ID,
-            folder: tempfile::tempdir().context("no folder for the repositories of the model")?,
-        })
+            ground,
+            salt,
+        }
     }
 
     /// A number that nothing else has.
@@ -89,12 +120,26 @@ impl State {
         self.last_id
     }
 
-    pub(crate) fn now(&self) -> i64 {
-        self.clock.now()
+    /// So many letters (hexadecimal) that nobody had before; the same in every run of a story in process.
+    pub(crate) fn letters(&mut self, count: usize) -> String {
+        let mut letters = String::new();
+        while letters.len() < count {
+            let number = self.next_id();
+            letters += &keys::digest(format!("{} {number}", self.salt).as_bytes());
+        }
+        letters.truncate(count);
+        letters
     }
 
-    /// Where the bare repository of this id stands; its name never changes, as its id does not.
-    pub(crate) fn git_folder(&self, repository: u64) -> PathBuf {
-        self.folder.path().join(format!("{repository}.git"))
+    /// A key for an App.
+    pub(crate) fn app_key(&self) -> Result<Key> {
+        match self.ground {
+            Ground::Folder(_) => Key::generate(),
+            Ground::Memory(_) => Key::of_stories(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
     }
 }

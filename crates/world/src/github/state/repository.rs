@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
-use super::{CheckRun, Comment, Deployment, PullRequest, Role, State};
-use crate::github::git::Bare;
+use super::{CheckRun, Comment, Deployment, Ground, PullRequest, Role, State};
+use crate::github::git::{Bare, Folder, Memory};
 
 /// A repository, and all that hangs on it.
 #[derive(Clone, Debug)]
@@ -94,8 +94,15 @@ impl State {
         self.repositories.values().find(was)
     }
 
-    pub(crate) fn git(&self, repository: u64) -> Bare {
-        Bare::at(self.git_folder(repository))
+    pub(crate) fn git(&self, repository: u64) -> Box<dyn Bare> {
+        match &self.ground {
+            Ground::Folder(folder) => {
+                // By its number, which never changes.
+                let path = folder.path().join(format!("{repository}.git"));
+                Box::new(Folder(path))
+            }
+            Ground::Memory(objects) => Box::new(Memory::new(objects.clone(), repository)),
+        }
     }
 
     pub(crate) fn pull_request(&self, repository: u64, number: u64) -> Result<&PullRequest> {

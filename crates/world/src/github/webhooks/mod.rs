@@ -18,6 +18,8 @@ pub(crate) use events::Moved;
 pub use sender::Letter;
 pub(crate) use sender::send_all;
 
+/// Letters in the number of an event.
+const GUID_LETTERS: usize = 32;
 /// GitHub waits so long for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -161,9 +163,10 @@ impl State {
         if loss == Some(Loss::Silent) {
             return;
         }
+        let letters = self.letters(GUID_LETTERS);
         let delivery = Delivery {
             id: self.next_id(),
-            guid: keys::guid().unwrap_or_default(),
+            guid: keys::guid(&letters),
             app,
             redelivery: false,
             event: event.to_owned(),

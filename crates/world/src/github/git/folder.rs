@@ -1,4 +1,4 @@
-//! Real bare repositories, driven by git itself.
+//! Real repositories, driven by git itself.
 
 use std::{
     io::Write as _,
@@ -8,63 +8,19 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Not a commit: where a branch did not exist before or after a push.
-pub(crate) const NOTHING: &str = "0000000000000000000000000000000000000000";
+use super::{Bare, Change, Commit, Differing, Entry, NOTHING};
+use crate::github::clock::iso;
 
 /// A bare repository in this folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Bare(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
-/// What a push does to a file.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Where, from the root of the tree.
-    pub path: String,
-    /// What it holds now; nothing if it is removed.
-    pub content: Option<Vec<u8>>,
-}
-
-/// What git knows of a commit.
-#[derive(Clone, Debug)]
-pub(crate) struct Commit {
-    pub(crate) sha: String,
-    pub(crate) tree: String,
-    pub(crate) parents: Vec<String>,
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) at: String,
-    pub(crate) message: String,
-}
-
-/// An entry of a tree.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) mode: String,
-    pub(crate) kind: String,
-    pub(crate) sha: String,
-    pub(crate) size: Option<u64>,
-    pub(crate) path: String,
-}
-
-/// A file that differs between two commits.
-#[derive(Clone, Debug)]
-pub(crate) struct Differing {
-    pub(crate) status: &'static str,
-    pub(crate) sha: Option<String>,
-    pub(crate) path: String,
-    pub(crate) previous: Option<String>,
-}
-
-impl Bare {
-    pub(crate) fn at(folder: PathBuf) -> Self {
-        Bare(folder)
+impl Bare for Folder {
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.0)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn create(&self, default_branch: &str) -> Result<()> {
+    fn create(&self, default_branch: &str) -> Result<()> {
         let head = format!("--initial-branch={default_branch}");
         let mut init = plain_git();
         init.args(["init", "--quiet", "--bare", &head]).arg(&self.0);
@@ -81,8 +37,7 @@ impl Bare {
         Ok(())
     }
 
-    /// Makes a commit on a branch, whatever that branch was before, and moves it there.
-    pub(crate) fn commit(
+    fn commit(
         &self,
         branch: &str,
         parent: Option<&str>,
@@ -126,8 +81,7 @@ impl Bare {
             .with_context(|| format!("git made no branch {branch}"))
     }
 
-    /// The commit that this names, or nothing.
-    pub(crate) fn resolve(&self, name: &str) -> Option<String> {
+    fn resolve(&self, name: &str) -> Option<String> {
         if name.starts_with('-') {
             return None;
         }
@@ -142,26 +96,7 @@ impl Bare {
         found.ok().map(|sha| sha.trim().to_owned())
     }
 
-    /// The commit that a person means: a branch, a tag or a commit.
-    pub(crate) fn meant(&self, name: &str) -> Option<String> {
-        let short = name.strip_prefix("refs/").unwrap_or(name);
-        let whole = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if whole {
-            return self.resolve(name);
-        }
-        let branch = short.strip_prefix("heads/").unwrap_or(short);
-        let tag = short.strip_prefix("tags/").unwrap_or(short);
-        self.resolve(&format!("refs/heads/{branch}"))
-            .or_else(|| self.resolve(&format!("refs/tags/{tag}")))
-            .or_else(|| self.resolve(&format!("refs/{short}")))
-    }
-
-    pub(crate) fn branch(&self, name: &str) -> Option<String> {
-        self.resolve(&format!("refs/heads/{name}"))
-    }
-
-    /// Names and commits of all branches.
-    pub(crate) fn branches(&self) -> Result<Vec<(String, String)>> {
+    fn branches(&self) -> Result<Vec<(String, String)>> {
         let format = "--format=%(refname:lstrip=2) %(objectname)";
         let listed = self.run(&["for-each-ref", format, "refs/heads/"])?;
         let pair = |line: &str| {
@@ -171,52 +106,52 @@ impl Bare {
         Ok(listed.lines().filter_map(pair).collect())
     }
 
-    pub(crate) fn set(&self, name: &str, sha: &str) -> Result<()> {
+    fn set(&self, name: &str, sha: &str) -> Result<()> {
         self.run(&["update-ref", name, sha]).map(drop)
     }
 
-    pub(crate) fn set_head(&self, branch: &str) -> Result<()> {
+    fn set_head(&self, branch: &str) -> Result<()> {
         self.run(&["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")])
             .map(drop)
     }
 
-    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+    fn delete(&self, name: &str) -> Result<()> {
         self.run(&["update-ref", "-d", name]).map(drop)
     }
 
-    /// Takes a commit over from another repository of the same family, under this name.
-    pub(crate) fn take(&self, from: &Bare, sha: &str, name: &str) -> Result<()> {
-        if self.0 != from.0 {
-            let from = from.0.to_string_lossy().into_owned();
+    fn take(&self, from: &dyn Bare, sha: &str, name: &str) -> Result<()> {
+        let from = from.folder().context("a folder takes from a folder")?;
+        if self.0 != from {
+            let from = from.to_string_lossy();
             self.run(&["fetch", "--quiet", "--no-tags", &from, sha])?;
         }
         self.set(name, sha)
     }
 
-    /// Copies branches and tags, as a fork does.
-    pub(crate) fn copy(&self, from: &Bare) -> Result<()> {
-        let from = from.0.to_string_lossy().into_owned();
+    fn copy(&self, from: &dyn Bare) -> Result<()> {
+        let from = from.folder().context("a folder copies a folder")?;
+        let from = from.to_string_lossy();
         let all = "+refs/heads/*:refs/heads/*";
         self.run(&["fetch", "--quiet", "--tags", &from, all])?;
         Ok(())
     }
 
-    pub(crate) fn is_ancestor(&self, old: &str, new: &str) -> bool {
+    fn is_ancestor(&self, old: &str, new: &str) -> bool {
         self.run(&["merge-base", "--is-ancestor", old, new]).is_ok()
     }
 
-    pub(crate) fn merge_base(&self, one: &str, other: &str) -> Result<String> {
+    fn merge_base(&self, one: &str, other: &str) -> Result<String> {
         let found = self.run(&["merge-base", one, other])?;
         Ok(found.trim().to_owned())
     }
 
-    /// Merges one commit into another as GitHub's button does; the content of the head wins.
-    pub(crate) fn merge(&self, base: &str, head: &str, by: &str, message: &str) -> Result<String> {
+    fn merge(&self, base: &str, head: &str, by: &str, at: i64, message: &str) -> Result<String> {
         let tree = self.run(&["merge-tree", "--write-tree", "-X", "theirs", base, head])?;
         let tree = tree.lines().next().unwrap_or_default().to_owned();
         let mut commit =
             self.command(&["commit-tree", &tree, "-p", base, "-p", head, "-m", message]);
         for role in ["AUTHOR", "COMMITTER"] {
+            commit.env(format!("GIT_{role}_DATE"), format!("{} +0000", at / 1000));
             commit.env(format!("GIT_{role}_NAME"), by);
             commit.env(
                 format!("GIT_{role}_EMAIL"),
@@ -226,7 +161,7 @@ impl Bare {
         Ok(finish(&mut commit, None)?.trim().to_owned())
     }
 
-    pub(crate) fn describe(&self, sha: &str) -> Result<Commit> {
+    fn describe(&self, sha: &str) -> Result<Commit> {
         let format = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%B";
         let shown = self.run(&["show", "--no-patch", format, sha])?;
         let mut fields = shown.splitn(7, '\0').map(str::to_owned);
@@ -240,19 +175,18 @@ impl Bare {
             parents: parents.split_whitespace().map(str::to_owned).collect(),
             name,
             email,
-            at: super::clock::iso(seconds * 1000),
+            at: iso(seconds * 1000),
             message: next().trim_end().to_owned(),
         })
     }
 
-    /// Commits that are new between two, oldest first.
-    pub(crate) fn between(&self, old: Option<&str>, new: &str) -> Result<Vec<String>> {
+    fn between(&self, old: Option<&str>, new: &str) -> Result<Vec<String>> {
         let range = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
         let listed = self.run(&["rev-list", "--reverse", &range])?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    pub(crate) fn tree(&self, of: &str, path: Option<&str>, deep: bool) -> Result<Vec<Entry>> {
+    fn tree(&self, of: &str, path: Option<&str>, deep: bool) -> Result<Vec<Entry>> {
         let mut arguments = vec!["ls-tree", "-z", "--long", "--full-tree"];
         if deep {
             arguments.extend(["-r", "-t"]);
@@ -276,12 +210,11 @@ impl Bare {
         Ok(listed.split('\0').filter_map(entry).collect())
     }
 
-    pub(crate) fn blob(&self, sha: &str) -> Result<Vec<u8>> {
+    fn blob(&self, sha: &str) -> Result<Vec<u8>> {
         output(&mut self.command(&["cat-file", "blob", sha]), None)
     }
 
-    /// Files that differ, with renames found.
-    pub(crate) fn differing(&self, old: &str, new: &str) -> Result<Vec<Differing>> {
+    fn differing(&self, old: &str, new: &str) -> Result<Vec<Differing>> {
         let raw = self.run(&["diff", "--raw", "-z", "-M", "--no-abbrev", old, new])?;
         let mut fields = raw.split('\0');
         let mut found = Vec::new();
@@ -309,7 +242,9 @@ impl Bare {
         }
         Ok(found)
     }
+}
 
+impl Folder {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = plain_git();
         command.arg("--git-dir").arg(&self.0).args(arguments);
