@@ -26,7 +26,9 @@ pub struct Write {
     pub who: String,
     /// Id of the repository.
     pub repository: u64,
-    /// `comment created`, `check run updated` and so on.
+    /// Whether it was the writer's own, and not somebody else's.
+    pub own: bool,
+    /// `comment created`, `check run changed` and so on.
     pub what: String,
     /// Id of what was written.
     pub id: u64,
@@ -46,6 +48,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Writes that changed or deleted what somebody else had written, in words: there are none, ever.
+    pub fn foreign_writes(&self) -> Vec<String> {
+        let foreign = self.writes.iter().filter(|write| !write.own);
+        let words = foreign.map(|write| {
+            let Write { who, what, id, .. } = write;
+            format!("{who}: {what}: {id}, which is somebody else's")
+        });
+        words.collect()
+    }
+
     /// How many requests of this method went to a path that starts so.
     pub fn count(&self, method: &str, start: &str) -> usize {
         let same = |asked: &&Asked| asked.method == method && asked.target.starts_with(start);

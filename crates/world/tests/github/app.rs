@@ -254,6 +254,7 @@ async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
         "url": "https://nest.example",
         "hook_attributes": { "url": "https://nest.example/github/webhook" },
         "redirect_url": "http://127.0.0.1:1/github/created",
+        "setup_url": "http://127.0.0.1:1/github/installed",
         "default_permissions": { "contents": "read", "checks": "write" },
         "default_events": ["pull_request"],
     });
@@ -293,6 +294,29 @@ async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
     assert_eq!(
         world.ask(Method::POST, &path, None, None).await?.status,
         404
+    );
+
+    let page = world
+        .ask(
+            Method::GET,
+            "/apps/nest-of-acme/installations/new",
+            None,
+            None,
+        )
+        .await?;
+    let page = String::from_utf8(page.raw.to_vec())?;
+    assert!(
+        page.contains("<button name=\"account\" value=\"acme\">"),
+        "{page}"
+    );
+    let pressed = hyper::Request::post(world.url("/apps/nest-of-acme/installations"));
+    let sent = world.send(pressed.body("account=acme".into())?).await?;
+    assert_eq!(sent.status, 302);
+    let start = "http://127.0.0.1:1/github/installed?installation_id=";
+    assert!(
+        sent.header("location").starts_with(start),
+        "{}",
+        sent.header("location")
     );
     world.finish()
 }

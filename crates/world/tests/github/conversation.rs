@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hyper::Method;
-use nestling_world::github::{Author, Change, Opening};
+use nestling_world::github::{Author, Change, Opening, State};
 use serde_json::{Value, json};
 
 use crate::support::{SHOP, World};
@@ -62,19 +62,24 @@ async fn a_comment_is_written_found_changed_and_deleted() -> Result<()> {
             .status,
         404
     );
-    let other = format!("/repos/{SHOP}/issues/comments/{}", seen[0].id);
+    let again = world
+        .post(&list, &token, json!({ "body": "**shop** runs" }))
+        .await?
+        .expect(201);
+    let one = format!("/repos/{SHOP}/issues/comments/{}", again["id"]);
     assert_eq!(
         world
-            .ask(Method::DELETE, &other, Some(&token), None)
+            .ask(Method::DELETE, &one, Some(&token), None)
             .await?
             .status,
         204
     );
-    assert!(
+    assert_eq!(
         world
             .github
             .act(|github| github.see_comments(SHOP, 1))?
-            .is_empty()
+            .len(),
+        1
     );
     let writes = world.github.look(|state| {
         state
@@ -86,9 +91,46 @@ async fn a_comment_is_written_found_changed_and_deleted() -> Result<()> {
     });
     assert_eq!(
         writes,
-        ["comment created", "comment changed", "comment deleted"]
+        [
+            "comment created",
+            "comment changed",
+            "comment created",
+            "comment deleted"
+        ]
     );
     world.finish()
+}
+
+#[tokio::test]
+async fn an_app_that_says_everything_twice_or_changes_others_words_is_found_out() -> Result<()> {
+    let world = with_pull_request()?;
+    let token = world.token().await?;
+    let list = format!("/repos/{SHOP}/issues/1/comments");
+    for _ in 0..2 {
+        world
+            .post(&list, &token, json!({ "body": "queued" }))
+            .await?
+            .expect(201);
+    }
+    let doubled = world.github.look(State::doubled_comments);
+    assert_eq!(
+        doubled,
+        [format!("App {} has 2 comments below {SHOP}#1", world.app)]
+    );
+    let rob = world
+        .github
+        .act(|github| github.comment(SHOP, 1, "rob", "Nice"))?;
+    let one = format!("/repos/{SHOP}/issues/comments/{rob}");
+    world
+        .patch(&one, &token, json!({ "body": "Mine" }))
+        .await?
+        .expect(200);
+    let left = world.finish().unwrap_err().to_string();
+    assert!(
+        left.contains(&format!("comment changed: {rob}, which is somebody else's")),
+        "{left}"
+    );
+    Ok(())
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ async fn installations_and_repositories_are_told() -> Result<()> {
         github.deselect(installation, notes)?;
         github.suspend(installation)?;
         github.unsuspend(installation)?;
+        github.accept_permissions(installation)?;
         github.uninstall(installation)?;
         github.transfer(SHOP, "ann", "acme")?;
         github.transfer("ann/shop", "acme", "ann")?;
@@ -156,6 +157,7 @@ async fn installations_and_repositories_are_told() -> Result<()> {
             "installation_repositories.removed",
             "installation.suspend",
             "installation.unsuspend",
+            "installation.new_permissions_accepted",
             "installation.deleted",
             "repository.transferred",
             "repository.transferred",

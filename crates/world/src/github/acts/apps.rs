@@ -43,6 +43,7 @@ impl State {
             owner: owner.to_owned(),
             permissions,
             events: events.iter().map(|event| (*event).to_owned()).collect(),
+            setup_url: String::new(),
             webhook_url: String::new(),
             webhook_secret: self.letters(SECRET),
             hook_id: self.next_id(),
@@ -155,6 +156,15 @@ impl State {
     /// Changes what was granted, as when the owner has not agreed to more yet.
     pub fn grant(&mut self, id: u64, permissions: Permissions) -> Result<()> {
         self.installed(id)?.permissions = permissions;
+        Ok(())
+    }
+
+    /// The owner agrees to what the App asks for by now.
+    pub fn accept_permissions(&mut self, id: u64) -> Result<()> {
+        let app = self.installed(id)?.app;
+        let asked = self.app(app)?.permissions.clone();
+        self.installed(id)?.permissions = asked;
+        self.tell_of_installation(id, "new_permissions_accepted");
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! What people see on the page of a pull request, and what is left over at the end of a story.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
-use crate::github::state::{CheckRun, Comment, Deployment, PullRequest, State};
+use crate::github::state::{Author, CheckRun, Comment, Deployment, PullRequest, State};
 
 impl State {
     /// The pull request.
@@ -86,11 +88,30 @@ impl State {
         found
     }
 
-    /// Fails on anything that a finished story must not leave: open check runs, forgotten deployments, an exchange that is
-    /// not as GitHub's own description says.
+    /// Pull requests below which one App has said more than one thing, in words: for an App that keeps to one comment.
+    pub fn doubled_comments(&self) -> Vec<String> {
+        let mut counts = BTreeMap::new();
+        for home in self.repositories.values() {
+            for comment in home.comments.values() {
+                if let Author::App(app) = comment.author {
+                    let below = (home.full_name(), comment.number, app);
+                    *counts.entry(below).or_insert(0_u32) += 1;
+                }
+            }
+        }
+        let doubled = counts.into_iter().filter(|(_, count)| *count > 1);
+        let words = doubled.map(|((home, number, app), count)| {
+            format!("App {app} has {count} comments below {home}#{number}")
+        });
+        words.collect()
+    }
+
+    /// Fails on anything that a finished story must not leave: open check runs, forgotten deployments, what was changed of
+    /// others, an exchange that is not as GitHub's own description says.
     pub fn finish(&self) -> Result<()> {
         let mut left = self.open_check_runs();
         left.extend(self.forgotten_deployments());
+        left.extend(self.ledger.foreign_writes());
         left.extend(self.ledger.violations.iter().cloned());
         anyhow::ensure!(left.is_empty(), "left over on GitHub:\n{}", left.join("\n"));
         Ok(())

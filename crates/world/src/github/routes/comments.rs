@@ -55,20 +55,20 @@ impl Asking<'_> {
     }
 
     pub(super) fn change_comment(&mut self, id: u64, comment: u64) -> Answered {
-        self.found(id, comment, Level::Write)?;
         let author = self.author()?;
+        let own = self.found(id, comment, Level::Write)?.author == author;
         let body = self.body()?;
         self.may_write()?;
         self.state.change_comment(id, comment, &author, body)?;
-        self.wrote(id, "comment changed", comment);
+        self.wrote_on(id, "comment changed", comment, own);
         self.comment(id, comment)
     }
 
     pub(super) fn delete_comment(&mut self, id: u64, comment: u64) -> Answered {
-        self.found(id, comment, Level::Write)?;
         let author = self.author()?;
+        let own = self.found(id, comment, Level::Write)?.author == author;
         self.state.remove_comment(id, comment, &author)?;
-        self.wrote(id, "comment deleted", comment);
+        self.wrote_on(id, "comment deleted", comment, own);
         Ok(Answer::empty())
     }
 

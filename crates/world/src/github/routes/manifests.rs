@@ -84,6 +84,8 @@ impl Asking<'_> {
             .and_then(Value::as_str);
         let app = self.state.apps.get_mut(&id).ok_or_else(Answer::not_found)?;
         hook.unwrap_or_default().clone_into(&mut app.webhook_url);
+        let setup = text(&manifest, "setup_url").unwrap_or_default();
+        setup.clone_into(&mut app.setup_url);
         let (secret, pem) = (app.webhook_secret.clone(), app.key.pem().map_err(failed)?);
         let client_secret = self.state.letters(40);
         let app = self.state.apps.get(&id).ok_or_else(Answer::not_found)?;
@@ -95,7 +97,7 @@ impl Asking<'_> {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('"', "&quot;")

@@ -6,6 +6,7 @@ mod comments;
 mod contents;
 mod deployments;
 mod hooks;
+mod installing;
 mod manifests;
 mod pulls;
 mod repositories;
@@ -78,6 +79,8 @@ fn dispatch(asking: &mut Asking<'_>) -> Answered {
         ("POST", ["app", "hook", "deliveries", id, "attempts"]) => asking.redeliver(id),
         ("GET", ["rate_limit"]) => asking.rate_limit(),
         ("POST", ["app-manifests", code, "conversions"]) => asking.convert_manifest(code),
+        ("GET", ["apps", slug, "installations", "new"]) => asking.installing(slug),
+        ("POST", ["apps", slug, "installations"]) => asking.install(slug),
         ("POST", ["settings", "apps", "new"]) => asking.propose_app(None),
         ("POST", ["organizations", login, "settings", "apps", "new"]) => {
             asking.propose_app(Some(login))
@@ -182,11 +185,17 @@ impl Asking<'_> {
 
     /// Puts a write that had its effect into the ledger.
     pub(crate) fn wrote(&mut self, repository: u64, what: &str, id: u64) {
+        self.wrote_on(repository, what, id, true);
+    }
+
+    /// The same, of what may be somebody else's.
+    pub(crate) fn wrote_on(&mut self, repository: u64, what: &str, id: u64, own: bool) {
         let body = serde_json::from_slice(&self.request.body).unwrap_or(Value::Null);
         let write = ledger::Write {
             at: self.state.now(),
             who: self.who.name(),
             repository,
+            own,
             what: what.to_owned(),
             id,
             body,

@@ -56,6 +56,8 @@ pub struct App {
     pub permissions: Permissions,
     /// Names of the events that it wants.
     pub events: BTreeSet<String>,
+    /// Where somebody's browser is sent after they have installed it; nowhere while it is empty.
+    pub setup_url: String,
     /// Where its deliveries go; nothing is sent while it is empty.
     pub webhook_url: String,
     /// What they are signed with.

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn needs(event: &str) -> Access {
     match event {
         "pull_request" => Access::read(&["pull_requests"]),
-        "issue_comment" => Access::read(&["issues", "pull_requests"]),
+        // Although those below pull requests may be read and written with the permission for these alone.
+        "issue_comment" => Access::read(&["issues"]),
         "push" | "create" | "delete" => Access::read(&["contents"]),
         "check_run" => Access::read(&["checks"]),
         _ => Access::read(&["metadata"]),
