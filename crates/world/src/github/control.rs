@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,24 +14,36 @@ use super::{
 };
 
 /// What can be done by hand, as `GET /_world` says it.
-pub(crate) const HELP: &str = "\
-POST /_world/ACT with JSON. Every act but `advance` and `fault` has \"repository\": \"owner/name\" and \"by\": \"login\".
+const HELP: &str = "\
+POST /_world/ACT with JSON. Acts in a repository need \"repository\": \"owner/name\" and \"by\": \"login\".
+  create         private
   push           branch, files {path: content or null}, force
   delete-branch  branch
-  open           branch, title, body, draft, base, from (a fork)     answers the number
+  default-branch branch
+  open           branch, title, body, draft, base, from (a fork): answers the number
   close, reopen, merge, ready, draft    number
   label, unlabel number, label
   retitle        number, title
+  retarget       number, base
   comment        number, body
   fork           (into the account of \"by\")
-  role           login, role (read, triage, write, maintain, admin)
+  role           login, role (none, read, triage, write, maintain, admin)
   rename         to
+  transfer       to
+  delete
   rerun          check_run
   press          check_run, button
+Acts anywhere:
+  suspend, unsuspend, uninstall    installation
   advance        seconds
   fault          route (\"POST /repos/*/*/check-runs\"), status, times
 GET /OWNER/NAME/pull/N shows what people see; git clones, fetches and pushes at /OWNER/NAME.git (user: a login, any password).
 ";
+/// Those that concern one pull request.
+const PULL_REQUEST_ACTS: [&str; 10] = [
+    "comment", "close", "reopen", "merge", "ready", "draft", "label", "unlabel", "retitle",
+    "retarget",
+];
 
 /// The answer to what only the model knows; `None` if it is for GitHub.
 pub(crate) fn answer(state: &mut State, request: &Request) -> Option<Answer> {
@@ -61,40 +73,100 @@ fn done(state: &mut State, request: &Request, act: &str) -> Answer {
     }
 }
 
+/// What a person wrote, with the fields that acts need.
+struct Order<'a> {
+    act: &'a str,
+    body: &'a Value,
+}
+
+impl Order<'_> {
+    fn said(&self, field: &str) -> Option<&str> {
+        self.body.get(field).and_then(Value::as_str)
+    }
+
+    fn text(&self, field: &str) -> Result<&str> {
+        let said = self.said(field);
+        said.with_context(|| format!("{} needs \"{field}\"", self.act))
+    }
+
+    fn number(&self, field: &str) -> Result<u64> {
+        let said = self.body.get(field).and_then(Value::as_u64);
+        said.with_context(|| format!("{} needs the number \"{field}\"", self.act))
+    }
+
+    fn flag(&self, field: &str) -> bool {
+        self.body
+            .get(field)
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
+    }
+
+    fn changes(&self) -> Result<Vec<Change>> {
+        let files = self.body.get("files").and_then(Value::as_object);
+        let files = files.with_context(|| format!("{} needs \"files\"", self.act))?;
+        let change = |(path, content): (&String, &Value)| match content.as_str() {
+            Some(content) => Change::file(path, content),
+            None => Change::removal(path),
+        };
+        Ok(files.iter().map(change).collect())
+    }
+
+    fn opening(&self) -> Result<Opening> {
+        let mut opening = Opening::of(self.text("branch")?, self.text("by")?);
+        if let Some(title) = self.said("title") {
+            opening = opening.titled(title);
+        }
+        if let Some(words) = self.said("body") {
+            opening = opening.saying(words);
+        }
+        if let Some(base) = self.said("base") {
+            opening = opening.into(base);
+        }
+        if let Some(fork) = self.said("from") {
+            opening = opening.from(fork);
+        }
+        Ok(if self.flag("draft") {
+            opening.draft()
+        } else {
+            opening
+        })
+    }
+}
+
 fn perform(state: &mut State, act: &str, body: &Value) -> Result<Value> {
-    let said = |field: &str| body.get(field).and_then(Value::as_str);
-    let needed = |field: &str| said(field).with_context(|| format!("{act} needs \"{field}\""));
-    let count = |field: &str| body.get(field).and_then(Value::as_u64);
-    let number =
-        |field: &str| count(field).with_context(|| format!("{act} needs the number \"{field}\""));
-    if act == "advance" {
-        let seconds = i64::try_from(number("seconds")?)?;
-        state.clock.advance(seconds * 1000);
-        return Ok(json!({}));
-    }
-    if act == "fault" {
-        let status = u16::try_from(number("status")?)?;
-        let times = u32::try_from(count("times").unwrap_or(1))?;
-        state
-            .faults
-            .answer(needed("route")?, Fault::Status(status), Times::Only(times));
-        return Ok(json!({}));
-    }
-    let (home, by) = (needed("repository")?, needed("by")?);
+    let order = Order { act, body };
     match act {
+        "advance" => {
+            let seconds = i64::try_from(order.number("seconds")?)?;
+            state.clock.advance(seconds * 1000);
+        }
+        "fault" => {
+            let status = u16::try_from(order.number("status")?)?;
+            let times = u32::try_from(order.number("times").unwrap_or(1))?;
+            state.order(
+                order.text("route")?,
+                Fault::Status(status),
+                Times::Only(times),
+            );
+        }
+        "suspend" => state.suspend(order.number("installation")?)?,
+        "unsuspend" => state.unsuspend(order.number("installation")?)?,
+        "uninstall" => state.uninstall(order.number("installation")?)?,
+        _ => return in_repository(state, &order),
+    }
+    Ok(json!({}))
+}
+
+fn in_repository(state: &mut State, order: &Order<'_>) -> Result<Value> {
+    let (home, by) = (order.text("repository")?, order.text("by")?);
+    match order.act {
+        "create" => {
+            let id = state.create_repository(home, order.flag("private"), &[])?;
+            return Ok(json!({ "id": id }));
+        }
         "push" => {
-            let files = body
-                .get("files")
-                .and_then(Value::as_object)
-                .context("push needs \"files\"")?;
-            let change = |(path, content): (&String, &Value)| match content.as_str() {
-                Some(content) => Change::file(path, content),
-                None => Change::removal(path),
-            };
-            let changes: Vec<Change> = files.iter().map(change).collect();
-            let force = body.get("force").and_then(Value::as_bool).unwrap_or(false);
-            let branch = needed("branch")?;
-            let commit = if force {
+            let (branch, changes) = (order.text("branch")?, order.changes()?);
+            let commit = if order.flag("force") {
                 state.force_push(home, branch, by, &changes)?
             } else {
                 state.push(home, branch, by, &changes)?
@@ -102,55 +174,60 @@ fn perform(state: &mut State, act: &str, body: &Value) -> Result<Value> {
             return Ok(json!({ "commit": commit }));
         }
         "open" => {
-            let number = state.open_pull_request(home, opening(body, needed("branch")?, by))?;
+            let number = state.open_pull_request(home, order.opening()?)?;
             let page = format!("{}/{home}/pull/{number}", state.base);
             return Ok(json!({ "number": number, "page": page }));
         }
-        "comment" => {
-            let id = state.comment(home, number("number")?, by, needed("body")?)?;
-            return Ok(json!({ "id": id }));
-        }
-        "delete-branch" => state.delete_branch(home, needed("branch")?, by)?,
-        "close" => state.close(home, number("number")?, by)?,
-        "reopen" => state.reopen(home, number("number")?, by)?,
-        "merge" => drop(state.merge(home, number("number")?, by)?),
-        "ready" => state.set_draft(home, number("number")?, by, false)?,
-        "draft" => state.set_draft(home, number("number")?, by, true)?,
-        "label" => state.label(home, number("number")?, by, needed("label")?)?,
-        "unlabel" => state.unlabel(home, number("number")?, by, needed("label")?)?,
-        "retitle" => state.retitle(home, number("number")?, by, needed("title")?)?,
+        "delete-branch" => state.delete_branch(home, order.text("branch")?, by)?,
+        "default-branch" => state.set_default_branch(home, order.text("branch")?, by)?,
         "fork" => drop(state.fork(home, by)?),
-        "role" => state.set_role(home, needed("login")?, Some(role(needed("role")?)?))?,
-        "rename" => state.rename(home, needed("to")?, by)?,
-        "rerun" => state.rerun(home, number("check_run")?, by)?,
-        "press" => state.press_button(home, number("check_run")?, needed("button")?, by)?,
-        _ => bail!("there is no act {act}; GET /_world lists them"),
+        "role" => {
+            let role = role(order.text("role")?)?;
+            state.set_role(home, order.text("login")?, role)?;
+        }
+        "rename" => state.rename(home, order.text("to")?, by)?,
+        "transfer" => state.transfer(home, order.text("to")?, by)?,
+        "delete" => state.delete_repository(home, by)?,
+        "rerun" => state.rerun(home, order.number("check_run")?, by)?,
+        "press" => {
+            state.press_button(home, order.number("check_run")?, order.text("button")?, by)?;
+        }
+        _ => return on_pull_request(state, order, home, by),
     }
     Ok(json!({}))
 }
 
-fn opening(body: &Value, branch: &str, by: &str) -> Opening {
-    let said = |field: &str| body.get(field).and_then(Value::as_str);
-    let mut opening = Opening::of(branch, by);
-    if let Some(title) = said("title") {
-        opening = opening.titled(title);
+fn on_pull_request(state: &mut State, order: &Order<'_>, home: &str, by: &str) -> Result<Value> {
+    let known = PULL_REQUEST_ACTS.contains(&order.act);
+    anyhow::ensure!(
+        known,
+        "there is no act {}; GET /_world lists them",
+        order.act
+    );
+    let number = order.number("number")?;
+    match order.act {
+        "comment" => {
+            let id = state.comment(home, number, by, order.text("body")?)?;
+            return Ok(json!({ "id": id }));
+        }
+        "close" => state.close(home, number, by)?,
+        "reopen" => state.reopen(home, number, by)?,
+        "merge" => drop(state.merge(home, number, by)?),
+        "ready" => state.set_draft(home, number, by, false)?,
+        "draft" => state.set_draft(home, number, by, true)?,
+        "label" => state.label(home, number, by, order.text("label")?)?,
+        "unlabel" => state.unlabel(home, number, by, order.text("label")?)?,
+        "retarget" => state.retarget(home, number, by, order.text("base")?)?,
+        _ => state.retitle(home, number, by, order.text("title")?)?,
     }
-    if let Some(words) = said("body") {
-        opening = opening.saying(words);
-    }
-    if let Some(base) = said("base") {
-        opening = opening.into(base);
-    }
-    if let Some(fork) = said("from") {
-        opening = opening.from(fork);
-    }
-    if body.get("draft").and_then(Value::as_bool) == Some(true) {
-        opening = opening.draft();
-    }
-    opening
+    Ok(json!({}))
 }
 
-fn role(name: &str) -> Result<Role> {
+/// What somebody may do from now on; `none` is nothing.
+fn role(name: &str) -> Result<Option<Role>> {
+    if name == "none" {
+        return Ok(None);
+    }
     let roles = [
         Role::Read,
         Role::Triage,
@@ -159,7 +236,8 @@ fn role(name: &str) -> Result<Role> {
         Role::Admin,
     ];
     let found = roles.into_iter().find(|role| role.name() == name);
-    found.with_context(|| format!("{name} is no role"))
+    let found = found.with_context(|| format!("{name} is no role"))?;
+    Ok(Some(found))
 }
 
 /// A pull request as people see it.
