@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     keys::{self, BadJwt},
-    state::{Access, Level, Permissions, State, Token},
+    state::{Access, Level, State, Token},
     wire::{Answer, Request},
 };
 
@@ -138,24 +138,29 @@ pub(crate) fn admit(
         Who::Nobody if known.private || looks => refused(),
         Who::Nobody => Err(Answer::error(401, "Requires authentication")),
         Who::App(_) => Err(inaccessible()),
-        Who::Installation(token) => match permissions(state, token, repository) {
-            None => refused(),
-            Some(granted) if access.given_by(granted) || looks && !known.private => Ok(()),
-            Some(_) => Err(accepted(inaccessible(), access)),
-        },
+        Who::Installation(token) => {
+            if !reaches(state, token, repository) {
+                return refused();
+            }
+            // What was taken from the installation since is taken from its tokens, too.
+            let home = state.installations.get(&token.installation);
+            let kept = home.is_some_and(|home| access.given_by(&home.permissions));
+            if kept && access.given_by(&token.permissions) || looks && !known.private {
+                return Ok(());
+            }
+            Err(accepted(inaccessible(), access))
+        }
     }
 }
 
-/// What the token allows in this repository; nothing if it does not reach it.
-pub(crate) fn permissions<'a>(
-    state: &State,
-    token: &'a Token,
-    repository: u64,
-) -> Option<&'a Permissions> {
-    let home = state.installations.get(&token.installation)?;
-    let narrowed = token.repositories.as_ref();
-    let named = narrowed.is_none_or(|ids| ids.contains(&repository));
-    (named && state.reaches(home, repository)).then_some(&token.permissions)
+/// Whether the token is for this repository, among others.
+pub(crate) fn reaches(state: &State, token: &Token, repository: u64) -> bool {
+    let named = token
+        .repositories
+        .as_ref()
+        .is_none_or(|ids| ids.contains(&repository));
+    let home = state.installations.get(&token.installation);
+    named && home.is_some_and(|home| state.reaches(home, repository))
 }
 
 /// As GitHub tells which permission would have done.

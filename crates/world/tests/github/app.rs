@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hyper::Method;
-use nestling_world::github::{Level, Selection};
+use nestling_world::github::{Level, Outcome, Request, Selection};
 use serde_json::json;
 
 use crate::support::{SHOP, World, permissions};
@@ -243,6 +243,34 @@ async fn reading_is_not_writing() -> Result<()> {
         (refused.status, refused.message()),
         (403, "Resource not accessible by integration")
     );
+    world.finish()
+}
+
+#[tokio::test]
+async fn what_is_taken_from_an_installation_is_taken_from_its_tokens() -> Result<()> {
+    let world = World::start()?;
+    let token = world.token().await?;
+    let path = format!("/repos/{SHOP}/branches/main");
+    world.get(&path, &token).await?.expect(200);
+    let mut weak = permissions();
+    weak.remove("contents");
+    world
+        .github
+        .act(|github| github.grant(world.installation, weak))?;
+    assert_eq!(world.get(&path, &token).await?.status, 403);
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_say_what_it_is_is_refused() -> Result<()> {
+    let world = World::start()?;
+    let mut headers = hyper::HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {}", world.jwt()?).parse()?);
+    let request = Request::new(Method::GET, "/app", headers, bytes::Bytes::new());
+    let Outcome::Answered(answer) = world.github.ask(&request) else {
+        panic!("no answer");
+    };
+    assert_eq!(answer.status, 403);
     world.finish()
 }
 

@@ -9,6 +9,7 @@ use crate::support::{EVENTS, SHOP, permissions};
 
 fn ask(github: &mut State, method: Method, path: &str, token: &str, body: &Value) -> Result<Value> {
     let mut headers = HeaderMap::new();
+    headers.insert("user-agent", "nestling-stories".parse()?);
     headers.insert("authorization", format!("Bearer {token}").parse()?);
     let body = if body.is_null() {
         String::new()

@@ -161,7 +161,9 @@ impl World {
             .await
     }
 
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply> {
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Reply> {
+        let named = hyper::header::HeaderValue::from_static("nestling-stories");
+        request.headers_mut().entry("user-agent").or_insert(named);
         let response = tokio::time::timeout(PATIENCE, self.client.request(request)).await??;
         let (head, body) = response.into_parts();
         let raw = body.collect().await?.to_bytes();

@@ -103,7 +103,7 @@ impl Asking<'_> {
         let ids = self.state.reach(home);
         let ids = ids
             .into_iter()
-            .filter(|id| auth::permissions(self.state, token, *id).is_some());
+            .filter(|id| auth::reaches(self.state, token, *id));
         let known = ids.filter_map(|id| self.state.repositories.get(&id));
         let shown: Vec<Value> = known
             .map(|known| self.state.show_repository(known))

@@ -33,6 +33,9 @@ pub(crate) struct Asking<'a> {
 
 /// The whole way of a request: who asks, their limits, the route, the fingerprint of the answer.
 pub(crate) fn answer(state: &mut State, request: &Request) -> (String, Answer) {
+    if request.header("user-agent").is_none() {
+        return ("nobody".into(), anonymous_program());
+    }
     let now = state.now();
     let who = match auth::identify(state, request) {
         Ok(who) => who,
@@ -57,6 +60,16 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> (String, Answer) {
     }
     let answer = state.limits.rate(&name, now).onto(answer);
     (name, answer)
+}
+
+/// GitHub refuses programs that do not say what they are.
+fn anonymous_program() -> Answer {
+    let words = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.";
+    let answer = Answer::other("text/html; charset=utf-8", words);
+    Answer {
+        status: 403,
+        ..answer
+    }
 }
 
 fn dispatch(asking: &mut Asking<'_>) -> Answered {

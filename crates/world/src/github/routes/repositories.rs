@@ -14,7 +14,7 @@ impl Asking<'_> {
         self.admit(id, METADATA)?;
         let mut shown = self.state.show_full_repository(self.at(id)?);
         if let Who::Installation(token) = &self.who
-            && auth::permissions(self.state, token, id).is_some()
+            && auth::reaches(self.state, token, id)
         {
             // What an App has here is said by its token, not by this old field.
             shown["permissions"] = json!({
