@@ -32,6 +32,7 @@ POST /_world/ACT with JSON. Acts in a repository need \"repository\": \"owner/na
   transfer       to
   delete
   rerun          check_run
+  rerun-all      commit
   press          check_run, button
 Acts anywhere:
   suspend, unsuspend, uninstall    installation
@@ -189,6 +190,7 @@ fn in_repository(state: &mut State, order: &Order<'_>) -> Result<Value> {
         "transfer" => state.transfer(home, order.text("to")?, by)?,
         "delete" => state.delete_repository(home, by)?,
         "rerun" => state.rerun(home, order.number("check_run")?, by)?,
+        "rerun-all" => state.rerun_all(home, order.text("commit")?, by)?,
         "press" => {
             state.press_button(home, order.number("check_run")?, order.text("button")?, by)?;
         }

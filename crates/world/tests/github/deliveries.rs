@@ -7,7 +7,18 @@ use aws_lc_rs::hmac;
 use nestling_world::github::{Change, Loss, Opening, State, Times};
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, World, listening};
+use crate::support::{Receiver, SHOP, World, listening, permissions};
+
+/// A world whose App hears of pushes, and of no check suites for them.
+async fn pushes() -> Result<(World, Receiver)> {
+    let (world, receiver) = listening().await?;
+    let mut granted = permissions();
+    granted.remove("checks");
+    world
+        .github
+        .act(|github| github.grant(world.installation, granted))?;
+    Ok((world, receiver))
+}
 
 fn file(content: &str) -> [Change; 1] {
     [Change::file("index.html", content)]
@@ -15,7 +26,7 @@ fn file(content: &str) -> [Change; 1] {
 
 #[tokio::test]
 async fn a_delivery_is_signed_and_says_where_it_belongs() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     world
         .github
         .act(|github| github.push(SHOP, "blue", "ann", &file("blue")))?;
@@ -60,7 +71,7 @@ async fn log(world: &World, query: &str) -> Result<Vec<Value>> {
 
 #[tokio::test]
 async fn what_failed_stands_in_the_log_and_comes_again_under_its_number_when_asked() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     receiver.answers(503);
     world
         .github
@@ -117,7 +128,7 @@ async fn what_failed_stands_in_the_log_and_comes_again_under_its_number_when_ask
 
 #[tokio::test]
 async fn the_log_is_read_page_by_page() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     for n in 0..5 {
         world
             .github
@@ -156,7 +167,7 @@ async fn the_log_is_read_page_by_page() -> Result<()> {
 
 #[tokio::test]
 async fn webhooks_are_lost_doubled_and_late_by_order() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     world.github.act(|github| -> Result<()> {
         github.faults.webhook("push", Loss::Failed, Times::Only(1));
         github.faults.webhook("push", Loss::Silent, Times::Only(1));
@@ -194,7 +205,7 @@ async fn webhooks_are_lost_doubled_and_late_by_order() -> Result<()> {
 
 #[tokio::test]
 async fn the_address_of_webhooks_is_changed_by_the_app() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     let before = world
         .get("/app/hook/config", &world.jwt()?)
         .await?
@@ -234,10 +245,11 @@ async fn the_address_of_webhooks_is_changed_by_the_app() -> Result<()> {
 
 #[tokio::test]
 async fn an_app_hears_only_what_it_may_and_wants() -> Result<()> {
-    let (world, receiver) = listening().await?;
+    let (world, receiver) = pushes().await?;
     world.github.act(|github| -> Result<()> {
-        let mut granted = crate::support::permissions();
+        let mut granted = permissions();
         granted.remove("contents");
+        granted.remove("checks");
         github.grant(world.installation, granted)?;
         github.create_repository("rob/elsewhere", false, &[("a", "b")])?;
         github.push("rob/elsewhere", "main", "rob", &file("x"))?;

@@ -175,9 +175,11 @@ async fn a_person_pushes_by_git_and_the_pull_request_follows() -> Result<()> {
         names,
         [
             "push",
+            "check_suite.requested",
             "create",
             "pull_request.opened",
             "push",
+            "check_suite.requested",
             "pull_request.synchronize"
         ]
     );

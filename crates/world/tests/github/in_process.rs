@@ -46,9 +46,10 @@ fn a_story_asks_carries_webhooks_and_moves_the_clock() -> Result<()> {
         })
         .map(|(_, event)| event.as_str())
         .collect();
-    assert_eq!(events, ["installation", "push"]);
+    assert_eq!(events, ["installation", "push", "check_suite"]);
     github.carried(&letters[0], Some(202));
     github.carried(&letters[1], None);
+    github.carried(&letters[2], Some(202));
 
     let jwt = |github: &State| {
         let now = github.clock.now() / 1000;
@@ -122,8 +123,8 @@ fn told() -> Result<Vec<(String, String)>> {
 #[test]
 fn the_same_story_is_told_in_the_same_letters() -> Result<()> {
     let first = told()?;
-    // Installed, opened, synchronised nine times, pushed by the merge and closed by it.
-    assert_eq!(first.len(), 1 + 1 + 9 + 1 + 1);
+    // Installed, opened, synchronised nine times, pushed by the merge with a check suite, and closed by it.
+    assert_eq!(first.len(), 1 + 1 + 9 + 2 + 1);
     assert_eq!(first, told()?);
     Ok(())
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// What an answer is waited for at most.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const SHOP: &str = "acme/shop";
-pub const EVENTS: [&str; 8] = [
+pub const EVENTS: [&str; 7] = [
     "pull_request",
     "push",
     "create",
@@ -29,7 +29,6 @@ pub const EVENTS: [&str; 8] = [
     "repository",
     "issue_comment",
     "check_run",
-    "ping",
 ];
 
 /// The model with an organisation, a private repository, people and an App that is installed.

@@ -36,9 +36,11 @@ async fn every_act_on_a_pull_request_is_told() -> Result<()> {
         names,
         [
             "push",
+            "check_suite.requested",
             "create",
             "pull_request.opened",
             "push",
+            "check_suite.requested",
             "pull_request.synchronize",
             "pull_request.ready_for_review",
             "pull_request.converted_to_draft",
@@ -46,6 +48,7 @@ async fn every_act_on_a_pull_request_is_told() -> Result<()> {
             "pull_request.unlabeled",
             "pull_request.edited",
             "push",
+            "check_suite.requested",
             "create",
             "pull_request.edited",
             "pull_request.closed",
@@ -55,7 +58,7 @@ async fn every_act_on_a_pull_request_is_told() -> Result<()> {
             "pull_request.closed",
         ]
     );
-    let synchronize = &came[4].payload;
+    let synchronize = &came[6].payload;
     assert_eq!(
         (&synchronize["before"], &synchronize["after"]),
         (&json!(first), &json!(second))
@@ -63,15 +66,15 @@ async fn every_act_on_a_pull_request_is_told() -> Result<()> {
     assert_eq!(synchronize["pull_request"]["head"]["sha"], json!(second));
     assert_eq!(synchronize["installation"]["id"], world.installation);
     assert_eq!(
-        came[9].payload["changes"]["title"]["from"],
+        came[11].payload["changes"]["title"]["from"],
         "Change by blue"
     );
-    assert_eq!(came[12].payload["changes"]["base"]["ref"]["from"], "main");
-    assert_eq!(came[13].payload["sender"]["login"], "rob");
+    assert_eq!(came[15].payload["changes"]["base"]["ref"]["from"], "main");
+    assert_eq!(came[16].payload["sender"]["login"], "rob");
     assert_eq!(
         (
-            &came[15].payload["deleted"],
-            &came[15].payload["head_commit"]
+            &came[18].payload["deleted"],
+            &came[18].payload["head_commit"]
         ),
         (&json!(true), &Value::Null)
     );
@@ -151,6 +154,7 @@ async fn installations_and_repositories_are_told() -> Result<()> {
             "installation.created",
             "installation_repositories.added",
             "push",
+            "check_suite.requested",
             "create",
             "repository.edited",
             "repository.renamed",
@@ -207,7 +211,7 @@ async fn comments_and_buttons_are_told_and_an_app_hears_itself() -> Result<()> {
     );
     world.github.settled().await?;
     let came = receiver.take();
-    let told: Vec<String> = came[3..].iter().map(Came::name).collect();
+    let told: Vec<String> = came[4..].iter().map(Came::name).collect();
     assert_eq!(
         told,
         [
@@ -220,12 +224,54 @@ async fn comments_and_buttons_are_told_and_an_app_hears_itself() -> Result<()> {
             "check_run.requested_action",
         ]
     );
-    assert_eq!(came[6].payload["sender"]["login"], "nestling[bot]");
-    let pressed = &came[9].payload;
+    assert_eq!(came[7].payload["sender"]["login"], "nestling[bot]");
+    let pressed = &came[10].payload;
     assert_eq!(pressed["requested_action"]["identifier"], "stop");
     assert_eq!(
         (&pressed["check_run"]["id"], &pressed["sender"]["login"]),
         (&json!(run), &json!("rob"))
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_push_asks_for_checks_and_a_person_asks_again() -> Result<()> {
+    let (world, receiver) = listening().await?;
+    let head = world
+        .github
+        .act(|github| github.push(SHOP, "blue", "ann", &file("blue")))?;
+    let token = world.token().await?;
+    let run = json!({ "name": "shop", "head_sha": head, "conclusion": "failure" });
+    let run = world
+        .post(&format!("/repos/{SHOP}/check-runs"), &token, run)
+        .await?
+        .expect(201);
+    world
+        .github
+        .act(|github| github.rerun_all(SHOP, &head, "rob"))?;
+    world.github.settled().await?;
+    let came = receiver.take();
+    let suites: Vec<&Came> = came
+        .iter()
+        .filter(|one| one.name().starts_with("check_suite"))
+        .collect();
+    let names: Vec<String> = suites.iter().map(|one| one.name()).collect();
+    assert_eq!(names, ["check_suite.requested", "check_suite.rerequested"]);
+    let (asked, again) = (&suites[0].payload, &suites[1].payload);
+    assert_eq!(
+        (
+            &asked["check_suite"]["status"],
+            &asked["check_suite"]["head_branch"]
+        ),
+        (&json!("queued"), &json!("blue"))
+    );
+    assert_eq!(asked["check_suite"]["id"], run["check_suite"]["id"]);
+    assert_eq!(
+        (
+            &again["check_suite"]["conclusion"],
+            &again["sender"]["login"]
+        ),
+        (&json!("failure"), &json!("rob"))
     );
     world.finish()
 }

@@ -117,6 +117,7 @@ impl State {
             by,
         };
         self.tell_of_push(&moved);
+        self.ask_for_checks(&moved)?;
         match (before, after) {
             (None, Some(_)) => self.tell_of_branch("create", &moved),
             (Some(_), None) => self.tell_of_branch("delete", &moved),

@@ -45,6 +45,16 @@ impl State {
         self.press(full_name, check_run, by, json!({ "action": "rerequested" }))
     }
 
+    /// Somebody asks for all checks of a commit again, by the button above them.
+    pub fn rerun_all(&mut self, full_name: &str, sha: &str, by: &str) -> Result<()> {
+        let id = self.repository_id(full_name)?;
+        self.account(by);
+        for installation in self.installations_of(id) {
+            self.tell_of_suite(installation, id, sha, "rerequested", &Author::from(by))?;
+        }
+        Ok(())
+    }
+
     /// Somebody presses a button of a check run.
     pub fn press_button(
         &mut self,

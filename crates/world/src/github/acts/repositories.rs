@@ -179,6 +179,7 @@ impl State {
             issues: BTreeMap::new(),
             comments: BTreeMap::new(),
             check_runs: BTreeMap::new(),
+            suites: BTreeMap::new(),
             deployments: BTreeMap::new(),
             former: Vec::new(),
             created_at: now,

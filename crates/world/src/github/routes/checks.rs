@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Asking, contents::no_commit, text};
+use super::{
+    Asking,
+    contents::{broken, no_commit},
+    text,
+};
 use crate::github::{
     state::{Access, Button, CheckRun, Output},
     wire::{Answer, Answered, page},
@@ -80,11 +84,7 @@ impl Asking<'_> {
             .resolve(sha)
             .ok_or_else(|| no_commit(sha))?;
         self.may_write()?;
-        let mut runs = self.at(id)?.check_runs.values();
-        let suite = runs
-            .find(|run| run.app == app && run.head_sha == sha)
-            .map(|run| run.suite);
-        let suite = suite.unwrap_or_else(|| self.state.next_id());
+        let suite = self.state.suite(id, app, &sha).map_err(broken)?;
         let mut run = CheckRun {
             id: self.state.next_id(),
             app,

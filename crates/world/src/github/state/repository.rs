@@ -32,6 +32,8 @@ pub struct Repository {
     pub comments: BTreeMap<u64, Comment>,
     /// By id.
     pub check_runs: BTreeMap<u64, CheckRun>,
+    /// Check suites: one for each App (by id) and commit.
+    pub suites: BTreeMap<(u64, String), u64>,
     /// By id.
     pub deployments: BTreeMap<u64, Deployment>,
     /// `owner/name` by which it was known: GitHub redirects.
@@ -103,6 +105,17 @@ impl State {
             }
             Ground::Memory(objects) => Box::new(Memory::new(objects.clone(), repository)),
         }
+    }
+
+    /// The check suite of an App for a commit, made if there is none.
+    pub(crate) fn suite(&mut self, repository: u64, app: u64, sha: &str) -> Result<u64> {
+        let key = (app, sha.to_owned());
+        if let Some(suite) = self.repository(repository)?.suites.get(&key) {
+            return Ok(*suite);
+        }
+        let suite = self.next_id();
+        self.repository_mut(repository)?.suites.insert(key, suite);
+        Ok(suite)
     }
 
     pub(crate) fn pull_request(&self, repository: u64, number: u64) -> Result<&PullRequest> {

@@ -1,11 +1,12 @@
 //! Payloads that more than one act sends.
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::News;
 use crate::github::{
     git::NOTHING,
-    state::{Author, State},
+    state::{Access, Author, State},
 };
 
 /// GitHub lists no more commits of one push.
@@ -157,6 +158,45 @@ impl State {
         });
     }
 
+    /// Every App that may write checks is asked for them at every push, whether it wants to be or not.
+    pub(crate) fn ask_for_checks(&mut self, moved: &Moved<'_>) -> Result<()> {
+        let Some(sha) = moved.after else {
+            return Ok(());
+        };
+        for id in self.installations_of(moved.repository) {
+            self.tell_of_suite(id, moved.repository, sha, "requested", moved.by)?;
+        }
+        Ok(())
+    }
+
+    /// Tells one App of its check suite for a commit.
+    pub(crate) fn tell_of_suite(
+        &mut self,
+        installation: u64,
+        repository: u64,
+        sha: &str,
+        action: &str,
+        by: &Author,
+    ) -> Result<()> {
+        let Some(home) = self.installations.get(&installation) else {
+            return Ok(());
+        };
+        if !Access::write(&["checks"]).given_by(&home.permissions) {
+            return Ok(());
+        }
+        let app = home.app;
+        let suite = self.suite(repository, app, sha)?;
+        let shown = self.show_check_suite(self.repository(repository)?, app, sha, suite)?;
+        let news = News {
+            event: "check_suite",
+            repository,
+            sender: by.clone(),
+            payload: json!({ "action": action, "check_suite": shown }),
+        };
+        self.announce_to(&[installation], news);
+        Ok(())
+    }
+
     /// The event `create` or `delete` of a branch, beside that of the push.
     pub(crate) fn tell_of_branch(&mut self, event: &'static str, moved: &Moved<'_>) {
         let Some(home) = self.repositories.get(&moved.repository) else {
@@ -181,7 +221,7 @@ impl State {
         });
     }
 
-    fn pushed_commit(&self, repository: u64, sha: &str) -> Value {
+    pub(crate) fn pushed_commit(&self, repository: u64, sha: &str) -> Value {
         let git = self.git(repository);
         let Ok(commit) = git.describe(sha) else {
             return Value::Null;

@@ -30,6 +30,7 @@ fn needs(event: &str) -> Access {
         // Although those below pull requests may be read and written with the permission for these alone.
         "issue_comment" => Access::read(&["issues"]),
         "push" | "create" | "delete" => Access::read(&["contents"]),
+        "check_suite" => Access::write(&["checks"]),
         "check_run" => Access::read(&["checks"]),
         _ => Access::read(&["metadata"]),
     }
@@ -103,11 +104,11 @@ impl State {
                 continue;
             };
             let app = installation.app;
-            let subscribed = self
-                .apps
-                .get(&app)
-                .is_some_and(|app| app.events.contains(news.event));
-            if !subscribed || !needs(news.event).given_by(&installation.permissions) {
+            let wants = self.apps.get(&app).is_some_and(|app| {
+                // With the permission to write checks an App is subscribed to suites by itself.
+                app.events.contains(news.event) || news.event == "check_suite"
+            });
+            if !wants || !needs(news.event).given_by(&installation.permissions) {
                 continue;
             }
             payload["installation"] = json!({
