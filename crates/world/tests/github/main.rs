@@ -16,6 +16,7 @@ mod git;
 mod hand;
 mod in_process;
 mod probot;
+mod read_by_us;
 mod reading;
 mod shown;
 mod support;
