@@ -146,6 +146,16 @@ struct CheckRun<'a> {
 }
 
 #[derive(Deserialize)]
+struct SuiteEvent {
+    check_suite: Suite,
+}
+
+#[derive(Deserialize)]
+struct Suite {
+    head_sha: Commit,
+}
+
+#[derive(Deserialize)]
 struct RequestedAction<'a> {
     #[serde(borrow)]
     identifier: Cow<'a, str>,
@@ -193,6 +203,12 @@ fn says(event: &str, action: Option<&str>, body: &[u8]) -> Result<Says, Unreadab
         ("issue_comment", Some("created")) => comment(&parse(event, body)?),
         ("check_run", Some(action @ ("rerequested" | "requested_action"))) => {
             check(action, parse(event, body)?)
+        }
+        ("check_suite", Some("rerequested")) => {
+            let event: SuiteEvent = parse(event, body)?;
+            Says::ChecksAgain {
+                head: event.check_suite.head_sha,
+            }
         }
         _ => nothing(event, action),
     })

@@ -261,5 +261,5 @@ fn every_example_of_a_webhook_is_read_and_decided() {
             }
         }
     }
-    insta::assert_snapshot!(format!("{examples} examples, {decided:?}"), @r#"329 examples, {"installation": 7, "installation_repositories": 3, "pull_request": 19, "push": 2, "repository": 6}"#);
+    insta::assert_snapshot!(format!("{examples} examples, {decided:?}"), @r#"329 examples, {"check_suite": 2, "installation": 7, "installation_repositories": 3, "pull_request": 19, "push": 2, "repository": 6}"#);
 }

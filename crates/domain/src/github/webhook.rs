@@ -111,6 +111,11 @@ pub enum Says {
         /// What is asked.
         ask: CheckAsk,
     },
+    /// Somebody asks for all of our check runs on a commit once more.
+    ChecksAgain {
+        /// The commit.
+        head: Commit,
+    },
     /// Nothing that concerns us.
     Nothing {
         /// Why not, for people.
