@@ -246,6 +246,8 @@ struct Outside {
     facts: Facts,
     victim: Child,
     _listeners: (TcpListener, UnixListener, UnixListener),
+    /// What a careless shell leaves open in every program that it starts.
+    _descriptors: [fs::File; 2],
     shared: PathBuf,
 }
 
@@ -265,6 +267,11 @@ impl Outside {
         let unix = UnixListener::bind(&socket).unwrap();
         let secret = folder.join("secret");
         fs::write(&secret, "s3cr3t-of-the-box").unwrap();
+        let descriptors = [&*secret, Path::new("/")].map(|path| {
+            let file = fs::File::open(path).unwrap();
+            rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+            file
+        });
         let shared = PathBuf::from(format!("/dev/shm/{name}"));
         fs::write(&shared, "s3cr3t-of-the-box").unwrap();
         let own = fs::read_to_string("/proc/net/fib_trie").unwrap();
@@ -291,6 +298,7 @@ impl Outside {
             facts,
             victim,
             _listeners: (tcp, abstracts, unix),
+            _descriptors: descriptors,
             shared,
         }
     }

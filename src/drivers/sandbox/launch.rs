@@ -32,6 +32,8 @@ use super::{
 const OOM_SCORE: &str = "500";
 /// Files are open to the machine's group: that is its cache group, and nothing else.
 const UMASK: Mode = Mode::from_raw_mode(0o002);
+/// The first descriptor after the three that a machine is given on purpose.
+const STANDARD: i32 = 3;
 /// Where sources are gathered, in a mount namespace that only this machine's launcher sees.
 const STAGE: &str = "/run";
 
@@ -57,6 +59,9 @@ fn complain(text: &str) -> ExitCode {
 }
 
 fn launch(path: &Path) -> io::Result<std::convert::Infallible> {
+    // Whatever else the server was started with, by a shell or a supervisor, is none of the machine's business: a
+    // descriptor of a folder would be a way out of every sandbox.
+    close_fds::set_fds_cloexec(STANDARD, &[]);
     let mut order: Order = serde_json::from_slice(&fs::read(path)?)?;
     // From here on the machine counts as begun: it holds its lock, and is not started a second time.
     File::create(order.machine.launched())?;

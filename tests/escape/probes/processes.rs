@@ -94,8 +94,10 @@ pub(super) fn inherited(_: &Facts) -> Outcome {
         let target = fs::read_link(entry.path())
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let expected =
-            target == "/dev/null" || target.starts_with("pipe:") || target.starts_with("/proc/");
+        let is_standard = matches!(entry.file_name().to_str(), Some("0" | "1" | "2"));
+        let ours = is_standard && (target == "/dev/null" || target.starts_with("pipe:"));
+        // The folder that is being read.
+        let expected = ours || target.starts_with("/proc/");
         if !expected && !target.is_empty() {
             odd.push(format!("{}: {target}", entry.file_name().to_string_lossy()));
         }
