@@ -5,6 +5,7 @@ use nestling_domain::{
     environment::Environment,
     ids::{Class, EnvironmentId, Kind},
     label::Slug,
+    record::PullRequestStatus,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -138,12 +139,42 @@ pub(crate) async fn environment(
     name: &str,
 ) -> Result<Environment, Problem> {
     let app = app(services, owner, slug).await?;
-    let id = EnvironmentId::derive(&app.id, kind(name)?);
-    services.store.environment(&id).await?.ok_or_else(|| {
-        Problem::not_found(format!(
-            "{owner}/{slug} has no environment {name}; GET /v1/apps/{owner}/{slug}/environments lists those there are"
-        ))
-    })
+    let kind = kind(name)?;
+    let id = EnvironmentId::derive(&app.id, kind);
+    match services.store.environment(&id).await? {
+        Some(environment) => Ok(environment),
+        None => Err(no_environment(services, &app, kind).await?),
+    }
+}
+
+/// What is said of an environment that there is not: it may be one that waits.
+pub(super) async fn no_environment(
+    services: &Services,
+    app: &App,
+    kind: Kind,
+) -> Result<Problem, Problem> {
+    let (owner, slug, name) = (&app.owner, &app.slug, kind.name());
+    if is_waiting(services, app, kind).await? {
+        return Ok(Problem::not_found(format!(
+            "{owner}/{slug}/{name} waits, because the limit of open pull requests is reached: start it by `nestling start {owner}/{slug}/{name}` or POST /v1/apps/{owner}/{slug}/environments/{name}/start"
+        )));
+    }
+    Ok(Problem::not_found(format!(
+        "{owner}/{slug} has no environment {name}; GET /v1/apps/{owner}/{slug}/environments lists those there are"
+    )))
+}
+
+/// Whether this is a pull request that waits because the limit is reached.
+pub(super) async fn is_waiting(
+    services: &Services,
+    app: &App,
+    kind: Kind,
+) -> Result<bool, Problem> {
+    let Some(number) = kind.pull_request() else {
+        return Ok(false);
+    };
+    let known = services.store.pull_request(app.repository, number).await?;
+    Ok(known.is_some_and(|known| known.status == PullRequestStatus::Waiting))
 }
 
 /// The kind that values belong to.

@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, post, web};
 use nestling_domain::{
     ids::{EnvironmentId, InputId},
     lifecycle::{Command, Event},
-    record::PullRequestStatus,
 };
 
 use super::{BY, find, show, views::OrderedView};
@@ -79,14 +78,14 @@ pub(super) async fn start(
 async fn release_waiting(services: &Services, path: &Named) -> Result<bool, Problem> {
     let (owner, slug, name) = &**path;
     let app = find::app(services, owner, slug).await?;
-    let Some(number) = find::kind(name)?.pull_request() else {
+    let kind = find::kind(name)?;
+    let (true, Some(number)) = (
+        find::is_waiting(services, &app, kind).await?,
+        kind.pull_request(),
+    ) else {
         return Ok(false);
     };
     let repository = app.repository;
-    let pull_request = services.store.pull_request(repository, number).await?;
-    if pull_request.is_none_or(|known| known.status != PullRequestStatus::Waiting) {
-        return Ok(false);
-    }
     services
         .forge
         .start_waiting
@@ -103,7 +102,8 @@ async fn order(
 ) -> Answer {
     let (owner, slug, name) = path.into_inner();
     let app = find::app(services, &owner, &slug).await?;
-    let id = EnvironmentId::derive(&app.id, find::kind(&name)?);
+    let kind = find::kind(&name)?;
+    let id = EnvironmentId::derive(&app.id, kind);
     let apply = Apply {
         input: key(request, &command)?,
         event: Event::Command(command),
@@ -112,9 +112,7 @@ async fn order(
     };
     let applied = match services.environments.apply(id, apply).await {
         Err(NotApplied::Unknown(_)) => {
-            return Err(Problem::not_found(format!(
-                "{owner}/{slug} has no environment {name}; GET /v1/apps/{owner}/{slug}/environments lists those there are"
-            )));
+            return Err(find::no_environment(services, &app, kind).await?);
         }
         applied => applied?,
     };

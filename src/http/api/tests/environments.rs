@@ -208,6 +208,22 @@ async fn a_pull_request_that_waits_is_listed_and_started_by_name() {
         .get("/v1/apps/local/shop/environments")
         .await
         .json();
+    for path in ["", "/deployments", "/redeploy"] {
+        let path = format!("/v1/apps/local/shop/environments/pr-33{path}");
+        let reply = if path.ends_with("redeploy") {
+            world.people.order(&path).await
+        } else {
+            world.people.get(&path).await
+        };
+        assert_eq!(reply.status, 404);
+        assert!(
+            reply.detail().contains(
+                "pr-33 waits, because the limit of open pull requests is reached: start it by"
+            ),
+            "{}",
+            reply.detail()
+        );
+    }
     let waits = &list.waiting[0];
     assert_eq!(
         (waits.name.as_str(), waits.branch.as_str()),
