@@ -1,55 +1,65 @@
 //! Masking: no secret leaves the machine in a log, a report or a test result.
 //!
-//! One automaton over bytes knows every shape in which a value is likely to be printed: as it is,
-//! JSON-escaped, URL-encoded, base64 at its three alignments, and each line of a value of several lines.
+//! A text is read in several *tongues* at once: as it is, and with percent-encoding, backslash escapes and HTML
+//! escapes undone. In each of them the values themselves are looked for, and, with line ends left out, their
+//! base64 at its three alignments. So it does not matter which characters an encoder escapes, nor where it
+//! breaks its lines. A value of several lines is looked for line by line, too.
+//!
 //! A stream is masked across its chunks: only the longest end that may begin a pattern is held back.
 
+mod patterns;
+#[cfg(test)]
+mod tests;
+mod view;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use patterns::Patterns;
+use view::{Seen, Tongue, View};
 
 /// What stands where a secret stood.
 pub(crate) const MASKED: &str = "***";
 /// Shorter values are not masked: they would blacken half of every log and hide nothing.
 pub(crate) const SHORTEST: usize = 6;
 
+/// From here to there, in bytes.
+type Range = (usize, usize);
+
 /// Every shape of every secret. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Mask(Arc<Patterns>);
+pub(crate) struct Mask(Arc<Shapes>);
 
-struct Patterns {
-    /// Sorted, so that "does any pattern begin with this" is a binary search.
-    sorted: Vec<Vec<u8>>,
-    longest: usize,
-    automaton: Option<AhoCorasick>,
+struct Shapes {
+    /// Looked for as they are.
+    plain: Patterns,
+    /// Looked for in what is left without line ends.
+    base64: Patterns,
 }
 
 impl Mask {
     /// A mask for these values. Those that are too short are left out, see [`SHORTEST`].
     pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut patterns = BTreeSet::new();
+        let (mut plain, mut base64) = (BTreeSet::new(), BTreeSet::new());
         for value in values {
-            for part in std::iter::once(value).chain(value.lines().map(str::trim)) {
+            // Keys are often kept in one line, with their line ends escaped.
+            let unescaped = value.replace("\\r", "").replace("\\n", "\n");
+            let lines = value.lines().chain(unescaped.lines()).map(str::trim);
+            for part in [value, value.trim(), unescaped.trim()]
+                .into_iter()
+                .chain(lines)
+            {
                 if part.len() >= SHORTEST {
-                    shapes(part, &mut patterns);
+                    shapes(part, &mut plain, &mut base64);
                 }
             }
         }
-        let sorted: Vec<Vec<u8>> = patterns.into_iter().collect();
-        let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);
-        // Building fails only beyond four billion states: more than a bundle can hold.
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(&sorted)
-            .ok();
-        Mask(Arc::new(Patterns {
-            sorted,
-            longest,
-            automaton,
+        Mask(Arc::new(Shapes {
+            plain: Patterns::new(plain),
+            base64: Patterns::new(base64),
         }))
     }
 
@@ -61,31 +71,28 @@ impl Mask {
         String::from_utf8_lossy(&masked).into_owned()
     }
 
+    /// Masks lines that belong together: a secret may be wrapped over several of them.
+    pub(crate) fn lines(&self, lines: &[String]) -> Vec<String> {
+        if lines.is_empty() {
+            return Vec::new();
+        }
+        let masked = self.whole(&lines.join("\n"));
+        masked.split('\n').map(str::to_owned).collect()
+    }
+
     /// Begins to mask a stream.
     pub(crate) fn stream(&self) -> MaskedStream {
         MaskedStream {
             mask: self.clone(),
             held: Vec::new(),
-            covered: 0,
+            known: Vec::new(),
             inside: false,
+            seen: std::array::from_fn(|_| Seen::default()),
         }
     }
 
-    /// Where the longest end of `bytes` begins that may become a pattern with more bytes.
-    fn hold_from(&self, bytes: &[u8]) -> usize {
-        let patterns = &self.0.sorted;
-        let first = bytes.len().saturating_sub(self.0.longest.saturating_sub(1));
-        (first..bytes.len())
-            .find(|start| {
-                let end = &bytes[*start..];
-                let at = patterns.partition_point(|pattern| pattern.as_slice() < end);
-                // Equal patterns are found by the automaton; a longer one may still come.
-                patterns[at..]
-                    .iter()
-                    .take(2)
-                    .any(|pattern| pattern.len() > end.len() && pattern.starts_with(end))
-            })
-            .unwrap_or(bytes.len())
+    fn is_empty(&self) -> bool {
+        self.0.plain.is_empty() && self.0.base64.is_empty()
     }
 }
 
@@ -93,114 +100,145 @@ impl Mask {
 pub(crate) struct MaskedStream {
     mask: Mask,
     held: Vec<u8>,
-    /// How many of the held bytes are already known to belong to a secret.
-    covered: usize,
+    /// Which of the held bytes are already known to belong to a secret.
+    known: Vec<Range>,
     /// Whether the last byte that was let go belonged to a secret.
     inside: bool,
+    /// What each tongue remembers of the bytes that were let go.
+    seen: [Seen; Tongue::ALL.len()],
 }
 
 impl MaskedStream {
     /// Takes a chunk and gives what may be shown of everything so far.
     pub(crate) fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.held.extend_from_slice(chunk);
-        let until = self.mask.hold_from(&self.held);
-        self.release(until)
+        self.release(false)
     }
 
     /// Gives the rest: nothing more comes.
     pub(crate) fn end(&mut self) -> Vec<u8> {
-        self.release(self.held.len())
+        self.release(true)
     }
 
-    fn release(&mut self, until: usize) -> Vec<u8> {
-        let mut ranges = vec![(0, self.covered)];
-        if let Some(automaton) = &self.mask.0.automaton {
-            ranges.extend(
-                automaton
-                    .find_overlapping_iter(&self.held)
-                    .map(|found| (found.start(), found.end())),
-            );
+    fn release(&mut self, last: bool) -> Vec<u8> {
+        if self.mask.is_empty() {
+            return std::mem::take(&mut self.held);
         }
-        ranges.sort_unstable();
-        let mut shown = Vec::with_capacity(until);
-        let (mut at, mut covered) = (0, 0);
-        for (start, end) in ranges {
-            if start >= until {
-                break;
+        let views = self.views();
+        let mut secret = std::mem::take(&mut self.known);
+        let mut until = self.held.len();
+        for view in views.iter().flatten() {
+            view.find(&self.mask.0, &mut secret);
+            if !last {
+                until = until.min(view.hold_from(&self.mask.0));
             }
-            if start > covered {
-                self.show(at.max(covered), start, &mut shown);
-            }
-            if end > covered.max(start) {
-                self.hide(&mut shown);
-                covered = end;
-            }
-            at = covered;
         }
-        if covered < until {
-            self.show(covered, until, &mut shown);
+        if !last {
+            until = whole_escapes(&views, until);
         }
+        // A view that was not needed saw what the plain one saw.
+        let plain = views[0].as_ref().map(|view| view.seen(until));
+        for (seen, view) in self.seen.iter_mut().zip(&views) {
+            match (view, &plain) {
+                (Some(view), _) => *seen = view.seen(until),
+                (None, Some(plain)) => seen.clone_from(plain),
+                (None, None) => {}
+            }
+        }
+        let secret = united(secret);
+        let shown = self.show(&secret, until);
         self.held.drain(..until);
-        self.covered = covered.saturating_sub(until);
+        self.known = secret
+            .into_iter()
+            .filter(|(_, end)| *end > until)
+            .map(|(start, end)| (start.saturating_sub(until), end - until))
+            .collect();
         shown
     }
 
-    fn show(&mut self, from: usize, to: usize, shown: &mut Vec<u8>) {
-        if from < to {
-            shown.extend_from_slice(&self.held[from..to]);
-            self.inside = false;
-        }
+    /// The held bytes in each tongue in which they read otherwise than as they are; the first is as they are.
+    fn views(&self) -> [Option<View>; Tongue::ALL.len()] {
+        std::array::from_fn(|index| {
+            let tongue = Tongue::ALL[index];
+            let needed =
+                index == 0 || self.seen[index] != self.seen[0] || tongue.occurs(&self.held);
+            needed.then(|| View::new(tongue, &self.held, &self.seen[index]))
+        })
     }
 
-    fn hide(&mut self, shown: &mut Vec<u8>) {
-        if !self.inside {
-            shown.extend_from_slice(MASKED.as_bytes());
+    fn show(&mut self, secret: &[Range], until: usize) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(until);
+        let mut at = 0;
+        for (start, end) in secret.iter().copied().chain([(until, until)]) {
+            let start = start.min(until);
+            if at < start {
+                shown.extend_from_slice(&self.held[at..start]);
+                self.inside = false;
+            }
+            at = end.min(until);
+            if start < at && !std::mem::replace(&mut self.inside, true) {
+                shown.extend_from_slice(MASKED.as_bytes());
+            }
         }
-        self.inside = true;
+        shown
     }
 }
 
-/// Adds every shape of a value that is worth hiding.
-fn shapes(value: &str, patterns: &mut BTreeSet<Vec<u8>>) {
-    let mut add = |shape: String| {
-        if shape.len() >= SHORTEST {
-            patterns.insert(shape.into_bytes());
+/// The last place up to `until` that is not in the middle of an escape of any tongue.
+fn whole_escapes(views: &[Option<View>], mut until: usize) -> usize {
+    loop {
+        let views = views.iter().flatten();
+        let lower = views.map(|view| view.boundary(until)).min();
+        match lower {
+            Some(lower) if lower < until => until = lower,
+            _ => return until,
         }
-    };
-    add(value.to_owned());
-    if let Ok(json) = serde_json::to_string(value) {
-        let json = json.trim_matches('"').to_owned();
-        add(json.replace('/', "\\/"));
-        add(json);
     }
-    for (upper, keep) in [
-        (true, "-_.~"),
-        (false, "-_.~"),
-        (true, "-_.!~*'()"),
-        (false, "-_.!~*'()"),
-    ] {
-        let encoded = url_encoded(value, upper, keep);
-        add(encoded.replace("%20", "+"));
-        add(encoded);
+}
+
+/// The same bytes in ranges that are in order and do not touch.
+fn united(mut ranges: Vec<Range>) -> Vec<Range> {
+    ranges.sort_unstable();
+    let mut united: Vec<Range> = Vec::with_capacity(ranges.len());
+    for (start, end) in ranges {
+        match united.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => united.push((start, end)),
+        }
     }
+    united
+}
+
+/// Adds every shape of a value that is worth hiding and that no tongue undoes.
+fn shapes(value: &str, plain: &mut BTreeSet<Vec<u8>>, base64: &mut BTreeSet<Vec<u8>>) {
+    plain.insert(value.as_bytes().to_vec());
+    // As forms and `quote_plus` write it.
+    plain.insert(value.replace(' ', "+").into_bytes());
+    // As the URL standard reads the path of a web address.
+    plain.insert(value.replace('\\', "/").into_bytes());
+    plain.insert(latin1(value));
     for offset in 0..3 {
-        add(base64_inside(value.as_bytes(), offset, &STANDARD_NO_PAD));
-        add(base64_inside(value.as_bytes(), offset, &URL_SAFE_NO_PAD));
+        for shape in [
+            base64_inside(value.as_bytes(), offset, &STANDARD_NO_PAD),
+            base64_inside(value.as_bytes(), offset, &URL_SAFE_NO_PAD),
+        ] {
+            if shape.len() >= SHORTEST {
+                base64.insert(shape.into_bytes());
+            }
+        }
     }
 }
 
-fn url_encoded(value: &str, upper: bool, keep: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || keep.as_bytes().contains(&byte) {
-            encoded.push(char::from(byte));
-        } else if upper {
-            let _ = write!(encoded, "%{byte:02X}");
-        } else {
-            let _ = write!(encoded, "%{byte:02x}");
+/// One byte for each character up to U+00FF, as JavaScript's `escape()` and `\xfc` mean it.
+fn latin1(value: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(value.len());
+    for char in value.chars() {
+        match u8::try_from(u32::from(char)) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    encoded
+    bytes
 }
 
 /// The characters of the base64 of `…value…` that depend on the value alone, when it begins `offset` bytes
@@ -212,88 +250,4 @@ fn base64_inside(value: &[u8], offset: usize, engine: &impl Engine) -> String {
     let first = (offset * 8).div_ceil(6);
     let last = (padded.len() * 8) / 6;
     encoded.get(first..last).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &str = "s3cr3t/p&ss w\"rd-ü";
-
-    fn in_chunks(mask: &Mask, text: &[u8], size: usize) -> String {
-        let mut stream = mask.stream();
-        let mut shown = Vec::new();
-        for chunk in text.chunks(size) {
-            shown.extend(stream.feed(chunk));
-        }
-        shown.extend(stream.end());
-        String::from_utf8_lossy(&shown).into_owned()
-    }
-
-    #[test]
-    fn a_secret_is_hidden_in_every_shape_and_however_it_is_split() {
-        let mask = Mask::new([SECRET]);
-        let json = serde_json::to_string(SECRET).unwrap();
-        let mut shapes = vec![
-            SECRET.to_owned(),
-            json.trim_matches('"').to_owned(),
-            "s3cr3t%2Fp%26ss%20w%22rd-%C3%BC".into(),
-            "s3cr3t%2fp%26ss+w%22rd-%c3%bc".into(),
-        ];
-        for before in ["", "a", "ab"] {
-            let all = STANDARD_NO_PAD.encode(format!("{before}{SECRET}{before}"));
-            shapes.push(all);
-        }
-        for shape in shapes {
-            for size in [1, 2, 3, 7, 1000] {
-                let shown = in_chunks(&mask, format!("before [{shape}] after").as_bytes(), size);
-                assert!(
-                    shown.starts_with("before [") && shown.ends_with("] after"),
-                    "{shape} in {size}: {shown}"
-                );
-                let between = shown
-                    .trim_start_matches("before [")
-                    .trim_end_matches("] after");
-                // At a base64 edge up to three characters depend on the neighbours too.
-                assert!(
-                    between.contains(MASKED) && between.len() <= MASKED.len() + 6,
-                    "{shape} in {size}: {shown}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn each_line_of_a_key_is_hidden_also_alone() {
-        let mask = Mask::new(["-----BEGIN KEY-----\nabcdefghij\nklmnopqrst\n"]);
-        assert_eq!(
-            mask.whole("saw klmnopqrst and abcdefghij"),
-            "saw *** and ***"
-        );
-    }
-
-    #[test]
-    fn overlapping_secrets_leave_nothing_of_either() {
-        let mask = Mask::new(["abcdef123", "123456789", "abcdef"]);
-        for size in [1, 4, 100] {
-            assert_eq!(
-                in_chunks(&mask, b"x abcdef123456789 y abcdef z abcde", size),
-                "x *** y *** z abcde"
-            );
-        }
-    }
-
-    #[test]
-    fn only_what_may_become_a_secret_is_held_back() {
-        let mask = Mask::new(["password1"]);
-        let mut stream = mask.stream();
-        assert_eq!(stream.feed(b"the passw"), b"the ");
-        assert_eq!(stream.feed(b"ay is long\n"), b"passway is long\n");
-    }
-
-    #[test]
-    fn short_values_are_left_alone() {
-        assert_eq!(Mask::new(["true", "1"]).whole("true 1"), "true 1");
-        assert_eq!(Mask::new([]).whole("as it is"), "as it is");
-    }
 }

@@ -172,9 +172,7 @@ fn tidy(machine: &Machine, mut results: Results) -> Results {
         test.name = mask.whole(&test.name);
         test.error = test.error.as_deref().map(|error| mask.whole(error));
         test.log.truncate(LOG_LINES);
-        for line in &mut test.log {
-            *line = mask.whole(line);
-        }
+        test.log = mask.lines(&test.log);
         let times = seen.entry(test.path.clone()).or_insert(0_u32);
         *times += 1;
         if *times > 1 {
