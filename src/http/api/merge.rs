@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nestling_protocol::log::Line;
 
-/// Lines held because an earlier one is missing; beyond it the earlier one is given up.
+/// Lines held because an earlier one is missing; beyond it the newest are let go, and count as missing, too.
 const HELD: usize = 4_096;
 
 /// Puts lines in order by their number.
@@ -12,8 +12,12 @@ const HELD: usize = 4_096;
 pub(super) struct Merge {
     /// The number of the line that comes next.
     next: u64,
+    /// The number after the last line that is known to exist.
+    known: u64,
     /// Lines that came before their turn.
     held: BTreeMap<u64, Line>,
+    /// Lines whose turn it is.
+    ready: Vec<Line>,
 }
 
 impl Merge {
@@ -21,7 +25,9 @@ impl Merge {
     pub(super) fn new(from: u64) -> Self {
         Merge {
             next: from,
+            known: from,
             held: BTreeMap::new(),
+            ready: Vec::new(),
         }
     }
 
@@ -35,31 +41,39 @@ impl Merge {
         if line.n < self.next {
             return;
         }
+        self.known = self.known.max(line.n.saturating_add(1));
         self.held.entry(line.n).or_insert(line);
+        self.advance();
         if self.held.len() > HELD {
-            self.give_up();
+            // Its segment brings it again; the earlier ones are needed sooner.
+            self.held.pop_last();
         }
     }
 
     /// The lines whose turn it is.
     pub(super) fn take(&mut self) -> Vec<Line> {
-        let mut ready = Vec::new();
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Whether a line is missing before one that is known to exist.
+    pub(super) fn misses(&self) -> bool {
+        self.next < self.known
+    }
+
+    /// The missing lines will not come: go on with what is held. Answers how many are left out.
+    pub(super) fn give_up(&mut self) -> u64 {
+        let first = self.held.first_key_value();
+        let next = first.map_or(self.known, |(first, _)| *first);
+        let left_out = next.saturating_sub(self.next);
+        self.next = self.next.max(next);
+        self.advance();
+        left_out
+    }
+
+    fn advance(&mut self) {
         while let Some(line) = self.held.remove(&self.next) {
             self.next = line.n.saturating_add(1);
-            ready.push(line);
-        }
-        ready
-    }
-
-    /// Whether lines are held because an earlier one is missing. Ask after [`Merge::take`].
-    pub(super) fn misses(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// The missing lines will not come: go on with what is held.
-    pub(super) fn give_up(&mut self) {
-        if let Some((first, _)) = self.held.first_key_value() {
-            self.next = self.next.max(*first);
+            self.ready.push(line);
         }
     }
 }
@@ -97,10 +111,38 @@ mod tests {
         assert!(!merge.misses());
         merge.offer(line(9));
         assert!(merge.take().is_empty());
-        merge.give_up();
+        assert_eq!(merge.give_up(), 4);
         assert_eq!(numbers(&merge.take()), [9]);
         merge.offer(line(7));
         assert!(merge.take().is_empty(), "what was given up stays so");
+    }
+
+    #[test]
+    fn a_flood_over_a_hole_keeps_the_earliest_and_misses_what_it_let_go() {
+        let last = HELD as u64 + 1_000;
+        let mut merge = Merge::new(0);
+        (1..last).for_each(|n| merge.offer(line(n)));
+        assert!(merge.take().is_empty(), "line 0 may still come");
+        merge.offer(line(0));
+        let brought = HELD as u64 + 1;
+        assert_eq!(numbers(&merge.take()), (0..brought).collect::<Vec<_>>());
+        assert!(merge.misses(), "also when no line follows");
+        // A whole segment is in order, however long it is.
+        (0..last).for_each(|n| merge.offer(line(n)));
+        assert_eq!(numbers(&merge.take()), (brought..last).collect::<Vec<_>>());
+        assert!(!merge.misses());
+    }
+
+    #[test]
+    fn what_was_let_go_and_never_comes_is_given_up_to_its_end() {
+        let last = HELD as u64 + 10;
+        let mut merge = Merge::new(0);
+        (1..last).for_each(|n| merge.offer(line(n)));
+        assert_eq!(merge.give_up(), 1);
+        assert_eq!(merge.take().len(), HELD);
+        assert_eq!(merge.give_up(), 9);
+        assert!(!merge.misses());
+        assert_eq!(merge.give_up(), 0);
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, http::header, rt, web};
 use bytes::Bytes;
 use futures::stream;
 use nestling_domain::{ids::Timestamp, record::DeploymentRecord};
-use nestling_protocol::log::Line;
+use nestling_protocol::log::{Line, Source};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, mpsc},
     time::{Instant, interval},
@@ -58,7 +58,7 @@ pub(super) fn follow(
         principal,
         id,
         merge: Merge::new(from),
-        missing_since: None,
+        missing: None,
         spoke: Instant::now(),
         out,
         _place: place,
@@ -85,7 +85,8 @@ struct Follower {
     principal: Principal,
     id: LogId,
     merge: Merge,
-    missing_since: Option<Instant>,
+    /// The line that is missing, and since when.
+    missing: Option<(u64, Instant)>,
     spoke: Instant,
     out: mpsc::Sender<Bytes>,
     _place: SemaphorePermit<'static>,
@@ -150,15 +151,17 @@ impl Follower {
             return Err(Ends::Client);
         }
         if self.merge.misses() {
-            let since = *self.missing_since.get_or_insert_with(Instant::now);
+            let next = self.merge.next();
+            // Another line than before: the last one came.
+            let since = match self.missing {
+                Some((line, since)) if line == next => since,
+                _ => Instant::now(),
+            };
+            self.missing = Some((next, since));
             self.catch_up().await?;
-            if self.merge.misses() && since.elapsed() >= MISSING {
-                self.merge.give_up();
-                self.flush().await?;
+            if self.merge.misses() && self.merge.next() == next && since.elapsed() >= MISSING {
+                self.give_up().await?;
             }
-        }
-        if !self.merge.misses() {
-            self.missing_since = None;
         }
         let record = self.record().await?;
         if record
@@ -167,8 +170,7 @@ impl Follower {
         {
             self.catch_up().await?;
             while self.merge.misses() {
-                self.merge.give_up();
-                self.flush().await?;
+                self.give_up().await?;
             }
             let status = record.map_or("removed", |record| record.shown.name());
             self.say(format!("event: end\ndata: {{\"status\":\"{status}\"}}\n\n"))
@@ -196,8 +198,36 @@ impl Follower {
         Ok(())
     }
 
+    /// Goes on without the missing lines, and says so in their place.
+    async fn give_up(&mut self) -> Result<(), Ends> {
+        let left_out = self.merge.next();
+        let count = self.merge.give_up();
+        let mut lines = Vec::new();
+        if let Some(last) = count.checked_sub(1) {
+            let what = match count {
+                1 => "1 line is".to_owned(),
+                _ => format!("{count} lines are"),
+            };
+            lines.push(Line {
+                // Of the last one, so that whoever comes back goes on after them.
+                n: left_out.saturating_add(last),
+                at: clock::now().0,
+                from: Source::Runner,
+                text: format!(
+                    "{what} left out here: not arrived so far; what still comes is in the stored log"
+                ),
+            });
+        }
+        lines.extend(self.merge.take());
+        self.send(lines).await
+    }
+
     async fn flush(&mut self) -> Result<(), Ends> {
         let ready = self.merge.take();
+        self.send(ready).await
+    }
+
+    async fn send(&mut self, ready: Vec<Line>) -> Result<(), Ends> {
         if ready.is_empty() {
             return Ok(());
         }

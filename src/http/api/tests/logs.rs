@@ -123,6 +123,47 @@ async fn whoever_follows_sees_each_line_once_also_after_a_break_and_over_a_hole(
 }
 
 #[actix::test]
+async fn a_flood_over_a_hole_is_followed_without_losing_a_line() {
+    let world = World::start().await;
+    let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
+    runner.reports(deploying()).await;
+    let mut body = world.people.stream(&format!("{LOG}?follow=true")).await;
+    live(&runner, 0..1).await;
+    assert_eq!(events(&mut body, 1).await, ["0"]);
+    // Line 1 was lost on its way, and more follow than a follower holds. The app is silent after that.
+    for first in (2..6_002).step_by(500) {
+        live(&runner, first..first + 500).await;
+    }
+    segment(&world, &runner, 1, 0..3_000).await;
+    segment(&world, &runner, 2, 3_000..6_002).await;
+    let rest: Vec<String> = (1..6_002).map(|n| n.to_string()).collect();
+    assert_eq!(events(&mut body, rest.len()).await, rest);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn lines_that_never_came_are_said_to_be_left_out() {
+    let world = World::start().await;
+    let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
+    runner.reports(deploying()).await;
+    live(&runner, 0..1).await;
+    live(&runner, 5..6).await;
+    runner.fails("npm ci failed").await;
+    ended_long_ago(&world, &runner).await;
+    let body = world.people.stream(&format!("{LOG}?follow=true")).await;
+    let text = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let at = text.find("id: 4\n").unwrap();
+    assert!(
+        text[at..].contains("4 lines are left out here: not arrived so far"),
+        "{text}"
+    );
+    assert!(text[at..].contains("id: 5\n"), "{text}");
+    assert!(text.contains("event: end"), "{text}");
+    world.stop().await;
+}
+
+#[actix::test]
 async fn following_ends_when_the_deployment_is_over_and_not_before_its_last_words() {
     let world = World::start().await;
     let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
