@@ -225,8 +225,10 @@ fn load(folder: &Path) -> Result<Result<Master, String>, KeyFileError> {
 
 fn key_id(folder: &Path) -> Result<Option<String>, KeyFileError> {
     let path = folder.join(KEY_ID);
-    match fs::read_to_string(&path) {
-        Ok(text) => {
+    match fs::read(&path) {
+        Ok(bytes) => {
+            // The id of no key is told like any other that does not fit.
+            let text = str::from_utf8(&bytes).unwrap_or("(not text)");
             let id = text.lines().find(|line| !line.starts_with('#'));
             Ok(Some(id.unwrap_or_default().trim().to_owned()))
         }

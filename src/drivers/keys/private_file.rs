@@ -56,7 +56,8 @@ pub enum KeyFileError {
     },
 }
 
-/// What the file holds beside its explanation; `None` when there is no file.
+/// What the file holds beside its explanation; `None` when there is no file. What is not text holds nothing of ours,
+/// and reads as empty.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> {
     let failed = |source| KeyFileError::Io {
         what: "read",
@@ -76,10 +77,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileErro
             mode,
         });
     }
-    let mut text = Zeroizing::new(String::new());
-    file.take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+    let text = str::from_utf8(&bytes).unwrap_or_default();
     let content = text.lines().filter(|line| !line.starts_with('#'));
     let content: Zeroizing<String> = Zeroizing::new(content.collect::<String>());
     Ok(Some(Zeroizing::new(content.trim().to_owned())))

@@ -108,6 +108,27 @@ async fn a_wrong_key_file_is_explained_and_nothing_is_sealed_with_it() {
 }
 
 #[tokio::test]
+async fn a_key_file_of_random_bytes_is_explained_like_any_other_that_is_wrong() {
+    let folder = folder();
+    let envelope = seal(&LocalKeys::open(folder.path()).unwrap()).await;
+    let key = fs::read(folder.path().join(MASTER_KEY)).unwrap();
+    fs::write(
+        folder.path().join(MASTER_KEY),
+        [0xC3, 0x28, 0xFF, 0x00].repeat(8),
+    )
+    .unwrap();
+    insta::assert_snapshot!(trouble(&folder, &envelope).await, @"DATA/master.key does not hold 64 hex digits of a master key: put it back from a backup, or move it away and restart to have a new one made");
+
+    fs::write(folder.path().join(MASTER_KEY), key).unwrap();
+    fs::write(folder.path().join(KEY_ID), [0xFF; 32]).unwrap();
+    let told = trouble(&folder, &envelope).await;
+    assert!(
+        told.contains("secrets were sealed with key (not text)"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn whoever_accepts_the_loss_begins_anew_and_old_secrets_are_named() {
     let folder = folder();
     let envelope = seal(&LocalKeys::open(folder.path()).unwrap()).await;
