@@ -301,6 +301,6 @@ fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {
     reason = "the reason why there is nothing else to see"
 )]
 fn complain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("nestling: {error:#}");
+    eprintln!("nestling: {}", telemetry::told(error));
     ExitCode::FAILURE
 }

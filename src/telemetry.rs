@@ -37,3 +37,37 @@ pub fn begin(log: &Log, alone: bool) {
         );
     }
 }
+
+/// An error with its causes, each said once: many errors say their cause in their own words.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let missing = Config::load(Some("/nope".as_ref()), std::iter::empty()).unwrap_err();
+        insta::assert_snapshot!(told(&missing.into()), @"could not read the configuration /nope: No such file or directory (os error 2)");
+
+        let silent = Err::<(), _>(std::io::Error::other("the disk is full"));
+        let silent = silent
+            .context("could not save")
+            .context("no start")
+            .unwrap_err();
+        assert_eq!(told(&silent), "no start: could not save: the disk is full");
+    }
+}

@@ -17,6 +17,7 @@ use crate::{
         data_dir::{DataDir, DataDirError},
         sandbox::Sandbox,
     },
+    telemetry,
 };
 
 /// The longest a program of this box may take to say its version.
@@ -200,7 +201,7 @@ async fn machines(config: &Config, folder: &Path) -> Vec<Finding> {
     const WHAT: &str = "sandbox";
     let order = match sandbox_config(config, folder, &folder.join("machines.sock")) {
         Ok(order) => order,
-        Err(error) => return vec![finding(WHAT, Verdict::Missing, format!("{error:#}"))],
+        Err(error) => return vec![finding(WHAT, Verdict::Missing, telemetry::told(&error))],
     };
     let holds = match Sandbox::probe(&order).await {
         Ok(holds) => holds,
@@ -237,7 +238,7 @@ fn port(config: &Config, is_in_use: bool) -> Finding {
         Err(error) => finding(
             WHAT,
             Verdict::Missing,
-            format!("{:#}", not_bound(listen, &error)),
+            telemetry::told(&not_bound(listen, &error)),
         ),
     }
 }
