@@ -1,17 +1,18 @@
 //! What runs in a machine under test, in the place of the runner.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     io::Write as _,
-    os::unix::net::UnixListener,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
 };
 
 use nestling_runner::{
     Isolation,
-    sandbox::{Sandbox, Step},
+    sandbox::{Sandbox, Step, bubblewrap},
 };
 
 use crate::probes::{self, Facts};
@@ -22,18 +23,32 @@ pub(crate) fn inner(argv: &[&str]) -> Command {
     fs::create_dir_all(&temporary).unwrap();
     let sandbox = Sandbox {
         isolation: Isolation::Nested,
+        bubblewrap: bubblewrap().unwrap(),
         writable: vec!["/work".into()],
         temporary,
         state: "/state".into(),
         readable: Vec::new(),
     };
+    let mut environment: BTreeMap<String, String> = std::env::vars().collect();
+    environment.insert("PATH".into(), plant(&environment["PATH"]));
     let step = Step {
         argv: argv.iter().map(|word| (*word).to_owned()).collect(),
         folder: "/work".into(),
-        environment: std::env::vars().collect(),
+        environment,
         state: true,
     };
     sandbox.command(&step).into_std()
+}
+
+/// The `PATH` of an app whose own `bwrap` comes first.
+fn plant(path: &str) -> String {
+    let folder = "/work/planted";
+    fs::create_dir_all(folder).unwrap();
+    let program = format!("{folder}/bwrap");
+    let said = "#!/bin/sh\nprintf 'ESCAPED: the app made its own sandbox'\n";
+    fs::write(&program, said).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{folder}:{path}")
 }
 
 pub(crate) fn main(words: impl Iterator<Item = OsString>) -> ExitCode {

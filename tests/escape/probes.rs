@@ -310,6 +310,13 @@ pub(crate) const ALL: &[Probe] = &[
     ("sends_datagrams", BOTH, no_datagram),
     ("reaches_the_box_through_the_way_out", OUTER, way_out),
     ("replaces_the_servers_sockets", OUTER, sockets_stay),
+    // Of a sandbox that is made by the app's own program, only that program would be heard of.
+    ("stands_in_for_its_sandbox", INNER, |_| {
+        match fs::metadata("/work/planted/bwrap") {
+            Ok(_) => Ok("its own `bwrap`, first in its PATH, was not asked".into()),
+            Err(error) => Err(format!("nothing was planted: {error}")),
+        }
+    }),
     ("sees_the_servers_sockets", INNER, |_| {
         nothing_there(&[
             SERVER_DIR,

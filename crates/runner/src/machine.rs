@@ -9,17 +9,15 @@ use nestling_protocol::bundle::Bundle;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::Instant;
 
-use crate::Options;
 use crate::log::Logger;
 use crate::process::{Capture, Running, words};
-use crate::sandbox::{Sandbox, Step, outside_of_system};
+use crate::sandbox::{Sandbox, Step, USUAL_PATH, bubblewrap, outside_of_system};
 use crate::server::Server;
+use crate::{Isolation, Options};
 
 /// What of the runner's own environment a step may know: hosts with a certificate authority of their own
 /// need the last two.
 const PASSED: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
-/// Where programs are looked for if the runner itself was not told.
-const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Variables of a program that we bring.
 pub(crate) type Told = &'static [(&'static str, &'static str)];
@@ -71,8 +69,13 @@ impl Machine {
         let mut readable = outside_of_system(&["node", "npm", "git"], &path, &files);
         readable.push(tools);
         let isolation = options.isolation;
+        let bubblewrap = match isolation {
+            Isolation::Nested => bubblewrap()?,
+            Isolation::None => PathBuf::new(),
+        };
         let sandbox = Sandbox {
             isolation,
+            bubblewrap,
             writable,
             temporary,
             state: options.state_dir.clone(),
@@ -147,8 +150,12 @@ impl Machine {
     /// The environment of setup, tests and app.
     pub(crate) fn app_environment(&self) -> BTreeMap<String, String> {
         let mut all = self.with_tools();
+        let usual = all.get("PATH").cloned().unwrap_or_default();
         all.extend(self.bundle.variables.clone());
         all.extend(self.bundle.secrets.clone());
+        // A variable of the app may name places that come first; the shell and Node are found beside them.
+        all.entry("PATH".into())
+            .and_modify(|path| *path = joined(path, &usual));
         let environment = &self.bundle.environment;
         let pull_request = environment
             .pull_request
@@ -197,8 +204,8 @@ impl Machine {
     ) -> io::Result<Running> {
         Running::start(&self.sandbox, step, log, capture).map_err(|error| {
             let program = match self.options.isolation {
-                crate::Isolation::Nested => "bwrap",
-                crate::Isolation::None => step.argv.first().map_or("", String::as_str),
+                Isolation::Nested => "bwrap",
+                Isolation::None => step.argv.first().map_or("", String::as_str),
             };
             io::Error::new(error.kind(), format!("could not start {program}: {error}"))
         })
@@ -293,6 +300,15 @@ impl Machine {
     }
 }
 
+/// The app's own `PATH`, then the usual one. An empty part would mean the folder of the step.
+fn joined(own: &str, usual: &str) -> String {
+    if own.is_empty() || own == usual {
+        usual.to_owned()
+    } else {
+        format!("{own}:{usual}")
+    }
+}
+
 /// The environment that every step has.
 fn base(
     options: &Options,
@@ -301,8 +317,8 @@ fn base(
     proxy: Option<u16>,
 ) -> BTreeMap<String, String> {
     let temporary = match options.isolation {
-        crate::Isolation::Nested => PathBuf::from("/tmp"),
-        crate::Isolation::None => options.work_dir.join("tmp"),
+        Isolation::Nested => PathBuf::from("/tmp"),
+        Isolation::None => options.work_dir.join("tmp"),
     };
     let cache = |name: &str| options.cache_dir.join(name).display().to_string();
     let mut base = passed;

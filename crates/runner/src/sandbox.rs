@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use tokio::process::Command;
 
@@ -15,7 +15,8 @@ use crate::Isolation;
 /// One command of a step.
 #[derive(Clone)]
 pub struct Step {
-    /// The program and its arguments.
+    /// The program and its arguments. A bare name is looked up within the step's sandbox, in the step's own `PATH`:
+    /// what the app puts there is its own business.
     pub argv: Vec<String>,
     /// Where it runs.
     pub folder: PathBuf,
@@ -30,6 +31,8 @@ pub struct Step {
 pub struct Sandbox {
     /// Whether there is a sandbox at all.
     pub isolation: Isolation,
+    /// Bubblewrap, as [`bubblewrap`] finds it; not looked at where there is no sandbox.
+    pub bubblewrap: PathBuf,
     /// Folders that every step may write.
     pub writable: Vec<PathBuf>,
     /// Stands as `/tmp`.
@@ -44,6 +47,9 @@ pub struct Sandbox {
 const SYSTEM: [&str; 8] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt",
 ];
+
+/// Where programs are looked for if the runner itself was not told.
+pub(crate) const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Bytes of `/dev/shm`, as of a container: enough for a browser in a test.
 const SHARED_MEMORY: &str = "67108864";
@@ -69,7 +75,9 @@ impl Sandbox {
     }
 
     fn nested(&self, step: &Step) -> Command {
-        let mut command = Command::new("bwrap");
+        // The one program that runs outside of the sandbox, and with the step's environment: never by a bare name,
+        // which would be looked up in the step's `PATH`.
+        let mut command = Command::new(&self.bubblewrap);
         command.env_clear();
         command.args([
             "--unshare-user",
@@ -119,6 +127,23 @@ impl Sandbox {
     }
 }
 
+/// Where bubblewrap is, by the runner's own `PATH`.
+///
+/// # Errors
+///
+/// When it is in none of its folders.
+pub fn bubblewrap() -> io::Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
+    env::split_paths(&path)
+        .map(|folder| folder.join("bwrap"))
+        .find(|file| file.is_absolute() && file.is_file())
+        .ok_or_else(|| {
+            let why = "bubblewrap, which keeps the app apart from its runner, is not on this machine: install the package bubblewrap";
+            io::Error::new(io::ErrorKind::NotFound, why)
+        })
+}
+
+/// The app's own program on one's own computer: without a sandbox there is nothing to keep it from.
 fn plain(step: &Step) -> Command {
     let (program, arguments) = step
         .argv
@@ -135,7 +160,7 @@ pub(crate) fn outside_of_system(programs: &[&str], path: &str, files: &[OsString
     let mut needed: Vec<PathBuf> = programs
         .iter()
         .filter_map(|program| {
-            std::env::split_paths(path)
+            env::split_paths(path)
                 .map(|folder| folder.join(program))
                 .find(|file| file.is_file())
         })

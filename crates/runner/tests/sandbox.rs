@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nestling_protocol::bundle::Kind;
@@ -37,7 +39,7 @@ probe("write etc", () => fs.writeFileSync("/etc/x", ""));
 probe("write cache", () => { fs.writeFileSync(machine + "/cache/x", ""); return "written"; });
 probe("other processes", () => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).every((pid) => {
   const command = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  return command === "" || /^(bwrap|sh|node)/.test(command);
+  return command === "" || /^(\/usr\/(local\/)?bin\/bwrap|sh|node)/.test(command);
 }));
 probe("nested namespace", () => execSync("unshare --user true 2>&1 || echo refused"));
 probe("capabilities", () => /CapEff:\s*0+\n/.test(fs.readFileSync("/proc/self/status", "utf8")));
@@ -184,6 +186,62 @@ async fn a_machine_in_a_sandbox_of_its_own_runs_its_steps_in_inner_ones() {
         log.iter().any(|line| line == "probe token: ENOENT"),
         "{log:?}"
     );
+}
+
+#[tokio::test]
+async fn no_program_of_the_app_stands_in_for_one_of_the_runner_and_its_path_cannot_break_the_start()
+{
+    if !sandbox_is_usable() {
+        return;
+    }
+    let package = r#"{"scripts":{"test":"node --version","start":"greet && node server.js"}}"#;
+    let files = [
+        ("package.json", package),
+        ("server.js", support::NODE_SERVER),
+    ];
+    let mut world = nested(&files).await;
+    let outside = world.options.run_dir.join("outside");
+    let planted = format!("#!/bin/sh\necho got out > {}\n", outside.display());
+    let programs = [
+        ("node_modules/.bin/bwrap", planted.as_str()),
+        ("programs/bwrap", &planted),
+        (
+            "programs/greet",
+            "#!/bin/sh\necho the app has its own programs\n",
+        ),
+    ];
+    world.commit(&programs);
+    for (name, _) in programs {
+        let executable = Permissions::from_mode(0o755);
+        std::fs::set_permissions(world.repository().join(name), executable).unwrap();
+    }
+    world.commit(&[]);
+    let own = world.options.work_dir.join("app/programs");
+    world = world.with(|bundle| {
+        let path = ("PATH".to_owned(), own.display().to_string());
+        bundle.variables.extend([path]);
+    });
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    world.stop().await;
+    assert_eq!(answer, (200, "hello from the shop".into()));
+    assert!(!outside.exists(), "a program of the app ran as the runner");
+    let log = world.model.state(|state| state.log(Log::Runtime));
+    let greeting = "the app has its own programs".to_owned();
+    assert!(log.contains(&greeting), "{log:?}");
+
+    world.next_machine();
+    world = world.with(|bundle| {
+        bundle.variables.clear();
+        let path = ("PATH".to_owned(), "/nowhere/at/all".to_owned());
+        bundle.secrets.extend([path]);
+    });
+    world.commit(&[("package.json", &package.replace("greet && ", ""))]);
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    world.stop().await;
+    assert_eq!(answer, (200, "hello from the shop".into()));
+    assert!(!outside.exists(), "a program of the app ran as the runner");
 }
 
 #[tokio::test]
