@@ -20,6 +20,8 @@ use crate::server::Attempt;
 const DOWNLOADS: u32 = 30;
 /// The pause between them: a restarting server is back by then.
 const DOWNLOAD_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long a commit's name is in a repository of git's newer format; the older one has 40 digits.
+const SHA256_DIGITS: usize = 64;
 /// The user name that goes with a forge's short-lived token.
 const CREDENTIAL_USER: &str = "x-access-token";
 
@@ -30,7 +32,7 @@ pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<St
         deadline,
         config: config(&machine.bundle.source),
     };
-    git.run(&["init", "--quiet", "."]).await?;
+    git.run(&init(machine.bundle.source.commit())).await?;
     let left = match &machine.bundle.source {
         Source::Bundle { .. } => from_bundle(&git).await?,
         Source::Http {
@@ -65,6 +67,16 @@ pub(crate) async fn check_out(machine: &Machine, deadline: Instant) -> Result<St
         ));
     }
     Ok(head)
+}
+
+/// A repository takes objects of one format only: that of the commit's.
+fn init(commit: &str) -> Vec<&'static str> {
+    let mut order = vec!["init", "--quiet"];
+    if commit.len() == SHA256_DIGITS {
+        order.push("--object-format=sha256");
+    }
+    order.push(".");
+    order
 }
 
 /// Whether there are submodules that did not come along.

@@ -13,7 +13,7 @@ use nestling_protocol::bundle::Kind;
 use nestling_protocol::log::Log;
 use nestling_protocol::report::{Exit, Phase, Step};
 use nestling_protocol::test::{Counts, Outcome};
-use support::{NODE_SERVER, World};
+use support::{NODE_SERVER, World, git};
 
 const PACKAGE: &str = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js","test":"node --test"}}"#;
 const TESTS: &str = r#"
@@ -119,6 +119,25 @@ async fn a_node_app_comes_alive_step_by_step_although_a_test_fails() {
         !world.options.run_dir.join("token").exists(),
         "the token is gone once read"
     );
+}
+
+#[tokio::test]
+async fn a_repository_of_gits_newer_object_format_is_deployed_as_any_other() {
+    let package = only_start("node server.js");
+    let files = [("package.json", &*package), ("server.js", NODE_SERVER)];
+    let mut world = World::new(Kind::Node, &files).await;
+    std::fs::remove_dir_all(world.repository().join(".git")).unwrap();
+    let init = ["init", "--quiet", "-b", "main", "--object-format=sha256"];
+    git(world.repository(), &init);
+    world.commit(&[("README.md", "With longer names of commits")]);
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    assert_eq!(answer, (200, "hello from the shop".into()));
+    let commit = git(world.repository(), &["rev-parse", "HEAD"]);
+    let (_, environment) = world.get("app", "/env").await;
+    world.stop().await;
+    assert_eq!(commit.trim().len(), 64);
+    assert!(environment.contains(commit.trim()), "{environment}");
 }
 
 #[tokio::test]
