@@ -20,7 +20,7 @@ use crate::{Isolation, Options};
 const PASSED: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 
 /// Variables of a program that we bring.
-pub(crate) type Told = &'static [(&'static str, &'static str)];
+pub(crate) type Told = Vec<(&'static str, String)>;
 
 /// Everything that a step needs.
 pub(crate) struct Machine {
@@ -142,8 +142,8 @@ impl Machine {
         if let Ok(path) = path {
             all.insert("PATH".into(), path.to_string_lossy().into_owned());
         }
-        let told = tools.iter().flat_map(|(_, told)| told.iter());
-        all.extend(told.map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let told = tools.iter().flat_map(|(_, told)| told);
+        all.extend(told.map(|(name, value)| ((*name).to_owned(), value.clone())));
         all
     }
 
@@ -327,10 +327,7 @@ fn base(
         ("LANG", "C.UTF-8".into()),
         ("HOME", options.work_dir.join("home").display().to_string()),
         ("TMPDIR", temporary.display().to_string()),
-        // Copies, never hard links: what one deployment writes must not reach another.
         ("npm_config_cache", cache("npm")),
-        ("npm_config_store_dir", cache("pnpm")),
-        ("npm_config_package_import_method", "copy".into()),
         ("YARN_CACHE_FOLDER", cache("yarn")),
         ("YARN_GLOBAL_FOLDER", cache("yarn-global")),
         // The way out ends with its server, and is back within seconds: npm itself would wait for ten.

@@ -82,6 +82,11 @@ async fn dependencies_are_reused_while_the_lockfile_stays_and_installed_when_it_
             .any(|line| line == "installing dependencies of the root with npm ci"),
         "{log:?}"
     );
+    let complains = |line: &String| line.contains("npm warn");
+    assert!(
+        !log.iter().any(complains),
+        "npm is told what it knows: {log:?}"
+    );
 
     world.next_machine();
     world.commit(&[("README.md", "only words")]);

@@ -99,7 +99,7 @@ async fn deploy(world: &mut World) -> (String, Vec<String>) {
 }
 
 /// Installs by the lockfile, reuses that, and goes on without it when it is out of date.
-async fn story(manager: &str, version: &str, lockfile: (&str, &str), frozen: &str) {
+async fn story(manager: &str, version: &str, lockfile: (&str, &str), frozen: &str) -> World {
     let first = package(manager, "2.1.3", "");
     let files = [("package.json", &*first), ("server.js", SERVER), lockfile];
     let mut world = World::new(Kind::Node, &files).await;
@@ -136,12 +136,15 @@ async fn story(manager: &str, version: &str, lockfile: (&str, &str), frozen: &st
         told[0].starts_with("installing"),
         "another lockfile: {told:?}"
     );
+    world
 }
 
 #[tokio::test]
 async fn pnpm_installs_by_its_lockfile_and_says_when_that_is_out_of_date() {
     let frozen = "pnpm install --frozen-lockfile";
-    story("pnpm", "9.15.9", ("pnpm-lock.yaml", PNPM), frozen).await;
+    let world = story("pnpm", "9.15.9", ("pnpm-lock.yaml", PNPM), frozen).await;
+    let store = world.options.cache_dir.join("pnpm");
+    assert!(store.is_dir(), "its downloads are kept for the next");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::packages::Package;
 use super::tool;
-use crate::machine::{Machine, Told};
+use crate::machine::Machine;
 
 /// A package manager of some generation.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,10 @@ pub(super) struct Tool {
     /// Where it says, and in which words, that a lockfile does not fit, rather than that something broke.
     pub(super) refusal: (Source, &'static [&'static str]),
     /// What it is told beside that, in scripts, too.
-    environment: Told,
+    environment: &'static [(&'static str, &'static str)],
+    /// The variable that says where its downloads are kept, and their folder in the cache. Npm's own and yarn's are
+    /// told to every step: they disturb nobody, but npm complains of what is pnpm's.
+    store: Option<(&'static str, &'static str)>,
 }
 
 const NPM: Tool = Tool {
@@ -40,6 +43,7 @@ const NPM: Tool = Tool {
     free: &["npm", "install", "--no-save"],
     refusal: (Source::Err, &["code EUSAGE", "are in sync"]),
     environment: &[],
+    store: None,
 };
 /// 9 reads lockfiles of version 6 and 9, and runs the scripts of dependencies as npm does. Older lockfiles count as out
 /// of date: no pnpm takes the one before its own as it is.
@@ -61,7 +65,10 @@ const PNPM: Tool = Tool {
     environment: &[
         ("npm_config_package_manager_strict", "false"),
         ("npm_config_manage_package_manager_versions", "false"),
+        // Copies, never hard links: what one deployment writes must not reach another.
+        ("npm_config_package_import_method", "copy"),
     ],
+    store: Some(("npm_config_store_dir", "pnpm")),
 };
 const CLASSIC_YARN: Tool = Tool {
     name: "yarn",
@@ -70,6 +77,7 @@ const CLASSIC_YARN: Tool = Tool {
     free: &["yarn", "install"],
     refusal: (Source::Err, &["Your lockfile needs to be updated"]),
     environment: &[],
+    store: None,
 };
 const MODERN_YARN: Tool = Tool {
     name: "yarn",
@@ -82,6 +90,7 @@ const MODERN_YARN: Tool = Tool {
         ("YARN_NODE_LINKER", "node-modules"),
         ("YARN_ENABLE_TELEMETRY", "0"),
     ],
+    store: None,
 };
 
 /// The lockfiles, in the order in which they are believed.
@@ -165,7 +174,13 @@ impl Manager {
                 ..failure
             })?;
         }
-        machine.add_tools(home.join("node_modules/.bin"), tool.environment);
+        let cache = &machine.options.cache_dir;
+        let store = tool
+            .store
+            .map(|(name, folder)| (name, cache.join(folder).display().to_string()));
+        let told = tool.environment.iter();
+        let told = told.map(|&(name, value)| (name, value.to_owned()));
+        machine.add_tools(home.join("node_modules/.bin"), told.chain(store).collect());
         Ok(())
     }
 
