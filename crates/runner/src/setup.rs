@@ -6,6 +6,7 @@ pub(crate) mod node_version;
 mod packages;
 mod reuse;
 pub(crate) mod tool;
+mod workspaces;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};

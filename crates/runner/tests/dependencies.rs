@@ -187,3 +187,55 @@ async fn workspaces_are_installed_once_at_their_root() {
         "{log:?}"
     );
 }
+
+#[tokio::test]
+async fn an_app_that_is_no_part_of_the_workspace_above_it_is_installed_on_its_own() {
+    let root = r#"{"name":"root","version":"1.0.0","private":true,"workspaces":["packages/*"]}"#;
+    let (app, own) = (package(WORDS), lockfile(WORDS));
+    let member = r#"{"name":"member","version":"1.0.0"}"#;
+    let files = [
+        ("package.json", root),
+        ("packages/member/package.json", member),
+        ("tools/site/package.json", &*app),
+        ("tools/site/package-lock.json", &*own),
+        ("tools/site/server.js", SERVER),
+        ("tools/site/words/package.json", WORDS_PACKAGE.1),
+        ("tools/site/words/index.js", WORDS_CODE.1),
+    ];
+    let mut world = World::new(Kind::Node, &files)
+        .await
+        .with(|bundle| bundle.app.root = "tools/site".into());
+    let installs = |world: &World| {
+        let log = world.model.state(|state| state.log(Log::Deployment));
+        let told =
+            |line: &String| line.starts_with("installing") || line.starts_with("no lockfile");
+        let places = log.into_iter().filter(told);
+        places
+            .map(|line| line.replace("; commit package-lock.json to fix them", ""))
+            .collect::<Vec<String>>()
+    };
+    let own = "installing dependencies of tools/site with npm ci";
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    world.stop().await;
+    assert_eq!(answer, (200, "words from a dependency".into()));
+    assert_eq!(installs(&world), [own]);
+
+    // What the root itself needs is there for the app's build.
+    world.next_machine();
+    let tooled = root.replace(
+        '}',
+        r#","devDependencies":{"words":"file:./tools/site/words"}}"#,
+    );
+    world.commit(&[
+        ("package.json", &tooled),
+        (
+            "tools/site/package-lock.json",
+            &format!("{}\n", lockfile(WORDS)),
+        ),
+    ]);
+    world.run().until_running().await;
+    world.stop().await;
+    let above = "no lockfile in the root: npm install picks the versions of today";
+    assert_eq!(installs(&world), [above, own]);
+}

@@ -77,6 +77,11 @@ async fn install(
     let command = |argv: &[&str]| {
         let mut step = machine.app_step(argv.iter().map(|&part| part.to_owned()).collect());
         step.folder.clone_from(&package.folder);
+        if manager.tool.name == "pnpm" && !package.is_workspace_root() {
+            // Below a workspace that it is not part of, pnpm would install that one instead.
+            let alone = ("npm_config_ignore_workspace".into(), "true".into());
+            step.environment.extend([alone]);
+        }
         step
     };
     let (step, shown) = (command(manager.install()), manager.install().join(" "));

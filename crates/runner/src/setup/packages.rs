@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use super::workspaces::{PNPM_FILE, is_member};
 
 /// Folders with a package below the app's that are looked at; more is not an app but a collection.
 const PACKAGES: usize = 50;
@@ -28,6 +31,8 @@ const INSTALL_FIELDS: [&str; 13] = [
     "os",
     "cpu",
 ];
+/// The fields of a `package.json` that name packages to put in place.
+const DEPENDENCIES: [&str; 3] = ["dependencies", "devDependencies", "optionalDependencies"];
 /// Scripts that run while a package is installed.
 const INSTALL_SCRIPTS: [&str; 5] = [
     "preinstall",
@@ -76,24 +81,29 @@ impl Package {
             .collect()
     }
 
+    /// A field, by its path.
+    pub(super) fn value(&self, path: &[&str]) -> Option<&Value> {
+        path.iter()
+            .try_fold(&self.json, |value, key| value.get(key))
+    }
+
     /// A text field, by its path.
     pub(crate) fn text(&self, path: &[&str]) -> Option<&str> {
-        path.iter()
-            .try_fold(&self.json, |value, key| value.get(key))?
-            .as_str()
+        self.value(path)?.as_str()
+    }
+
+    /// Whether it names packages that it needs itself.
+    fn has_dependencies(&self) -> bool {
+        let filled = |field: &&str| {
+            let named = self.value(&[*field]).and_then(Value::as_object);
+            named.is_some_and(|all| !all.is_empty())
+        };
+        DEPENDENCIES.iter().any(filled)
     }
 
     /// Whether an install would put anything in place.
     pub(super) fn needs_install(&self) -> bool {
-        let filled = |field: &str| {
-            self.json
-                .get(field)
-                .and_then(Value::as_object)
-                .is_some_and(|all| !all.is_empty())
-        };
-        ["dependencies", "devDependencies", "optionalDependencies"]
-            .iter()
-            .any(|field| filled(field))
+        self.has_dependencies()
             || self.json.get("workspaces").is_some()
             || INSTALL_SCRIPTS
                 .iter()
@@ -102,7 +112,7 @@ impl Package {
 
     /// Whether this package names workspaces, and so is installed for all of them at once.
     pub(super) fn is_workspace_root(&self) -> bool {
-        self.json.get("workspaces").is_some() || self.folder.join("pnpm-workspace.yaml").is_file()
+        self.json.get("workspaces").is_some() || self.folder.join(PNPM_FILE).is_file()
     }
 
     /// What of this package decides over an install, as text that changes whenever that does.
@@ -160,22 +170,27 @@ impl Package {
     }
 }
 
-/// The packages that are installed each on its own: the workspace root that covers the app, else every
-/// package in the app's folder.
+/// The packages that are installed each on its own: the workspace that the app belongs to, else every package in the
+/// app's folder.
+///
+/// A workspace above that does not count the app among its own is installed before these where its root names
+/// dependencies: Node finds them from every folder below, and a build may.
 pub(super) fn install_roots(app: &Path, checkout: &Path) -> Vec<Package> {
     let above = app
         .ancestors()
         .take_while(|folder| folder.starts_with(checkout));
-    if let Some(root) = above
-        .filter_map(Package::read)
-        .find(Package::is_workspace_root)
-    {
-        return vec![root];
+    let above: Vec<Package> = above.filter_map(Package::read).collect();
+    let roots = || above.iter().filter(|package| package.is_workspace_root());
+    let belongs = |root: &&Package| {
+        let own = &above[0].folder;
+        root.folder == *own || is_member(root, own)
+    };
+    if let Some(root) = roots().find(belongs) {
+        return vec![root.clone()];
     }
-    below(app)
-        .into_iter()
-        .filter(Package::needs_install)
-        .collect()
+    let nearest = roots().next().filter(|root| root.has_dependencies());
+    let own = below(app).into_iter().filter(Package::needs_install);
+    nearest.cloned().into_iter().chain(own).collect()
 }
 
 /// Every package in a folder and below, the folder's own first; `node_modules` and hidden folders are not
@@ -184,6 +199,18 @@ pub(super) fn below(folder: &Path) -> Vec<Package> {
     let mut found = Vec::new();
     collect(folder, DEPTH, &mut found);
     found
+}
+
+/// The beginning of a plain file, at most `limit` bytes; nothing of what a link names outside of the folder `within`.
+pub(super) fn read_plain(file: &Path, within: &Path, limit: u64) -> Option<String> {
+    let file = file.canonicalize().ok()?;
+    if !file.starts_with(within.canonicalize().ok()?) || !file.is_file() {
+        return None;
+    }
+    let mut text = Vec::new();
+    let file = fs::File::open(file).ok()?;
+    file.take(limit).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn collect(folder: &Path, depth: usize, found: &mut Vec<Package>) {
