@@ -1,11 +1,14 @@
 //! Which Node an app wishes, and whether the installed one will do.
 
-use std::fs;
 use std::path::Path;
 
 use semver::{Version, VersionReq};
 
 use super::Package;
+use super::packages::read_plain;
+
+/// A file that names a version is a line long; more of it is not read.
+const FILE_LIMIT: u64 = 1024;
 
 /// A wish, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub(crate) fn wishes(app: &Path, checkout: &Path) -> Vec<Wish> {
             });
         }
         for file in [".nvmrc", ".node-version"] {
-            let wanted = fs::read_to_string(folder.join(file)).unwrap_or_default();
+            let wanted = read_plain(&folder.join(file), checkout, FILE_LIMIT).unwrap_or_default();
             if let Some(wanted) = wanted
                 .lines()
                 .map(str::trim)
@@ -72,6 +75,9 @@ pub(crate) fn satisfies(found: &Version, wanted: &str) -> bool {
 /// The names of the long-term releases.
 fn lts(name: &str) -> Option<u64> {
     let names = [
+        ("argon", 4),
+        ("boron", 6),
+        ("carbon", 8),
         ("dubnium", 10),
         ("erbium", 12),
         ("fermium", 14),
@@ -118,7 +124,28 @@ fn rust_range(range: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_link_out_of_the_checkout_is_not_read_and_one_within_it_is() {
+        let checkout = tempfile::tempdir().unwrap();
+        let app = checkout.path().join("app");
+        fs::create_dir(&app).unwrap();
+        symlink("/dev/zero", app.join(".nvmrc")).unwrap();
+        symlink("/etc/passwd", app.join(".node-version")).unwrap();
+        assert_eq!(wishes(&app, checkout.path()), []);
+        fs::remove_file(app.join(".nvmrc")).unwrap();
+        fs::write(checkout.path().join("version"), "22\n".repeat(1000)).unwrap();
+        symlink("../version", app.join(".nvmrc")).unwrap();
+        let wish = Wish {
+            wanted: "22".into(),
+            place: ".nvmrc".into(),
+        };
+        assert_eq!(wishes(&app, checkout.path()), [wish]);
+    }
 
     #[test]
     fn wishes_are_read_as_npm_reads_them() {
@@ -151,6 +178,7 @@ mod tests {
             "^18 || ^22",
             "<20",
             "lts/jod",
+            "lts/carbon",
             "20.20.1",
             ">=18 <20",
         ] {
