@@ -92,8 +92,8 @@ fn bad_input_full_disk_of_the_server() {
     local/neighbour/production  running  #
         http://neighbour.localhost:#
     local/shop/production       queued   #
-        next in line for a build slot
         http://shop.localhost:#
+        next in line for a build slot
 
     IN THE WAY
     builds
