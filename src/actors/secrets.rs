@@ -125,6 +125,18 @@ impl Handler<Put> for Secrets {
                     class.name()
                 )));
             }
+            // Lists show variables: what is secret must not get there by a slip.
+            let hidden = |value: &Value| matches!(value.content, Content::Secret { .. });
+            if !secret
+                && known
+                    .iter()
+                    .any(|value| value.name == name && hidden(value))
+            {
+                return Err(SecretError::Conflict(format!(
+                    "{} is a secret: delete it first, then put it as a variable",
+                    name.as_str()
+                )));
+            }
             let content = if secret {
                 let envelope = keys
                     .seal(&bound(&app, class, &name), text.as_bytes())

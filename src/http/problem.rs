@@ -229,6 +229,7 @@ impl From<SecretError> for Problem {
     fn from(error: SecretError) -> Self {
         match error {
             SecretError::Refused(detail) => Problem::unfit(detail),
+            SecretError::Conflict(detail) => Problem::conflict(detail),
             SecretError::Failed(detail) => Problem::unavailable(detail),
         }
     }

@@ -1,4 +1,6 @@
 //! What no route answers, and `HEAD`, which every route answers that answers `GET`.
+//!
+//! Everything below `/v1` is the API's: whoever asks there is a program, and no page has an address there.
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError as _,
@@ -6,9 +8,20 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, header},
     middleware::Next,
+    web,
 };
 
 use super::{api, problem::Problem};
+
+/// Answers what no route before it does below `/v1`: to be placed between the API and the pages.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let rest = web::scope("/v1").default_service(web::to(nothing));
+    config.service(rest);
+}
+
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    for_program(&request)
+}
 
 /// What a program is told: that there is nothing, or which methods there are.
 pub(super) fn for_program(request: &HttpRequest) -> HttpResponse {

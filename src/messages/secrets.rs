@@ -105,6 +105,9 @@ pub enum SecretError {
     /// It cannot be: for people.
     #[error("{0}")]
     Refused(String),
+    /// It cannot be while something else is so: for people.
+    #[error("{0}")]
+    Conflict(String),
     /// Another try may help.
     #[error("{0}")]
     Failed(String),

@@ -65,6 +65,7 @@ pub(super) fn for_people(
             .configure(health::routes)
             .configure(api::routes)
             .configure(live::routes)
+            .configure(unmatched::routes)
             .configure(pages::routes)
             .wrap(from_fn(unmatched::head))
             .wrap(from_fn(auth::guard))

@@ -182,6 +182,20 @@ fn the_pages_describe_an_app_remove_it_when_its_name_is_typed_and_bring_it_back(
         assert!(refused.contains(says), "{refused}");
     }
     assert!(runs(&server));
+    let secret = "class=preview&name=KEY&text=hidden-word&secret=on";
+    assert_eq!(form("settings/values", secret).0, 303);
+    let (status, slip) = form("settings/values", "class=preview&name=KEY&text=shown-word");
+    assert_eq!(status, 422);
+    assert!(slip.contains("KEY is a secret: delete it first"), "{slip}");
+    assert!(!page("/local/site/settings").1.contains("-word"));
+    for (method, path) in [
+        ("GET", "/v1"),
+        ("GET", "/v1/apps/local"),
+        ("POST", "/v1/apps/local/site"),
+    ] {
+        let (_, problem) = server.order(method, path, "");
+        assert!(problem["detail"].is_string(), "{method} {path}: {problem}");
+    }
 
     assert_eq!(form("settings/remove", "name=site").0, 303);
     assert_eq!(page("/local/site/settings").0, 404);

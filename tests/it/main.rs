@@ -24,3 +24,4 @@ mod server;
 mod sight;
 mod submodules;
 mod visitors;
+mod waiting;

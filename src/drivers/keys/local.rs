@@ -205,10 +205,14 @@ fn load(folder: &Path) -> Result<Result<Master, String>, KeyFileError> {
     let path = folder.join(MASTER_KEY);
     let sealed_with = key_id(folder)?;
     let key = match private_file::read(&path)? {
-        Some(text) => parse(&text).ok_or_else(|| KeyFileError::Damaged {
-            path: path.clone(),
-            what: "64 hex digits of a master key",
-        })?,
+        Some(text) => match (parse(&text), &sealed_with) {
+            (Some(key), _) => key,
+            (None, Some(id)) => return Ok(Err(damaged(&path, id))),
+            (None, None) => {
+                let what = "64 hex digits of a master key";
+                return Err(KeyFileError::Damaged { path, what });
+            }
+        },
         None => match sealed_with {
             Some(id) => return Ok(Err(lost(&path, &id))),
             None => make(&path)?,
@@ -250,6 +254,15 @@ fn make(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFileError> {
 fn lost(path: &Path, id: &str) -> String {
     format!(
         "{} is missing, and secrets were sealed with it (key {id}): put the file back from a backup and restart. If it is lost for ever, remove {}, restart, and set every secret again",
+        path.display(),
+        path.with_file_name(KEY_ID).display()
+    )
+}
+
+fn damaged(path: &Path, id: &str) -> String {
+    format!(
+        "{} does not hold 64 hex digits of a master key, and secrets were sealed with key {id}: put the file back from a backup and restart. If it is lost for ever, remove {} and {}, restart, and set every secret again",
+        path.display(),
         path.display(),
         path.with_file_name(KEY_ID).display()
     )

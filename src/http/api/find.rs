@@ -3,7 +3,7 @@
 use nestling_domain::{
     app::{App, RemovedApp, Repository},
     environment::Environment,
-    ids::{Class, EnvironmentId, Kind},
+    ids::{Class, EnvironmentId, Kind, RepositoryId},
     label::Slug,
     record::PullRequestStatus,
 };
@@ -154,7 +154,7 @@ pub(super) async fn no_environment(
     kind: Kind,
 ) -> Result<Problem, Problem> {
     let (owner, slug, name) = (&app.owner, &app.slug, kind.name());
-    if is_waiting(services, app, kind).await? {
+    if standing(services, app.repository, kind).await? == Some(PullRequestStatus::Waiting) {
         return Ok(Problem::not_found(format!(
             "{owner}/{slug}/{name} waits, because the limit of open pull requests is reached: start it by `nestling start {owner}/{slug}/{name}` or POST /v1/apps/{owner}/{slug}/environments/{name}/start"
         )));
@@ -164,17 +164,17 @@ pub(super) async fn no_environment(
     )))
 }
 
-/// Whether this is a pull request that waits because the limit is reached.
-pub(super) async fn is_waiting(
+/// How the pull request of an environment stands; none for production, and where no forge of ours numbers it.
+pub(crate) async fn standing(
     services: &Services,
-    app: &App,
+    repository: RepositoryId,
     kind: Kind,
-) -> Result<bool, Problem> {
+) -> Result<Option<PullRequestStatus>, Problem> {
     let Some(number) = kind.pull_request() else {
-        return Ok(false);
+        return Ok(None);
     };
-    let known = services.store.pull_request(app.repository, number).await?;
-    Ok(known.is_some_and(|known| known.status == PullRequestStatus::Waiting))
+    let known = services.store.pull_request(repository, number).await?;
+    Ok(known.map(|known| known.status))
 }
 
 /// The kind that values belong to.

@@ -14,7 +14,7 @@ mod environments;
 pub(crate) mod find;
 mod logs;
 mod merge;
-mod orders;
+pub(crate) mod orders;
 mod overview;
 pub(crate) mod show;
 mod values;

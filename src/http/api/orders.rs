@@ -3,8 +3,9 @@
 
 use actix_web::{HttpRequest, post, web};
 use nestling_domain::{
-    ids::{EnvironmentId, InputId},
+    ids::{EnvironmentId, InputId, Kind, RepositoryId},
     lifecycle::{Command, Event},
+    record::PullRequestStatus,
 };
 
 use super::{BY, find, show, views::OrderedView};
@@ -63,35 +64,44 @@ pub(super) async fn start(
     services: web::Data<Services>,
     path: Named,
 ) -> Answer {
-    let released = release_waiting(&services, &path).await?;
-    match order(&request, &services, path, Command::Start).await {
-        // There is no record yet: the forge's next look makes it.
-        Err(problem) if released && problem.status == 404 => Ok(web::Json(OrderedView {
-            decision: "the pull request no longer waits: its environment is on its way".to_owned(),
-            environment: None,
-        })),
-        answer => answer,
+    let (owner, slug, name) = &*path;
+    let app = find::app(&services, owner, slug).await?;
+    let kind = find::kind(name)?;
+    let stands = find::standing(&services, app.repository, kind).await?;
+    if stands == Some(PullRequestStatus::Waiting) {
+        release(&services, app.repository, kind).await?;
+        return Ok(on_its_way());
     }
+    // Released a moment ago: the forge's next look makes its environment, or opens the one that was closed.
+    let comes = stands == Some(PullRequestStatus::Open) && {
+        let id = EnvironmentId::derive(&app.id, kind);
+        let known = services.store.environment(&id).await?;
+        known.is_none_or(|known| known.lifecycle.is_closed())
+    };
+    if comes {
+        return Ok(on_its_way());
+    }
+    order(&request, &services, path, Command::Start).await
 }
 
-/// Tells the forge that a person wants this waiting pull request to run; whether it waited.
-async fn release_waiting(services: &Services, path: &Named) -> Result<bool, Problem> {
-    let (owner, slug, name) = &**path;
-    let app = find::app(services, owner, slug).await?;
-    let kind = find::kind(name)?;
-    let (true, Some(number)) = (
-        find::is_waiting(services, &app, kind).await?,
-        kind.pull_request(),
-    ) else {
-        return Ok(false);
-    };
-    let repository = app.repository;
-    services
-        .forge
-        .start_waiting
-        .send(StartWaiting { repository, number })
-        .await??;
-    Ok(true)
+fn on_its_way() -> web::Json<OrderedView> {
+    web::Json(OrderedView {
+        decision: "the pull request no longer waits: its environment is on its way".to_owned(),
+        environment: None,
+    })
+}
+
+/// Tells the forge that a person wants this waiting pull request to run.
+pub(crate) async fn release(
+    services: &Services,
+    repository: RepositoryId,
+    kind: Kind,
+) -> Result<(), Problem> {
+    if let Some(number) = kind.pull_request() {
+        let released = StartWaiting { repository, number };
+        services.forge.start_waiting.send(released).await??;
+    }
+    Ok(())
 }
 
 async fn order(

@@ -163,18 +163,6 @@ async fn record(
     secret: bool,
 ) -> Result<HttpResponse, Problem> {
     let named = named(services, path).await?;
-    // A secret becomes a variable, which lists show, only by being deleted first.
-    if !secret {
-        let listed = of_app(services, &named.app, named.class).await?;
-        let hides = |known: &Listed| known.name == named.name && known.text.is_none();
-        if listed.iter().any(hides) {
-            return Err(Problem::conflict(format!(
-                "{} is a secret of {}: delete it first, then put it as a variable",
-                named.name.as_str(),
-                named.app.slug
-            )));
-        }
-    }
     services
         .secrets
         .put

@@ -8,12 +8,13 @@ use nestling_domain::{
     environment::Environment,
     ids::{EnvironmentId, Kind, Timestamp},
     lifecycle::{State, Why},
+    record::PullRequest,
 };
 use nestling_protocol::bundle;
 
 use super::{
     Visit,
-    apps::count,
+    apps::{Waiting, count, waiting},
     parts::{
         icons::{Icon, icon},
         pill::{self, pill},
@@ -47,6 +48,8 @@ pub struct AppView {
     pub production: Option<Row>,
     /// Previews, newest number first; removed ones last.
     pub previews: Vec<Row>,
+    /// Pull requests that have none yet, because they wait.
+    pub waiting: Vec<Waiting>,
 }
 
 /// One environment in a list.
@@ -107,16 +110,23 @@ impl AppView {
     /// Puts together what is known. `ahead` says of an environment how many builds go before it.
     pub fn of(
         app: &App,
-        repository: &Repository,
+        (repository, pull_requests): (&Repository, &[PullRequest]),
         environments: &[Environment],
         ahead: impl Fn(&EnvironmentId) -> Option<usize>,
         addresses: &Addresses,
         visit: Visit,
     ) -> Self {
         let row = |one: &Environment| Row::of(one, ahead(&one.id), addresses);
+        let waiting = Waiting::of(repository, pull_requests);
+        let waits = |one: &Environment| {
+            let number = one.kind.pull_request();
+            waiting.iter().any(|waits| Some(waits.number) == number)
+        };
         let mut previews: Vec<Row> = environments
             .iter()
             .filter(|one| one.kind != Kind::Production)
+            // Of one that was closed and is open again, nothing is left yet.
+            .filter(|one| !(one.lifecycle.is_closed() && waits(one)))
             .map(row)
             .collect();
         previews.sort_by_key(|row| (row.removed, std::cmp::Reverse(row.number)));
@@ -134,6 +144,7 @@ impl AppView {
                 .find(|one| one.kind == Kind::Production)
                 .map(row),
             previews,
+            waiting,
         }
     }
 }
@@ -182,6 +193,7 @@ fn live(view: &AppView) -> Markup {
                 h2 id="previews" { "Previews" span.number { (view.previews.iter().filter(|row| !row.removed).count()) } }
                 @if view.previews.is_empty() { (no_previews(view)) } @else { (previews(view)) }
             }
+            (waiting(&view.visit, &view.waiting))
         }
     }
 }

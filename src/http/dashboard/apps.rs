@@ -99,6 +99,27 @@ pub struct Waiting {
     pub branch: String,
 }
 
+impl Waiting {
+    /// Those of a repository's pull requests that wait.
+    pub fn of<'p>(
+        repository: &Repository,
+        pull_requests: impl IntoIterator<Item = &'p PullRequest>,
+    ) -> Vec<Self> {
+        let place = format!("{}/{}", repository.owner, repository.name);
+        let waiting = pull_requests
+            .into_iter()
+            .filter(|one| one.status == PullRequestStatus::Waiting)
+            .map(|one| Waiting {
+                repository: repository.id,
+                place: place.clone(),
+                number: one.number,
+                title: one.title.clone(),
+                branch: one.branch.clone(),
+            });
+        waiting.collect()
+    }
+}
+
 /// An app that a person removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
@@ -140,14 +161,10 @@ impl AppsView {
             cards.extend(facts.apps.iter().map(|(app, environments)| {
                 Card::of(facts.repository, app, environments, addresses)
             }));
-            let waits = |one: &&&PullRequest| one.status == PullRequestStatus::Waiting;
-            waiting.extend(facts.pull_requests.iter().filter(waits).map(|one| Waiting {
-                repository: facts.repository.id,
-                place: place.clone(),
-                number: one.number,
-                title: one.title.clone(),
-                branch: one.branch.clone(),
-            }));
+            waiting.extend(Waiting::of(
+                facts.repository,
+                facts.pull_requests.iter().copied(),
+            ));
             let unreadable = facts.repository.trouble.as_deref();
             let none = facts.apps.is_empty() && facts.removed.is_empty();
             let nothing = facts.nothing_found.filter(|_| none);
@@ -299,7 +316,7 @@ fn live(view: &AppsView) -> Markup {
             }
             ul.cards { @for card in &view.cards { (show(card, view.visit.now)) } }
             p.empty data-no-match hidden { "No app matches." }
-            @if !view.waiting.is_empty() { (waiting(view)) }
+            (waiting(&view.visit, &view.waiting))
             @if !view.removed.is_empty() { (removed(view)) }
         }
     }
@@ -338,19 +355,23 @@ fn show(card: &Card, now: Timestamp) -> Markup {
     }
 }
 
-fn waiting(view: &AppsView) -> Markup {
+/// The pull requests that wait, each with its button; nothing when there are none.
+pub fn waiting(visit: &Visit, all: &[Waiting]) -> Markup {
+    if all.is_empty() {
+        return html! {};
+    }
     html! {
         section.block aria-labelledby="waiting" {
             h2 id="waiting" { "Waiting pull requests" }
             p.muted { "As many pull requests as may run at once do. Start one of these all the same, or delete a branch to make room." }
             ul.rows {
-                @for one in &view.waiting {
+                @for one in all {
                     li {
                         div.grow {
                             strong { "#" (one.number) " " (one.title) }
                             p.muted.cut { (one.place) " · " code { (one.branch) } }
                         }
-                        (order(&view.visit, &paths::start_pull_request(one.repository, one.number), None, "button",
+                        (order(visit, &paths::start_pull_request(one.repository, one.number), None, "button",
                             &html! { (icon(Icon::Play)) "Start" span.unseen { " pull request " (one.number) } }))
                     }
                 }

@@ -55,9 +55,10 @@ pub(super) async fn app(path: web::Path<(String, String)>, visitor: Visitor) -> 
     let repository = facts::repository(services, &app).await?;
     let environments = services.store.environments_of_app(&app.id).await?;
     let queue = facts::queue(services).await?;
+    let pull_requests = services.store.pull_requests(app.repository).await?;
     let view = AppView::of(
         &app,
-        &repository,
+        (&repository, &pull_requests),
         &environments,
         |id| facts::ahead(&queue, id),
         &services.addresses,

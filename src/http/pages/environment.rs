@@ -2,7 +2,10 @@
 
 use actix_web::{http::StatusCode, web};
 use nestling_domain::{
-    deployment::Shown, environment::Environment, ids::Generation, record::DeploymentRecord,
+    deployment::Shown,
+    environment::Environment,
+    ids::Generation,
+    record::{DeploymentRecord, PullRequestStatus},
 };
 use nestling_protocol::log::Log;
 
@@ -197,6 +200,7 @@ async fn show(
     let app = find::app(services, &environment.owner, environment.slug.as_str()).await?;
     let queue = facts::queue(services).await?;
     let quarantined = services.environments.quarantined.send(Quarantined).await?;
+    let stands = find::standing(services, app.repository, environment.kind).await?;
     let facts = Facts {
         app: &app,
         environment: &environment,
@@ -204,6 +208,7 @@ async fn show(
         paused: queue.paused.as_deref(),
         quarantined: quarantined.get(&environment.id).map(String::as_str),
         troubles: &troubles::of_environment(services, &environment).await?,
+        waits: stands == Some(PullRequestStatus::Waiting),
     };
     let view = EnvironmentView {
         visit: visitor.visit(notice),

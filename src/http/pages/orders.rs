@@ -7,8 +7,10 @@ use actix_web::{
 };
 use nestling_domain::{
     app::{self, VariableName},
+    environment::Environment,
     ids::{InputId, RepositoryId},
     lifecycle::{Command, Event},
+    record::PullRequestStatus,
 };
 use serde::Deserialize;
 
@@ -16,7 +18,7 @@ use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, environment}
 use crate::{
     http::{
         Services,
-        api::find,
+        api::{find, orders},
         auth::CsrfForm,
         dashboard::{apps::capital, paths},
         problem::Problem,
@@ -61,6 +63,9 @@ pub(super) async fn order(
         }
     };
     let environment = find::environment(services, &owner, &slug, &name).await?;
+    if command == Command::Start && release(services, &environment).await? {
+        return Ok(back_to(&paths::environment(&environment)));
+    }
     let key = Some(form.0.key).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     let apply = Apply {
         event: Event::Command(command),
@@ -83,6 +88,17 @@ pub(super) async fn order(
         }
         Err(other) => Err(Problem::from(other).into()),
     }
+}
+
+/// Lets a pull request run that waits; whether it waited.
+async fn release(services: &Services, environment: &Environment) -> Result<bool, NoPage> {
+    let app = find::app(services, &environment.owner, environment.slug.as_str()).await?;
+    let stands = find::standing(services, app.repository, environment.kind).await?;
+    let waits = stands == Some(PullRequestStatus::Waiting);
+    if waits {
+        orders::release(services, app.repository, environment.kind).await?;
+    }
+    Ok(waits)
 }
 
 #[derive(Deserialize)]
@@ -247,7 +263,7 @@ pub(super) async fn start_pull_request(
 fn refusal(outcome: Result<(), SecretError>) -> Result<Result<(), String>, NoPage> {
     match outcome {
         Ok(()) => Ok(Ok(())),
-        Err(SecretError::Refused(reason)) => Ok(Err(reason)),
+        Err(SecretError::Refused(reason) | SecretError::Conflict(reason)) => Ok(Err(reason)),
         Err(failed @ SecretError::Failed(_)) => Err(Problem::from(failed).into()),
     }
 }

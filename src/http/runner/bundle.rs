@@ -53,7 +53,7 @@ pub(super) async fn get(
     let revealed = match services.secrets.reveal.send(reveal).await? {
         Ok(revealed) => revealed,
         Err(SecretError::Failed(reason)) => return Err(Problem::unavailable(reason)),
-        Err(SecretError::Refused(reason)) => {
+        Err(SecretError::Refused(reason) | SecretError::Conflict(reason)) => {
             return Err(without_secrets(&runners, &record, deployment, &reason).await);
         }
     };

@@ -341,6 +341,7 @@ fn for_people(
             .configure(health::routes)
             .configure(api::routes)
             .configure(live::routes)
+            .configure(unmatched::routes)
             .route("/", web::get().to(page))
             .route("/forms/rename", web::post().to(form))
             .default_service(web::to(async |request: HttpRequest| {

@@ -117,7 +117,7 @@ async fn a_key_file_of_random_bytes_is_explained_like_any_other_that_is_wrong() 
         [0xC3, 0x28, 0xFF, 0x00].repeat(8),
     )
     .unwrap();
-    insta::assert_snapshot!(trouble(&folder, &envelope).await, @"DATA/master.key does not hold 64 hex digits of a master key: put it back from a backup, or move it away and restart to have a new one made");
+    insta::assert_snapshot!(trouble(&folder, &envelope).await, @"DATA/master.key does not hold 64 hex digits of a master key, and secrets were sealed with key ID: put the file back from a backup and restart. If it is lost for ever, remove DATA/master.key and DATA/key-id, restart, and set every secret again");
 
     fs::write(folder.path().join(MASTER_KEY), key).unwrap();
     fs::write(folder.path().join(KEY_ID), [0xFF; 32]).unwrap();
@@ -203,7 +203,7 @@ async fn a_damaged_key_file_is_left_as_it_is() {
         let text = trouble(&folder, &envelope).await;
         assert_eq!(
             text,
-            "DATA/master.key does not hold 64 hex digits of a master key: put it back from a backup, or move it away and restart to have a new one made"
+            "DATA/master.key does not hold 64 hex digits of a master key, and secrets were sealed with key ID: put the file back from a backup and restart. If it is lost for ever, remove DATA/master.key and DATA/key-id, restart, and set every secret again"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }

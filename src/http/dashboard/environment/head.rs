@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub quarantined: Option<&'a str>,
     /// What is wrong with its repository, or its secrets.
     pub troubles: &'a [String],
+    /// Whether its pull request is open and waits, because as many run as may.
+    pub waits: bool,
 }
 
 /// What is on every tab.
@@ -139,6 +141,9 @@ impl Head {
         if let Some(trouble) = life.next().and_then(|next| next.trouble.as_deref()) {
             warnings.push(format!("Not healthy yet: {trouble}"));
         }
+        if facts.waits {
+            warnings.push("Its pull request is open, and waits: as many run as may run at once. Start it all the same, or delete a branch to make room.".to_owned());
+        }
         warnings.extend(facts.troubles.iter().cloned());
         if let Some(newest) = life.next().or_else(|| life.serving()) {
             let of = newest.generation;
@@ -162,7 +167,11 @@ impl Head {
             address: addresses.of(environment.label().as_str()),
             answers: life.serving().is_some(),
             warnings,
-            orders: Order::possible(environment),
+            orders: if facts.waits {
+                vec![Order::Start]
+            } else {
+                Order::possible(environment)
+            },
             version: environment.version.0,
         }
     }

@@ -172,7 +172,7 @@ fn all_apps(words: &Words, query: &str) -> AppsView {
 fn one_app(words: &Words, environments: &[Environment]) -> AppView {
     AppView::of(
         &words.shop(),
-        &words.repository(),
+        (&words.repository(), &[]),
         environments,
         |_| Some(1),
         &addresses(),

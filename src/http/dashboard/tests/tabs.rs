@@ -208,6 +208,7 @@ fn view(words: &Words, environment: &Environment, tab: Tab, visit: Visit) -> Env
         paused: bad_day.then_some(words.reason.as_str()),
         quarantined: None,
         troubles: &[],
+        waits: false,
     };
     EnvironmentView {
         visit,

@@ -94,6 +94,7 @@ fn thousands_of_tests_and_huge_log_lines_do_not_make_a_heavy_page() {
             paused: None,
             quarantined: None,
             troubles: &[],
+            waits: false,
         };
         let view = EnvironmentView {
             visit: visit(),

@@ -1,0 +1,83 @@
+//! More pull requests than may be open at once: the rest waits, is named wherever people look, and is started by a word.
+
+use std::{fs, process::Stdio};
+
+use crate::server::{SOON, Server, commit, free_port, git};
+
+/// As many pull requests are open at once.
+const OPEN: usize = 10;
+
+/// The preview of the branch that is deleted and made again: branches get numbers by their names.
+const BACK: &str = "local/site/pr-1";
+const START: &str = "/v1/apps/local/site/environments/pr-1/start";
+
+#[test]
+fn a_branch_that_comes_back_when_all_places_are_taken_waits_and_is_started_by_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = folder.path().join("site");
+    fs::create_dir(&repository).unwrap();
+    fs::write(repository.join("index.html"), "a quiet site").unwrap();
+    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
+    commit(&repository, "Begin");
+    for number in 0..=OPEN {
+        let branch = format!("b{number:02}");
+        git(
+            &repository,
+            &["switch", "--quiet", "--create", &branch, "main"],
+        );
+        commit(&repository, &format!("Change {number}"));
+    }
+    git(&repository, &["switch", "--quiet", "main"]);
+    let order = ["up", "--repo", repository.to_str().unwrap()];
+    let settings: [(String, String); 0] = [];
+    let data = folder.path().join("data");
+    let server = Server::start_with(&order, &data, free_port(), &settings, Stdio::inherit());
+    let page = |path: &str| server.answer("GET", path, "").unwrap().1;
+    let running = |server: &Server| {
+        let all = server.environments();
+        all.iter()
+            .filter(|one| one["status"] == "running")
+            .count()
+    };
+    let all_run = |server: &Server| running(server) == OPEN + 1;
+    server.until("production and ten previews run", SOON, all_run);
+    let name = |server: &Server| server.view(BACK)["branch"].as_str().map(str::to_owned);
+    let branch = name(&server).unwrap();
+
+    git(&repository, &["branch", "--quiet", "-m", &branch, "away"]);
+    git(&repository, &["tag", "kept", "away"]);
+    git(&repository, &["branch", "--quiet", "-D", "away"]);
+    server.until(
+        "it is closed, and the eleventh has its place",
+        SOON,
+        |server| server.status(BACK).0 == "stopped" && all_run(server),
+    );
+    git(&repository, &["branch", "--quiet", &branch, "kept"]);
+    server.until("it waits", SOON, |_| {
+        page("/local/site").contains("Waiting pull requests")
+    });
+    let app = page("/local/site");
+    assert!(
+        app.contains("/1/start") && !app.contains("Removed"),
+        "{app}"
+    );
+    let own = page("/local/site/pr-1");
+    assert!(
+        own.contains("is open, and waits") && own.contains("/local/site/pr-1/start"),
+        "{own}"
+    );
+
+    for _ in 0..2 {
+        let (status, answer) = server.order("POST", START, "");
+        assert_eq!(status, 200, "{answer}");
+        if running(&server) > OPEN + 1 {
+            break;
+        }
+        let decision = answer["decision"].as_str().unwrap();
+        assert!(decision.contains("no longer waits"), "{decision}");
+    }
+    server.until("it runs again", SOON, |server| {
+        server.status(BACK).0 == "running"
+    });
+    assert!(!page("/local/site").contains("Waiting pull requests"));
+}
