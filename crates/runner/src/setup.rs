@@ -2,7 +2,8 @@
 
 mod install;
 mod manager;
-pub(crate) mod node_version;
+mod node;
+mod node_version;
 mod packages;
 mod reuse;
 pub(crate) mod tool;
@@ -47,7 +48,7 @@ pub(crate) async fn set_up(
         )
         .await?;
     }
-    let package = Package::read(&machine.app());
+    let package = Package::of(machine);
     if let Some(package) = package.filter(|package| package.script("build").is_some()) {
         for run in package.lifecycle("build") {
             run_script(machine, &package, "build", &run, deadline).await?;

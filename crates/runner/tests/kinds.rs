@@ -141,23 +141,6 @@ async fn a_missing_entrypoint_is_said_before_anything_is_installed() {
 }
 
 #[tokio::test]
-async fn a_wish_for_another_node_is_refused_with_the_reason() {
-    let package =
-        r#"{"engines":{"node":">=99"},"scripts":{"start":"node server.js"},"dependencies":{}}"#;
-    let mut world = World::new(Kind::Node, &[("package.json", package)]).await;
-    let failure = world.run().until_failed().await;
-    world.end().await;
-    assert_eq!(failure.step, Step::Setup);
-    assert!(
-        failure.reason.starts_with(
-            "app shop wishes Node >=99 (engines.node in package.json), but this machine has v"
-        ),
-        "{}",
-        failure.reason
-    );
-}
-
-#[tokio::test]
 async fn a_static_site_is_served_with_its_fallback_and_nothing_else() {
     let package = r#"{"scripts":{"build":"mkdir -p dist/deep && echo '<h1>built</h1>' > dist/index.html && echo 'x{}' > dist/deep/a.css && ln -s /etc/passwd dist/passwd"}}"#;
     let mut world = World::new(Kind::Static, &[("package.json", package)]).await;

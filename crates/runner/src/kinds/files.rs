@@ -14,8 +14,7 @@ const INDEX: &str = "index.html";
 
 /// What a static site lacks.
 pub(crate) fn missing(machine: &Machine) -> Option<String> {
-    let builds =
-        Package::read(&machine.app()).is_some_and(|package| package.script("build").is_some());
+    let builds = Package::of(machine).is_some_and(|package| package.script("build").is_some());
     if builds || machine.app().join(INDEX).is_file() {
         return None;
     }
@@ -27,8 +26,7 @@ pub(crate) fn missing(machine: &Machine) -> Option<String> {
 
 /// The folder that is served: what the build made, else the app's own.
 pub(crate) fn folder(machine: &Machine) -> Result<PathBuf, Failure> {
-    let builds =
-        Package::read(&machine.app()).is_some_and(|package| package.script("build").is_some());
+    let builds = Package::of(machine).is_some_and(|package| package.script("build").is_some());
     let outputs = if builds { &OUTPUTS[..] } else { &[] };
     let found = outputs
         .iter()

@@ -19,7 +19,7 @@ pub(crate) fn missing(machine: &Machine) -> Option<String> {
     } else {
         &machine.bundle.app.root
     };
-    match Package::read(&machine.app()) {
+    match Package::of(machine) {
         None => Some(format!(
             "app {app} has no readable package.json in {place}: commit one, with a `start` script"
         )),
@@ -32,7 +32,7 @@ pub(crate) fn missing(machine: &Machine) -> Option<String> {
 
 /// The `test` script, if any.
 pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
-    let Some(package) = Package::read(&machine.app()) else {
+    let Some(package) = Package::of(machine) else {
         return Test::None;
     };
     let Some(script) = package
@@ -68,7 +68,7 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
 
 /// The `start` script.
 pub(crate) fn start(machine: &Machine) -> Result<Start, Failure> {
-    let package = Package::read(&machine.app()).filter(|package| package.script("start").is_some());
+    let package = Package::of(machine).filter(|package| package.script("start").is_some());
     let Some(package) = package else {
         let reason = missing(machine)
             .unwrap_or_else(|| format!("app {} cannot be started", machine.bundle.app.name));

@@ -1,27 +1,21 @@
 //! Installing dependencies: from the cache, from a lockfile, or as well as it goes.
 
-use std::time::Duration;
-
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
-use semver::Version;
 use tokio::time::Instant;
 
 use super::manager::{Manager, Tool};
 use super::packages::{Package, install_roots};
-use super::{finish, node_version, reuse};
+use super::{finish, node, reuse};
 use crate::machine::Machine;
 use crate::process::Capture;
-
-/// Long enough for `node --version` on the busiest machine.
-const ASK_NODE: Duration = Duration::from_secs(30);
 
 /// Installs whatever the app's packages need; whether all of it was reused.
 pub(super) async fn all(machine: &Machine, deadline: Instant) -> Result<bool, Failure> {
     let roots = install_roots(&machine.app(), &machine.checkout());
-    if roots.is_empty() && Package::read(&machine.app()).is_none() {
+    if roots.is_empty() && Package::of(machine).is_none() {
         return Ok(false);
     }
-    let node = check_node(machine).await?;
+    let node = node::choose(machine).await?;
     let mut reused = !roots.is_empty();
     for package in &roots {
         reused &= one(machine, package, &node, deadline).await?;
@@ -116,32 +110,4 @@ async fn install(
             Err(machine.setup_failure(&shown, exit))
         }
     }
-}
-
-/// The installed Node, if every wish of the app allows it.
-async fn check_node(machine: &Machine) -> Result<String, Failure> {
-    let step = machine.plain_step(&["node", "--version"], &machine.checkout());
-    let asked = machine.ask(&step, Instant::now() + ASK_NODE).await;
-    let refused = |reason: String| machine.failure(StepName::Setup, reason, None);
-    let app = &machine.bundle.app.name;
-    let found = match asked {
-        Ok((Exit::Code(0), text)) => text.trim().to_owned(),
-        _ => {
-            return Err(refused(format!(
-                "app {app} needs Node, but `node --version` does not work on this machine: install Node 20 or newer"
-            )));
-        }
-    };
-    let Ok(version) = Version::parse(found.trim_start_matches('v')) else {
-        return Ok(found);
-    };
-    for wish in node_version::wishes(&machine.app(), &machine.checkout()) {
-        if !node_version::satisfies(&version, &wish.wanted) {
-            return Err(refused(format!(
-                "app {app} wishes Node {} ({}), but this machine has {found}: widen the wish or install that Node on the machine",
-                wish.wanted, wish.place
-            )));
-        }
-    }
-    Ok(found)
 }

@@ -220,7 +220,7 @@ mod tests {
         let package = format!(r#"{{"packageManager":"{wished}"}}"#);
         fs::write(folder.path().join("package.json"), package).unwrap();
         fs::write(folder.path().join(lockfile.0), lockfile.1).unwrap();
-        let manager = Manager::of(&Package::read(folder.path()).unwrap());
+        let manager = Manager::of(&Package::read(folder.path(), folder.path()).unwrap());
         format!("{} of {}", manager.install().join(" "), manager.version)
     }
 

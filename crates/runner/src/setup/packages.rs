@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::workspaces::{PNPM_FILE, is_member};
+use crate::machine::Machine;
 
 /// Folders with a package below the app's that are looked at; more is not an app but a collection.
 const PACKAGES: usize = 50;
@@ -50,18 +51,20 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// Reads the package of a folder; none where there is no readable one.
-    pub(crate) fn read(folder: &Path) -> Option<Self> {
-        let path = folder.join("package.json");
-        let data = fs::metadata(&path).ok()?;
-        if !data.is_file() || data.len() > SIZE_LIMIT {
-            return None;
-        }
-        let json = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    /// Reads the package of a folder; none where there is no readable one inside of the folder `within`.
+    pub(crate) fn read(folder: &Path, within: &Path) -> Option<Self> {
+        let text = read_plain(&folder.join("package.json"), within, SIZE_LIMIT)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let json = serde_json::from_str(text).ok()?;
         Some(Package {
             folder: folder.to_owned(),
             json,
         })
+    }
+
+    /// The app's own package.
+    pub(crate) fn of(machine: &Machine) -> Option<Self> {
+        Package::read(&machine.app(), &machine.checkout())
     }
 
     /// A script by name, if it says anything.
@@ -179,7 +182,9 @@ pub(super) fn install_roots(app: &Path, checkout: &Path) -> Vec<Package> {
     let above = app
         .ancestors()
         .take_while(|folder| folder.starts_with(checkout));
-    let above: Vec<Package> = above.filter_map(Package::read).collect();
+    let above: Vec<Package> = above
+        .filter_map(|folder| Package::read(folder, checkout))
+        .collect();
     let roots = || above.iter().filter(|package| package.is_workspace_root());
     let belongs = |root: &&Package| {
         let own = &above[0].folder;
@@ -189,15 +194,17 @@ pub(super) fn install_roots(app: &Path, checkout: &Path) -> Vec<Package> {
         return vec![root.clone()];
     }
     let nearest = roots().next().filter(|root| root.has_dependencies());
-    let own = below(app).into_iter().filter(Package::needs_install);
+    let own = below(app, checkout)
+        .into_iter()
+        .filter(Package::needs_install);
     nearest.cloned().into_iter().chain(own).collect()
 }
 
 /// Every package in a folder and below, the folder's own first; `node_modules` and hidden folders are not
 /// looked into.
-pub(super) fn below(folder: &Path) -> Vec<Package> {
+pub(super) fn below(folder: &Path, within: &Path) -> Vec<Package> {
     let mut found = Vec::new();
-    collect(folder, DEPTH, &mut found);
+    collect(folder, within, DEPTH, &mut found);
     found
 }
 
@@ -213,11 +220,11 @@ pub(super) fn read_plain(file: &Path, within: &Path, limit: u64) -> Option<Strin
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn collect(folder: &Path, depth: usize, found: &mut Vec<Package>) {
+fn collect(folder: &Path, within: &Path, depth: usize, found: &mut Vec<Package>) {
     if found.len() >= PACKAGES {
         return;
     }
-    found.extend(Package::read(folder));
+    found.extend(Package::read(folder, within));
     if depth == 0 {
         return;
     }
@@ -237,6 +244,6 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<Package>) {
         .collect();
     folders.sort();
     for folder in folders {
-        collect(&folder, depth - 1, found);
+        collect(&folder, within, depth - 1, found);
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
         add(&fs::read(package.folder.join(file)).unwrap_or_default());
     }
     let members = if package.is_workspace_root() {
-        below(&package.folder)
+        below(&package.folder, &package.folder)
     } else {
         vec![package.clone()]
     };
@@ -101,7 +101,7 @@ pub(super) async fn take(
 /// Keeps an install for later. That it cannot be kept is no failure: the next one installs again.
 pub(super) async fn keep(machine: &Machine, package: &Package, key: &str, deadline: Instant) {
     let members = if package.is_workspace_root() {
-        below(&package.folder)
+        below(&package.folder, &package.folder)
     } else {
         vec![package.clone()]
     };

@@ -73,7 +73,7 @@ mod tests {
         if let Some(pnpm) = pnpm {
             fs::write(root.path().join(PNPM_FILE), pnpm).unwrap();
         }
-        let package = Package::read(root.path()).unwrap();
+        let package = Package::read(root.path(), root.path()).unwrap();
         let places = [
             "packages/a",
             "packages/old",
