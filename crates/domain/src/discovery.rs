@@ -7,12 +7,17 @@
 //! - A folder inside an app belongs to that app (the `website/` of a Wing app, the `client/` of a server), unless
 //!   it says otherwise with `main.w` or `[start] run`. A static app owns less: what starts a server inside it is
 //!   an app of its own.
-//! - A `package.json` with `workspaces` and no `start` script is the roof of others: it is an app only when
-//!   nothing below it is.
+//! - A `package.json` with `workspaces`, or with `packages` in a `pnpm-workspace.yaml` beside it, and no `start` script
+//!   is the roof of others: it is an app only when nothing below it is.
+//! - A library is no site, although it is built. A package is one when it has a `build` script and neither a `start`
+//!   script nor an `index.html`, and says what others take from it: by `exports`, `module`, `types` or `bin`, while it
+//!   lies in a workspace or another package of the tree depends on it; by `main` alone, which `npm init` writes into
+//!   every package, only while another one depends on it. A mere `index.html` inside of it belongs to it.
 //! - Samples and outputs (`examples`, `dist`, …) count only when nothing else is found, tests and fixtures only
 //!   when not even those are; `node_modules`, `vendor` and folders beginning with a dot never count.
 
 mod folder;
+mod package;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nestling_protocol::bundle;
 
 use folder::Folder;
+use package::Package;
 
 /// How many folders deep an app may lie: deeper ones are parts of something.
 pub const DEEPEST: usize = 4;
@@ -198,12 +204,15 @@ fn named(all: &[&NotTaken]) -> String {
 
 /// Which folders are apps, shallow ones first; the reasons for the others go to `found`.
 fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> Vec<Folder<'a>> {
+    let libraries = libraries(&folders);
     let mut candidates = Vec::new();
     for (_, folder) in folders {
         for (path, reason, meant) in folder.complaints() {
             found.refuse(path, reason, meant);
         }
-        if folder.kind().is_some() {
+        if let Some(reason) = part_of_a_library(&folder, &libraries) {
+            found.refuse(folder.path_of_kind(), reason, false);
+        } else if folder.kind().is_some() {
             candidates.push(folder);
         }
     }
@@ -226,13 +235,47 @@ fn choose<'a>(folders: BTreeMap<&'a str, Folder<'a>>, found: &mut Discovery) -> 
         }
         let owner = chosen.iter().find(|app| app.owns(&folder));
         if let Some(owner) = owner {
-            let reason = format!("it belongs to the app in {}", owner.place());
+            let reason = format!("it belongs to the app in {}", place(owner.path));
             found.refuse(folder.path_of_kind(), reason, false);
         } else {
             chosen.push(folder);
         }
     }
     chosen
+}
+
+/// The folders that are libraries, each with the field of its package that says so.
+fn libraries<'a>(folders: &BTreeMap<&'a str, Folder<'a>>) -> BTreeMap<&'a str, &'static str> {
+    let packages = || folders.values().filter_map(Folder::package);
+    let needed: BTreeSet<&str> = packages().flat_map(Package::needs).collect();
+    let is_root = |path: &str| folders.get(path).is_some_and(Folder::is_workspace_root);
+    let library = |folder: &Folder<'a>| {
+        let name = folder.package().and_then(Package::name);
+        let needed = name.is_some_and(|name| needed.contains(name));
+        let field = folder.library(needed, above(folder.path).any(is_root))?;
+        Some((folder.path, field))
+    };
+    folders.values().filter_map(library).collect()
+}
+
+/// Why a folder is no app, if it is a library or a mere page inside one.
+fn part_of_a_library(folder: &Folder<'_>, libraries: &BTreeMap<&str, &str>) -> Option<String> {
+    if let Some(field) = libraries.get(folder.path) {
+        return Some(format!(
+            "it is a library: it has `{field}`, and no index.html beside it"
+        ));
+    }
+    let library = above(folder.path).find(|path| libraries.contains_key(path));
+    let library = library.filter(|_| folder.is_page())?;
+    Some(format!("it belongs to the library in {}", place(library)))
+}
+
+/// The folders that this one lies in, from the nearest to the root.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| {
+        (!path.is_empty()).then(|| path.rsplit_once('/').map_or("", |(folder, _)| folder))
+    })
+    .skip(1)
 }
 
 /// Folders that only bind others together.
@@ -243,4 +286,13 @@ fn roofs<'a>(candidates: &[Folder<'a>]) -> BTreeSet<&'a str> {
         .filter(|roof| candidates.iter().any(|other| roof.holds(other)))
         .map(|roof| roof.path)
         .collect()
+}
+
+/// A folder within a sentence.
+fn place(path: &str) -> &str {
+    if path.is_empty() {
+        "the repository's root"
+    } else {
+        path
+    }
 }

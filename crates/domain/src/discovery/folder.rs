@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nestling_protocol::bundle::Kind;
 use serde::Deserialize;
 
+use super::package::{Package, WRITTEN_BY_NPM};
 use super::{DEEPEST, FoundApp};
 
 /// The longest name taken from a file; a slug is shorter still.
@@ -17,12 +18,14 @@ pub(super) enum File {
     Wing,
     Package,
     Index,
+    /// Where pnpm names the packages of a workspace.
+    Pnpm,
 }
 
 impl File {
     /// Whether its content decides, and not only its being there.
     pub(super) fn has_content(self) -> bool {
-        matches!(self, File::Nestling | File::Package)
+        matches!(self, File::Nestling | File::Package | File::Pnpm)
     }
 }
 
@@ -52,6 +55,7 @@ pub(super) fn candidate(path: &str) -> Option<(&str, File)> {
         "main.w" => File::Wing,
         "package.json" => File::Package,
         "index.html" => File::Index,
+        "pnpm-workspace.yaml" => File::Pnpm,
         _ => return None,
     };
     Some((folder, file))
@@ -98,6 +102,8 @@ pub(super) struct Folder<'a> {
     files: BTreeMap<File, &'a str>,
     nestling: Option<Result<Nestling, String>>,
     package: Option<Result<Package, String>>,
+    /// Whether pnpm's file names packages; it may hold settings and nothing else.
+    has_pnpm_workspace: bool,
 }
 
 /// What discovery reads of a `nestling.toml`; whether the rest is right is the runner's to say.
@@ -123,17 +129,6 @@ struct Start {
 /// What else the file may hold, beside `name` and `[start]`.
 const SECTIONS: [&str; 3] = ["setup", "test", "endpoint"];
 
-/// What discovery reads of a `package.json`.
-#[derive(Debug, Default, Deserialize)]
-struct Package {
-    #[serde(default)]
-    name: serde_json::Value,
-    #[serde(default)]
-    scripts: serde_json::Value,
-    #[serde(default)]
-    workspaces: serde_json::Value,
-}
-
 impl<'a> Folder<'a> {
     pub(super) fn new(path: &'a str, rank: Rank) -> Self {
         Folder {
@@ -142,6 +137,7 @@ impl<'a> Folder<'a> {
             files: BTreeMap::new(),
             nestling: None,
             package: None,
+            has_pnpm_workspace: false,
         }
     }
 
@@ -156,11 +152,12 @@ impl<'a> Folder<'a> {
                 self.nestling = Some(text.ok_or_else(unreadable).and_then(read));
             }
             File::Package => {
-                let read = |text: &String| {
-                    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-                    serde_json::from_str(text).map_err(|e| format!("it is not valid JSON: {e}"))
-                };
+                let read = |text: &String| Package::read(text);
                 self.package = Some(text.ok_or_else(unreadable).and_then(read));
+            }
+            File::Pnpm => {
+                let names = |text: &String| text.lines().any(|line| line.starts_with("packages:"));
+                self.has_pnpm_workspace = text.is_some_and(names);
             }
             File::Wing | File::Index => {}
         }
@@ -241,33 +238,52 @@ impl<'a> Folder<'a> {
                     .is_some_and(|rest| rest.starts_with('/')))
     }
 
+    /// Whether it is a site by its page alone.
+    pub(super) fn is_page(&self) -> bool {
+        matches!(self.kind(), Some((Kind::Static, File::Index)))
+    }
+
     /// Whether it only builds the packages below it.
     pub(super) fn binds_workspaces(&self) -> bool {
-        let workspaces =
-            matches!(&self.package, Some(Ok(package)) if !package.workspaces.is_null());
-        workspaces && matches!(self.kind(), Some((Kind::Static, File::Package)))
+        self.is_workspace_root() && self.is_built()
+    }
+
+    /// Whether it is the root of a workspace.
+    pub(super) fn is_workspace_root(&self) -> bool {
+        self.has_pnpm_workspace || self.package().is_some_and(Package::has_workspaces)
+    }
+
+    /// Whether it is a static site by its build script alone.
+    fn is_built(&self) -> bool {
+        matches!(self.kind(), Some((Kind::Static, File::Package)))
+    }
+
+    /// The field by which its package is a library, if it would be a site by its build script alone and shows no page
+    /// of its own. `taken` says whether another package of the tree depends on it, `listed` whether it lies in a
+    /// workspace.
+    pub(super) fn library(&self, taken: bool, listed: bool) -> Option<&'static str> {
+        let package = self.package()?;
+        if !self.is_built() || self.files.contains_key(&File::Index) {
+            return None;
+        }
+        let field = package.way_in()?;
+        (taken || (listed && field != WRITTEN_BY_NPM)).then_some(field)
+    }
+
+    /// What its `package.json` says, where it can be read.
+    pub(super) fn package(&self) -> Option<&Package> {
+        self.package.as_ref()?.as_ref().ok()
     }
 
     pub(super) fn depth(&self) -> usize {
         self.path.split('/').filter(|part| !part.is_empty()).count()
     }
 
-    /// The folder, for people.
-    pub(super) fn place(&self) -> &str {
-        if self.path.is_empty() {
-            "the repository's root"
-        } else {
-            self.path
-        }
-    }
-
     pub(super) fn app(&self, repository: &str) -> FoundApp {
         let nestling = self.nestling.as_ref().and_then(|read| read.as_ref().ok());
-        let package = self.package.as_ref().and_then(|read| read.as_ref().ok());
         let named = nestling.and_then(|nestling| nestling.name.as_deref());
-        let packaged = package
-            .and_then(|package| package.name.as_str())
-            .and_then(|name| name.rsplit('/').next());
+        let packaged = self.package().and_then(Package::name);
+        let packaged = packaged.and_then(|name| name.rsplit('/').next());
         let folder = self.path.rsplit('/').next();
         let name = [named, packaged, folder]
             .into_iter()
@@ -302,14 +318,7 @@ impl<'a> Folder<'a> {
     }
 
     fn script(&self, name: &str) -> bool {
-        let Some(Ok(package)) = &self.package else {
-            return false;
-        };
-        let script = package
-            .scripts
-            .get(name)
-            .and_then(serde_json::Value::as_str);
-        script.is_some_and(|script| !script.trim().is_empty())
+        self.package().is_some_and(|package| package.script(name))
     }
 }
 

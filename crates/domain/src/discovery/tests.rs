@@ -1,3 +1,5 @@
+mod libraries;
+
 use super::*;
 
 /// Lines of `path` or `path: content` to what is found, one line each.
