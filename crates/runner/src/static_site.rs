@@ -1,21 +1,20 @@
 //! Serving a folder of files: content types, an index, a fallback for single-page apps, and never a file
 //! outside of the folder.
 
+mod file;
+
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION,
-};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 
@@ -23,8 +22,6 @@ use tokio::sync::Semaphore;
 const CONNECTIONS: usize = 1024;
 /// A client that sends no whole request in this time is let go.
 const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
-/// Files are read in pieces of this size.
-const PIECE: usize = 64 * 1024;
 /// What a folder answers with.
 const INDEX: &str = "index.html";
 /// What a site shows for a page that it does not have.
@@ -88,7 +85,7 @@ impl Site {
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("text/html"));
         match self.find(request.uri().path(), wants_page) {
-            Found::File(path, status) => file(request, &path, status)
+            Found::File(path, status) => file::answer(request, &path, status)
                 .await
                 .unwrap_or_else(|_| gone()),
             Found::Folder => {
@@ -184,82 +181,6 @@ fn decode(path: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-async fn file(
-    request: &Request<Incoming>,
-    path: &Path,
-    status: StatusCode,
-) -> std::io::Result<Response<Body>> {
-    let mut file = tokio::fs::File::open(path).await?;
-    let data = file.metadata().await?;
-    let changed = data
-        .modified()?
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let tag = format!("\"{:x}-{:x}\"", data.len(), changed.as_nanos());
-    let known = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let head = request.method() == Method::HEAD;
-    let body = if known || head {
-        empty()
-    } else {
-        let (sender, receiver) = tokio::sync::mpsc::channel(2);
-        tokio::spawn(async move {
-            loop {
-                let mut piece = vec![0; PIECE];
-                let read = file.read(&mut piece).await;
-                let sent = match read {
-                    Ok(0) => return,
-                    Ok(length) => {
-                        piece.truncate(length);
-                        sender.send(Ok(Frame::data(Bytes::from(piece)))).await
-                    }
-                    Err(error) => sender.send(Err(error)).await,
-                };
-                if sent.is_err() {
-                    return;
-                }
-            }
-        });
-        BodyExt::boxed(StreamBody::new(Pieces(receiver)))
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = if known {
-        StatusCode::NOT_MODIFIED
-    } else {
-        status
-    };
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
-    }
-    if !known {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(data.len()));
-    }
-    Ok(response)
-}
-
-/// The pieces of a file on their way.
-struct Pieces(tokio::sync::mpsc::Receiver<std::io::Result<Frame<Bytes>>>);
-
-impl futures_core::Stream for Pieces {
-    type Item = std::io::Result<Frame<Bytes>>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
-    }
 }
 
 fn gone() -> Response<Body> {

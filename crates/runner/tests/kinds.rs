@@ -139,29 +139,3 @@ async fn a_missing_entrypoint_is_said_before_anything_is_installed() {
         );
     }
 }
-
-#[tokio::test]
-async fn a_static_site_is_served_with_its_fallback_and_nothing_else() {
-    let package = r#"{"scripts":{"build":"mkdir -p dist/deep && echo '<h1>built</h1>' > dist/index.html && echo 'x{}' > dist/deep/a.css && ln -s /etc/passwd dist/passwd"}}"#;
-    let mut world = World::new(Kind::Static, &[("package.json", package)]).await;
-    world.run().until_running().await;
-    assert_eq!(
-        world.get("app", "/").await,
-        (200, "<h1>built</h1>\n".into())
-    );
-    assert_eq!(world.get("app", "/deep/a.css").await, (200, "x{}\n".into()));
-    assert_eq!(
-        world.get_as("app", "/some/page", "text/html").await,
-        (200, "<h1>built</h1>\n".into())
-    );
-    for hidden in [
-        "/missing.png",
-        "/passwd",
-        "/../package.json",
-        "/%2e%2e/package.json",
-        "/..%2fpackage.json",
-    ] {
-        assert_eq!(world.get("app", hidden).await.0, 404, "{hidden}");
-    }
-    world.stop().await;
-}

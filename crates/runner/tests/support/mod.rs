@@ -241,6 +241,20 @@ impl World {
         self.ask(hyper::Method::POST, endpoint, path, "*/*").await
     }
 
+    /// Asks the app with these headers, and gives the whole answer.
+    pub async fn exchange(
+        &self,
+        method: hyper::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> hyper::Response<Bytes> {
+        let socket = self.options.run_dir.join("app.sock");
+        timeout(PATIENCE, exchange(method, socket, path.to_owned(), headers))
+            .await
+            .expect("an answer")
+            .expect("an answer")
+    }
+
     async fn ask(
         &self,
         method: hyper::Method,
@@ -259,26 +273,42 @@ impl World {
     }
 }
 
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
 async fn ask(
     method: hyper::Method,
     socket: PathBuf,
     path: String,
     accept: String,
-) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(u16, String), Failed> {
+    let response = exchange(method, socket, path, &[("accept", &accept)]).await?;
+    let body = String::from_utf8_lossy(response.body()).into_owned();
+    Ok((response.status().as_u16(), body))
+}
+
+async fn exchange(
+    method: hyper::Method,
+    socket: PathBuf,
+    path: String,
+    headers: &[(&str, &str)],
+) -> Result<hyper::Response<Bytes>, Failed> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = hyper::Request::builder()
+    let mut request = hyper::Request::builder()
         .method(method)
         .uri(path)
-        .header("host", "shop.localhost")
-        .header("accept", accept)
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        .header("host", "shop.localhost");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = sender
+        .send_request(request.body(Empty::<Bytes>::new())?)
+        .await?;
+    let (head, body) = response.into_parts();
+    let body: Bytes = body.collect().await?.to_bytes();
+    Ok(hyper::Response::from_parts(head, body))
 }
 
 /// A Node server in one line, without dependencies.
