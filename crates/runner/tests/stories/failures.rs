@@ -1,0 +1,110 @@
+//! Apps that do not start, hang or crash.
+
+use nestling_protocol::bundle::Kind;
+use nestling_protocol::report::{Exit, Phase, Step};
+
+use crate::only_start;
+use crate::support::model::State;
+use crate::support::{NODE_SERVER, World};
+
+#[tokio::test]
+async fn a_start_that_never_listens_says_what_to_do() {
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", &only_start("echo waiting && sleep 1000"))],
+    )
+    .await
+    .with(|bundle| bundle.limits.start = 1);
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(
+        (failure.step, failure.exit),
+        (Step::Start, Some(Exit::Timeout))
+    );
+    assert_eq!(
+        failure.reason,
+        "app shop: `echo waiting && sleep 1000` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit"
+    );
+    assert_eq!(failure.tail, ["waiting"]);
+}
+
+#[tokio::test]
+async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"echo begun && sleep 1000"}}"#;
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", package), ("server.js", NODE_SERVER)],
+    )
+    .await
+    .with(|bundle| bundle.limits.test = 1);
+    world.run().until_running().await;
+    let reason = |phase: &Phase| {
+        if let Phase::TestsBroken { reason } = phase {
+            Some(reason.clone())
+        } else {
+            None
+        }
+    };
+    let broken = world.model.state(|state| {
+        state
+            .reports
+            .iter()
+            .find_map(|report| reason(&report.phase))
+    });
+    assert_eq!(
+        broken.unwrap(),
+        "tests of app shop took longer than 1 s (limits.test) in `echo begun && sleep 1000` and were killed: make them quicker, or raise the limit"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_that_crashes_is_started_again_three_times_and_then_failed() {
+    let mut world = World::new(
+        Kind::Node,
+        &[
+            ("package.json", &only_start("node server.js")),
+            ("server.js", NODE_SERVER),
+        ],
+    )
+    .await;
+    world.run().until_running().await;
+    for times in 1..=3 {
+        world.get("app", "/crash").await;
+        let restarted = |phase: &Phase| {
+            *phase
+                == Phase::Restarted {
+                    exit: Exit::Code(9),
+                    times,
+                }
+        };
+        world
+            .model
+            .until("restarted", |state| state.said(restarted))
+            .await;
+        let opened = times as usize + 1;
+        let open = |state: &State| {
+            state
+                .live
+                .iter()
+                .filter(|(_, line)| line.text == "the shop is open")
+                .count()
+                == opened
+        };
+        world.model.until("open again", open).await;
+        while world.get_or_nothing("/").await != Some(200) {
+            tokio::task::yield_now().await;
+        }
+    }
+    world.get("app", "/crash").await;
+    let failure = world.until_failed().await;
+    world.end().await;
+    assert_eq!(
+        (failure.step, failure.exit),
+        (Step::Run, Some(Exit::Code(9)))
+    );
+    assert_eq!(
+        failure.reason,
+        "app shop ended with code 9, after 3 restarts in 5 minutes: its last output says why"
+    );
+}
