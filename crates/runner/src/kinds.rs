@@ -5,10 +5,7 @@ pub(crate) mod files;
 pub(crate) mod node;
 pub(crate) mod wing;
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::report::{Failure, Step as StepName};
@@ -113,21 +110,4 @@ fn named_test(machine: &Machine, config: &Config, run: &Run) -> Test {
         shown: run.shown.clone(),
         report,
     }
-}
-
-/// Reads a text file that the app's code may have put there: not through a link, and not without end.
-pub(crate) fn read_plain(path: &Path, limit: u64) -> Option<String> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(i32::try_from(flags).ok()?)
-        .open(path)
-        .ok()?;
-    let data = file.metadata().ok()?;
-    if !data.is_file() || data.len() > limit {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -33,6 +33,7 @@ mod mask;
 mod memory;
 mod ports;
 mod process;
+mod read;
 mod reporter;
 pub mod sandbox;
 mod server;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::machine::Machine;
 use crate::process::words;
+use crate::read;
 use crate::server::Attempt;
 
 /// How often a source download that broke off is tried again before the deployment fails.
@@ -22,6 +23,8 @@ const DOWNLOADS: u32 = 30;
 const DOWNLOAD_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a commit's name is in a repository of git's newer format; the older one has 40 digits.
 const SHA256_DIGITS: usize = 64;
+/// More of a `.gitattributes` is not read: one has a line for each kind of file.
+const ATTRIBUTES_LIMIT: u64 = 256 * 1024;
 /// The user name that goes with a forge's short-lived token.
 const CREDENTIAL_USER: &str = "x-access-token";
 
@@ -208,7 +211,9 @@ fn uses_lfs(checkout: &Path) -> bool {
         .map(|entry| entry.path());
     std::iter::once(checkout.to_owned())
         .chain(nested)
-        .filter_map(|folder| std::fs::read_to_string(folder.join(".gitattributes")).ok())
+        .filter_map(|folder| {
+            read::within(&folder.join(".gitattributes"), checkout, ATTRIBUTES_LIMIT)
+        })
         .any(|attributes| attributes.lines().any(|line| line.contains("filter=lfs")))
 }
 

@@ -13,6 +13,7 @@ use crate::kinds::Test;
 use crate::kinds::wing;
 use crate::machine::Machine;
 use crate::process::{Capture, words};
+use crate::read;
 use crate::sandbox::Step;
 
 /// A larger report is not read: it would be the report of something else.
@@ -96,7 +97,7 @@ async fn command(
             }
         },
         Report::Asked(path) => {
-            crate::kinds::read_plain(path, REPORT_LIMIT).and_then(|text| junit::parse(&text).ok())
+            read::plain(path, REPORT_LIMIT).and_then(|text| junit::parse(&text).ok())
         }
         Report::Output => tap::parse(&capture.text()),
     };
@@ -151,7 +152,7 @@ fn named(machine: &Machine, path: &str) -> Result<String, String> {
 }
 
 fn read_report(path: &Path) -> Option<String> {
-    crate::kinds::read_plain(path, REPORT_LIMIT)
+    read::plain(path, REPORT_LIMIT)
 }
 
 fn parse(text: &str) -> Option<Results> {

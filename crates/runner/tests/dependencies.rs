@@ -239,3 +239,30 @@ async fn an_app_that_is_no_part_of_the_workspace_above_it_is_installed_on_its_ow
     let above = "no lockfile in the root: npm install picks the versions of today";
     assert_eq!(installs(&world), [above, own]);
 }
+
+#[tokio::test]
+async fn links_to_what_never_ends_are_not_read_to_see_what_changed() {
+    let (package, lockfile) = (package(WORDS), lockfile(WORDS));
+    let files = [
+        ("package.json", package.as_str()),
+        ("package-lock.json", &lockfile),
+        ("server.js", SERVER),
+        ("patches/README.md", "None yet."),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    for link in [
+        ".yarnrc.yml",
+        ".pnpmfile.cjs",
+        "patches/endless.patch",
+        "words/.gitattributes",
+    ] {
+        std::os::unix::fs::symlink("/dev/zero", world.repository().join(link)).unwrap();
+    }
+    world.commit(&[]);
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    assert_eq!(answer, (200, "words from a dependency".into()));
+    world.stop().await;
+}

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::config::is_endpoint_name;
 use crate::machine::Machine;
 use crate::process::words;
+use crate::read;
 use crate::sandbox::Step;
 use crate::tests::{Ran, hung};
 
@@ -136,7 +137,7 @@ impl Wing {
 
 /// What the console serves; nothing while it does not serve yet.
 pub(crate) fn served(machine: &Machine) -> Option<Served> {
-    let text = super::read_plain(&served_file(machine), FILE_LIMIT)?;
+    let text = read::plain(&served_file(machine), FILE_LIMIT)?;
     let mut served: Served = serde_json::from_str(&text).ok()?;
     served.endpoints.truncate(ENDPOINTS);
     // The file lies where the app's code can write: only what can be an address is believed.
@@ -209,7 +210,7 @@ pub(crate) async fn test(machine: &Machine, wing: &Wing, deadline: Instant) -> R
             words(exit)
         ));
     }
-    let text = super::read_plain(&file, FILE_LIMIT).unwrap_or_default();
+    let text = read::plain(&file, FILE_LIMIT).unwrap_or_default();
     Ran::Results(Results {
         tests: text.lines().filter_map(record).collect(),
     })

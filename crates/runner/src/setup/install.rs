@@ -42,7 +42,7 @@ async fn one(
         shown
     };
     manager.make_ready(machine, deadline).await?;
-    let key = reuse::key(package, &manager, node);
+    let key = reuse::key(package, &manager, node, &machine.checkout());
     if reuse::take(machine, package, &key, deadline).await {
         machine
             .deployment

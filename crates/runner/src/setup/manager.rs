@@ -3,7 +3,6 @@
 //! npm comes with Node. The others come from npm's registry, as packages of an exact version: the one that the app's
 //! `packageManager` names, else ours. What may be installed on this computer is not asked: it differs from one to the next.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use nestling_protocol::log::Source;
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 use super::packages::Package;
 use super::tool;
 use crate::machine::Machine;
+use crate::read;
 
 /// A package manager of some generation.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ const LOCKFILES: [&str; 4] = [
     "package-lock.json",
 ];
 /// How much of a lockfile is looked at to tell who wrote it: its head.
-const HEAD: usize = 4096;
+const HEAD: u64 = 4096;
 
 /// Who installs a package, and from which lockfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,13 +206,14 @@ fn is_modern_yarn(folder: &Path, wished: &str) -> bool {
     if let Some(version) = wished_version(wished, "yarn") {
         return version.major > 1;
     }
-    let lockfile = fs::read(folder.join("yarn.lock")).unwrap_or_default();
-    let head = String::from_utf8_lossy(&lockfile[..lockfile.len().min(HEAD)]).into_owned();
+    let head = read::within(&folder.join("yarn.lock"), folder, HEAD).unwrap_or_default();
     head.lines().any(|line| line.starts_with("__metadata:"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn manager(wished: &str, lockfile: (&str, &str)) -> String {

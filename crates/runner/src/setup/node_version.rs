@@ -23,7 +23,7 @@ use semver::Version;
 use serde_json::Value;
 
 use super::Package;
-use super::packages::read_plain;
+use crate::read;
 use wanted::Wanted;
 
 /// More of a file that names versions is not read: one of `.tool-versions` has a line for each of a few tools.
@@ -95,7 +95,7 @@ pub(super) fn wishes(app: &Path, checkout: &Path) -> Wishes {
 
 /// What one folder says, in the order in which it is asked.
 fn said_in(folder: &Path, checkout: &Path) -> Vec<Said> {
-    let file = |name: &str| read_plain(&folder.join(name), checkout, FILE_LIMIT);
+    let file = |name: &str| read::within(&folder.join(name), checkout, FILE_LIMIT);
     let place = |name: &str| {
         let path = folder.join(name);
         let path = path.strip_prefix(checkout).unwrap_or(&path);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::workspaces::{PNPM_FILE, is_member};
 use crate::machine::Machine;
+use crate::read;
 
 /// Folders with a package below the app's that are looked at; more is not an app but a collection.
 const PACKAGES: usize = 50;
@@ -53,7 +53,7 @@ pub(crate) struct Package {
 impl Package {
     /// Reads the package of a folder; none where there is no readable one inside of the folder `within`.
     pub(crate) fn read(folder: &Path, within: &Path) -> Option<Self> {
-        let text = read_plain(&folder.join("package.json"), within, SIZE_LIMIT)?;
+        let text = read::within(&folder.join("package.json"), within, SIZE_LIMIT)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let json = serde_json::from_str(text).ok()?;
         Some(Package {
@@ -206,18 +206,6 @@ pub(super) fn below(folder: &Path, within: &Path) -> Vec<Package> {
     let mut found = Vec::new();
     collect(folder, within, DEPTH, &mut found);
     found
-}
-
-/// The beginning of a plain file, at most `limit` bytes; nothing of what a link names outside of the folder `within`.
-pub(super) fn read_plain(file: &Path, within: &Path, limit: u64) -> Option<String> {
-    let file = file.canonicalize().ok()?;
-    if !file.starts_with(within.canonicalize().ok()?) || !file.is_file() {
-        return None;
-    }
-    let mut text = Vec::new();
-    let file = fs::File::open(file).ok()?;
-    file.take(limit).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn collect(folder: &Path, within: &Path, depth: usize, found: &mut Vec<Package>) {

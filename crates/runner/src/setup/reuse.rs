@@ -16,6 +16,7 @@ use super::manager::Manager;
 use super::packages::{Package, below};
 use crate::clock::now_millis;
 use crate::machine::Machine;
+use crate::read;
 
 /// How many installs are kept: two branches, what they were before, and one to spare.
 const KEPT: usize = 5;
@@ -27,6 +28,8 @@ const CONFIGURATIONS: [&str; 5] = [
     "pnpm-workspace.yaml",
     ".pnpmfile.cjs",
 ];
+/// More of a file is not read to see whether it changed, in bytes: the longest lockfiles have a tenth of that.
+const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 /// The folder of the kept installs in the cache.
 const FOLDER: &str = "dependencies";
 /// How much of the hash names an install: enough that no two meet.
@@ -37,7 +40,8 @@ const CUT_SHORT: Duration = Duration::from_hours(2);
 const MARK: &str = "complete";
 
 /// A name for an install that changes whenever its result might.
-pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
+pub(super) fn key(package: &Package, manager: &Manager, node: &str, checkout: &Path) -> String {
+    let content = |file: &Path| read::bytes_within(file, checkout, FILE_LIMIT).unwrap_or_default();
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());
@@ -48,10 +52,10 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
     add(manager.install().join(" ").as_bytes());
     add(node.as_bytes());
     for file in manager.lockfile.into_iter().chain(CONFIGURATIONS) {
-        add(&fs::read(package.folder.join(file)).unwrap_or_default());
+        add(&content(&package.folder.join(file)));
     }
     let members = if package.is_workspace_root() {
-        below(&package.folder, &package.folder)
+        below(&package.folder, checkout)
     } else {
         vec![package.clone()]
     };
@@ -59,7 +63,7 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str) -> String {
         add(relative(&member.folder, &package.folder).as_bytes());
         add(member.install_relevant().as_bytes());
         for file in script_files(member) {
-            add(&fs::read(file).unwrap_or_default());
+            add(&content(&file));
         }
     }
     let digest = hash.finalize();
@@ -101,7 +105,7 @@ pub(super) async fn take(
 /// Keeps an install for later. That it cannot be kept is no failure: the next one installs again.
 pub(super) async fn keep(machine: &Machine, package: &Package, key: &str, deadline: Instant) {
     let members = if package.is_workspace_root() {
-        below(&package.folder, &package.folder)
+        below(&package.folder, &machine.checkout())
     } else {
         vec![package.clone()]
     };

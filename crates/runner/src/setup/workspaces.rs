@@ -6,7 +6,8 @@ use globset::{GlobBuilder, GlobSetBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::packages::{Package, read_plain};
+use super::packages::Package;
+use crate::read;
 
 /// Where pnpm names the packages of its workspace.
 pub(super) const PNPM_FILE: &str = "pnpm-workspace.yaml";
@@ -56,7 +57,7 @@ fn patterns(root: &Package) -> Vec<String> {
     });
     let list = list.into_iter().flatten().filter_map(Value::as_str);
     let file = root.folder.join(PNPM_FILE);
-    let file = read_plain(&file, &root.folder, PNPM_FILE_LIMIT).unwrap_or_default();
+    let file = read::within(&file, &root.folder, PNPM_FILE_LIMIT).unwrap_or_default();
     let pnpm: PnpmFile = serde_saphyr::from_str(&file).unwrap_or_default();
     list.map(str::to_owned).chain(pnpm.packages).collect()
 }
