@@ -1,6 +1,8 @@
 //! Configuration: `config/default.toml` is the documentation; layers replace single keys of it.
 
+mod github;
 mod layers;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,10 @@ use std::{
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
-use layers::{defaults, leaves, read, set, value_of};
+use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
+
+pub use github::GitHub;
+pub use secret::Secret;
 
 /// Every key with its default and its comment.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
@@ -121,6 +126,8 @@ pub enum BlobsDriver {
 pub struct Forge {
     /// Which.
     pub driver: ForgeDriver,
+    /// `[forge.github]`
+    pub github: GitHub,
 }
 
 /// Where source and pull requests live.
@@ -129,6 +136,9 @@ pub struct Forge {
 pub enum ForgeDriver {
     /// Git repositories on this machine.
     Local,
+    /// A GitHub App.
+    #[serde(rename = "github")]
+    GitHub,
 }
 
 /// `[builds]`
@@ -263,14 +273,11 @@ impl Config {
         if let Some(path) = file {
             let text = read(path)?;
             let place = path.display().to_string();
-            let layer: Table =
-                text.parse()
-                    .map_err(|error: toml::de::Error| ConfigError::Value {
-                        place: place.clone(),
-                        reason: error.to_string(),
-                    })?;
+            let layer: Table = text
+                .parse()
+                .map_err(|error| not_toml(&place, &text, &error))?;
             for (key, value) in leaves(&layer) {
-                set(&mut table, &place, &key, value)?;
+                set(&mut table, &place, &key, |_| value)?;
             }
         }
         for (name, text) in variables {
@@ -279,11 +286,11 @@ impl Config {
             };
             let place = format!("the environment variable {name}");
             let (path, text) = match path.strip_suffix("__FILE") {
-                Some(path) => (path, read(Path::new(&text))?.trim_end().to_owned()),
-                None => (path, text),
+                Some(path) => (path, Text::OfFile(read(Path::new(&text))?)),
+                None => (path, Text::OfVariable(text)),
             };
             let key = path.to_lowercase().replace("__", ".");
-            set(&mut table, &place, &key, value_of(&text))?;
+            set(&mut table, &place, &key, |known| value_of(text, known))?;
         }
         let place = || {
             file.map_or("the configuration".to_owned(), |path| {
@@ -296,12 +303,20 @@ impl Config {
                 place: place(),
                 reason: error.to_string(),
             })?;
-        match config.too_little() {
+        match config.too_little().or_else(|| config.unusable()) {
             Some(reason) => Err(ConfigError::Value {
                 place: place(),
                 reason,
             }),
             None => Ok(config),
+        }
+    }
+
+    /// What the chosen drivers cannot work with.
+    fn unusable(&self) -> Option<String> {
+        match self.forge.driver {
+            ForgeDriver::Local => None,
+            ForgeDriver::GitHub => self.forge.github.unusable(),
         }
     }
 

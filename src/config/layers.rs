@@ -22,12 +22,44 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// A variable's text as the value it would be in a file; what is not one is a string.
-pub(super) fn value_of(text: &str) -> Value {
-    let parsed: Option<Table> = format!("value = {text}").parse().ok();
-    parsed
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+/// Why a file is no TOML. Only where and what: the parser's own picture quotes the line, which may hold a secret.
+pub(super) fn not_toml(place: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.unwrap_or_default().matches('\n').count() + 1;
+    ConfigError::Value {
+        place: format!("{place}, line {line}"),
+        reason: error.message().to_owned(),
+    }
+}
+
+/// What a variable says, or the file that it names.
+pub(super) enum Text {
+    /// Its own text.
+    OfVariable(String),
+    /// The content of a file.
+    OfFile(String),
+}
+
+/// A text as the value it would be in a file; what is not one is a string. Where a string is expected it stays one, whatever
+/// it looks like, and that of a file is taken as it is: a secret may have digits only, or quotes.
+pub(super) fn value_of(text: Text, known: &Value) -> Value {
+    let parsed = |text: &str| {
+        let parsed: Option<Table> = format!("value = {text}").parse().ok();
+        parsed.and_then(|mut table| table.remove("value"))
+    };
+    let (text, parsed) = match text {
+        Text::OfFile(text) if known.is_str() => (text.trim_end().to_owned(), None),
+        Text::OfFile(text) => {
+            let text = text.trim_end().to_owned();
+            let parsed = parsed(&text);
+            (text, parsed)
+        }
+        Text::OfVariable(text) => {
+            let parsed = parsed(&text).filter(|value| value.is_str() || !known.is_str());
+            (text, parsed)
+        }
+    };
+    parsed.unwrap_or(Value::String(text))
 }
 
 /// Every key of a table in the form `section.key`, with its value.
@@ -57,7 +89,7 @@ pub(super) fn set(
     table: &mut Table,
     place: &str,
     key: &str,
-    value: Value,
+    value: impl FnOnce(&Value) -> Value,
 ) -> Result<(), ConfigError> {
     let unknown = |table: &Table| ConfigError::Unknown {
         place: place.to_owned(),
@@ -77,7 +109,7 @@ pub(super) fn set(
     match inner.get_mut(last) {
         Some(Value::Table(_)) | None => Err(unknown(&whole)),
         Some(known) => {
-            *known = value;
+            *known = value(known);
             Ok(())
         }
     }

@@ -1,5 +1,7 @@
 //! The configuration as an operator writes it.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn none() -> std::iter::Empty<(String, String)> {
@@ -69,4 +71,100 @@ fn a_limit_with_which_nothing_could_run_is_refused_by_name() {
         load("LIMITS__SETUP", "0s"),
         "the configuration: limits.setup must be 1s at least"
     );
+}
+
+/// A private key as GitHub hands it out.
+fn key() -> String {
+    let github = nestling_world::github::Model::start().unwrap();
+    github.act(|github| {
+        let app = github.register_app("acme", "Nestling", BTreeMap::new(), &[]);
+        github.private_key(app.unwrap()).unwrap()
+    })
+}
+
+/// Variables that make a GitHub App, with these instead.
+fn app(instead: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    let key = key();
+    let usual = [
+        ("DRIVER", "github"),
+        ("GITHUB__APP_ID", "1000001"),
+        ("GITHUB__PRIVATE_KEY", key.as_str()),
+        ("GITHUB__WEBHOOK_SECRET", "0123456789"),
+    ];
+    let mut all: BTreeMap<&str, &str> = usual.into();
+    all.extend(instead.iter().copied());
+    let variable = |(name, value): (&str, &str)| (format!("NESTLING__FORGE__{name}"), value.into());
+    all.into_iter()
+        .map(variable)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+#[test]
+fn a_github_app_is_read_and_its_secrets_are_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("previous");
+    std::fs::write(&file, "\"quoted\"\n").unwrap();
+    let previous = (
+        "GITHUB__WEBHOOK_SECRET_PREVIOUS__FILE",
+        file.to_str().unwrap(),
+    );
+    let config = Config::load(None, app(&[previous])).unwrap();
+    let github = &config.forge.github;
+    assert_eq!(config.forge.driver, ForgeDriver::GitHub);
+    assert_eq!(
+        (github.app_id, github.api_url.as_str()),
+        (1_000_001, "https://api.github.com")
+    );
+    // Digits stay text, and a file is taken as it is.
+    assert_eq!(github.webhook_secret.reveal(), "0123456789");
+    assert_eq!(github.webhook_secret_previous.reveal(), "\"quoted\"");
+    let shown = format!("{config:?}");
+    for secret in ["0123456789", "quoted", "PRIVATE"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn whatever_an_app_lacks_is_named_with_what_to_do() {
+    let lacks = |name: &str, value: &str| {
+        let error = Config::load(None, app(&[(name, value)])).unwrap_err();
+        error.to_string()
+    };
+    let not_a_key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
+    let errors = [
+        lacks("GITHUB__API_URL", "api.github.com/"),
+        lacks("GITHUB__APP_ID", "0"),
+        lacks("GITHUB__PRIVATE_KEY", ""),
+        lacks("GITHUB__PRIVATE_KEY", not_a_key),
+        lacks("GITHUB__WEBHOOK_SECRET", ""),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    the configuration: forge.github.api_url is "api.github.com/", which is no base address: write https://api.github.com, or https://HOST/api/v3 without a slash at the end
+    the configuration: forge.github.app_id is missing: it is the number at the top of the App's settings on GitHub
+    the configuration: forge.github.private_key is missing: generate one in the App's settings on GitHub, and name the file in NESTLING__FORGE__GITHUB__PRIVATE_KEY__FILE
+    the configuration: forge.github.private_key is no RSA key in PEM: name the file that GitHub generated, as it is, in NESTLING__FORGE__GITHUB__PRIVATE_KEY__FILE
+    the configuration: forge.github.webhook_secret is missing, without which anybody could send webhooks: write a random one into the App's settings on GitHub and into a file, and name that in NESTLING__FORGE__GITHUB__WEBHOOK_SECRET__FILE
+    "#);
+    // None of it matters to a server without GitHub.
+    assert!(Config::load(None, app(&[("DRIVER", "local"), ("GITHUB__APP_ID", "0")])).is_ok());
+}
+
+#[test]
+fn a_mistake_beside_a_secret_does_not_show_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nestling.toml");
+    let said = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let error = Config::load(Some(&file), none()).unwrap_err().to_string();
+        assert!(!error.contains("4711"), "{error}");
+        error.replace(folder.path().to_str().unwrap(), "HERE")
+    };
+    let unquoted = said("[forge.github]\nwebhook_secret = hush-4711\n");
+    let number = said("[forge.github]\nwebhook_secret = 4711\n");
+    insta::assert_snapshot!(format!("{unquoted}\n{number}"), @r#"
+    HERE/nestling.toml, line 2: string values must be quoted, expected literal string
+    HERE/nestling.toml: this secret is not a text: write it in quotes
+    in `forge.github.webhook_secret`
+    "#);
 }
