@@ -165,7 +165,7 @@ impl Apps {
             // One for each time that it was removed, however often it is asked back.
             id: format!("return-{}-{}", app.id, removed_at.0),
             at: clock::now(),
-            repository: app.repository,
+            repository: Some(app.repository),
             fact: Fact::Returned {
                 app: app.id.clone(),
                 branch: found.branch.clone(),

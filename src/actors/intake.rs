@@ -3,12 +3,14 @@
 
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
     app::{App, RemovedApp},
+    hint::Hint,
     ids::{AppId, Commit, EnvironmentId, InputId, Kind, RepositoryId},
     lifecycle::{Event, Trigger},
     record::{Delivery, DeliveryState, Fact, PullRequestStatus},
@@ -108,13 +110,15 @@ impl Desk {
             }
         };
         let full = pending.len() == BATCH;
-        let mut settled = false;
-        for delivery in pending {
-            match self.deliver(&delivery).await {
-                Ok(decisions) => settled |= self.settle(&delivery, decisions).await,
+        let mut done = Vec::new();
+        for delivery in &pending {
+            match self.deliver(delivery).await {
+                Ok(decisions) => done.push(self.settle(delivery, decisions)),
                 Err(error) => warn!("delivery {} must wait: {error}", delivery.id),
             }
         }
+        // All at once: the store writes them in one go, and most webhooks cause nothing else. A repeat gets the first answer.
+        let settled = futures::future::join_all(done).await.contains(&true);
         if settled {
             let topic = super::live::EVERYTHING.to_owned();
             self.live.do_send(Touch { topic });
@@ -135,18 +139,21 @@ impl Desk {
 
     /// Hands a delivery to every environment it concerns; per environment what came of it, in words.
     async fn deliver(&self, delivery: &Delivery) -> Result<BTreeMap<String, String>, Waits> {
-        let (told, mut decisions) = match &delivery.fact {
-            Fact::Production { branch, commit } => {
-                let hint = Hint::of_production(branch, commit);
-                self.for_all_apps(delivery.repository, &hint).await?
+        let (told, mut decisions) = match (&delivery.fact, delivery.repository) {
+            (Fact::Production { branch, commit }, Some(repository)) => {
+                let hint = Hint::of_production(branch, Some(commit));
+                self.for_all_apps(repository, &hint).await?
             }
-            Fact::PullRequest {
-                number,
-                branch,
-                title,
-                commit,
-                trigger,
-            } => {
+            (
+                Fact::PullRequest {
+                    number,
+                    branch,
+                    title,
+                    commit,
+                    trigger,
+                },
+                Some(repository),
+            ) => {
                 let hint = Hint {
                     kind: Kind::Preview(*number),
                     branch: branch.clone(),
@@ -156,17 +163,25 @@ impl Desk {
                     // Only an opened, reopened or pushed pull request makes an environment; a close finds one or none.
                     creates: matches!(trigger, Trigger::Push | Trigger::Reopen | Trigger::Start),
                 };
-                self.for_all_apps(delivery.repository, &hint).await?
+                self.for_all_apps(repository, &hint).await?
             }
-            Fact::Returned {
-                app,
-                branch,
-                commit,
-            } => self.for_all_of(app, branch, commit.as_ref()).await?,
+            (
+                Fact::Returned {
+                    app,
+                    branch,
+                    commit,
+                },
+                _,
+            ) => self.for_all_of(app, branch, commit.as_ref()).await?,
+            (Fact::Webhook { webhook, .. }, _) => self.of_webhook(webhook).await?,
+            (Fact::Unreadable { event, why }, _) => only(event, format!("ignored: {why}")),
+            (Fact::Production { .. } | Fact::PullRequest { .. }, None) => {
+                only("a branch", "ignored: it names no repository")
+            }
         };
         let telling = told
             .into_iter()
-            .map(|(hint, app)| self.tell(hint, app, &delivery.id));
+            .map(|(hint, app)| self.tell(hint, app, delivery));
         // All at once: the store writes what waits in one go.
         for decision in futures::future::join_all(telling).await {
             decisions.extend([decision?]);
@@ -287,21 +302,26 @@ impl Desk {
     }
 
     /// Hands a delivery to the environment of one app: its name, and what came of it.
-    async fn tell(&self, hint: Hint, app: App, delivery: &str) -> Result<(String, String), Waits> {
+    async fn tell(
+        &self,
+        hint: Hint,
+        app: App,
+        delivery: &Delivery,
+    ) -> Result<(String, String), Waits> {
         let name = name_of(&app, hint.kind);
         let id = EnvironmentId::derive(&app.id, hint.kind);
         let absent = match &hint.commit {
             Some(commit) if !hint.creates => format!("commit {} does not hold it", commit.short()),
             Some(_) | None => "this creates none".to_owned(),
         };
-        let birth = (hint.creates).then(|| Arc::new(hint.birth(app)));
+        let birth = (hint.creates).then(|| Arc::new(birth(&hint, app)));
         let apply = Apply {
             event: Event::Hint {
                 commit: hint.commit,
                 trigger: hint.trigger,
             },
-            by: "push".to_owned(),
-            input: Some(InputId(delivery.to_owned())),
+            by: told_by(&delivery.fact).to_owned(),
+            input: Some(InputId(delivery.id.clone())),
             birth,
         };
         let decision = match self.environments.apply(id, apply).await {
@@ -327,36 +347,25 @@ fn name_of(app: &App, kind: Kind) -> String {
     format!("{}/{}/{}", app.owner, app.slug, kind.name())
 }
 
-/// What a fact means for one environment.
-#[derive(Debug, Clone)]
-struct Hint {
-    kind: Kind,
-    branch: String,
-    title: String,
-    commit: Option<Commit>,
-    trigger: Trigger,
-    creates: bool,
+/// No environment is told anything: about what, and why.
+fn only(about: &str, why: impl Into<String>) -> ToTell {
+    (Vec::new(), BTreeMap::from([(about.to_owned(), why.into())]))
 }
 
-impl Hint {
-    fn of_production(branch: &str, commit: &Commit) -> Self {
-        Hint {
-            kind: Kind::Production,
-            branch: branch.to_owned(),
-            title: branch.to_owned(),
-            commit: Some(commit.clone()),
-            trigger: Trigger::Push,
-            creates: true,
-        }
+/// Who tells it, for people.
+fn told_by(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Production { .. } | Fact::PullRequest { .. } | Fact::Returned { .. } => "push",
+        Fact::Webhook { .. } | Fact::Unreadable { .. } => "github",
     }
+}
 
-    fn birth(&self, app: App) -> Birth {
-        Birth {
-            app,
-            kind: self.kind,
-            title: self.title.clone(),
-            branch: self.branch.clone(),
-        }
+fn birth(hint: &Hint, app: App) -> Birth {
+    Birth {
+        app,
+        kind: hint.kind,
+        title: hint.title.clone(),
+        branch: hint.branch.clone(),
     }
 }
 

@@ -196,6 +196,8 @@ pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> Strin
             format!("{number}\0{trigger:?}\0{commit}")
         }
         Fact::Returned { app, .. } => format!("returned\0{app}"),
+        // GitHub gives its deliveries ids of its own.
+        Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),
     };
     let digest = Sha256::digest(format!("{repository}\0{before}\0{news}").as_bytes());
     let mut bytes = [0; 16];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::VariableName,
     deployment::{Cause, CommitInfo, Failed, Shown, Tests},
+    github::Webhook,
     ids::{AppId, Class, EnvironmentId, Generation, RepositoryId, Timestamp},
     lifecycle::{Happened, Trigger},
 };
@@ -70,8 +71,8 @@ pub struct Delivery {
     pub id: String,
     /// When it came.
     pub at: Timestamp,
-    /// The repository.
-    pub repository: RepositoryId,
+    /// The repository; `None` when it speaks of none, as news of an installation do.
+    pub repository: Option<RepositoryId>,
     /// What it says.
     pub fact: Fact,
 }
@@ -108,6 +109,20 @@ pub enum Fact {
         branch: String,
         /// The head of the default branch, when it holds the app.
         commit: Option<crate::ids::Commit>,
+    },
+    /// A webhook of GitHub.
+    Webhook {
+        /// The name of its event.
+        event: String,
+        /// What was read of it; the rest of it is not kept.
+        webhook: Box<Webhook>,
+    },
+    /// A webhook of GitHub that was signed as it should be, and could not be read.
+    Unreadable {
+        /// The name of its event.
+        event: String,
+        /// Why not, for people.
+        why: String,
     },
 }
 

@@ -91,7 +91,7 @@ impl Story {
         let delivery = Delivery {
             id: id.to_owned(),
             at: Timestamp(1),
-            repository: REPOSITORY,
+            repository: Some(REPOSITORY),
             fact,
         };
         self.house.store.receive(&delivery).await.unwrap();

@@ -211,10 +211,11 @@ pub trait Store: Send + Sync + 'static {
     async fn pending(&self, limit: usize) -> Result<Vec<Delivery>, StoreError>;
     /// Marks what became of a delivery.
     async fn settle(&self, id: &str, state: &DeliveryState) -> Result<(), StoreError>;
-    /// Deliveries with what became of them, newest first, older than `before`.
+    /// Deliveries with what became of them, newest first; those that follow the one with the id `after` in that order, and
+    /// none when there is no such delivery.
     async fn deliveries(
         &self,
-        before: Option<Timestamp>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(Delivery, DeliveryState)>, StoreError>;
 

@@ -1,10 +1,9 @@
 //! What concerns the whole server: the inbox, and the queue for slots.
 
 use actix_web::{get, web};
-use nestling_domain::ids::Timestamp;
 
 use super::{
-    find::{self, Paging},
+    find::Paging,
     show,
     views::{BuildView, DeliveriesPage, QueueView, TroubleView, TroublesView},
 };
@@ -24,17 +23,12 @@ pub(super) async fn deliveries(
     services: web::Data<Services>,
     paging: web::Query<Paging>,
 ) -> Result<web::Json<DeliveriesPage>, Problem> {
-    let before = match &paging.after {
-        None => None,
-        Some(after) => Some(Timestamp(
-            after.parse().map_err(|_| find::bad_cursor(after))?,
-        )),
-    };
     let limit = paging.limit();
-    let mut found = services.store.deliveries(before, limit + 1).await?;
+    let after = paging.after.as_deref();
+    let mut found = services.store.deliveries(after, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let last = found.last().map(|(delivery, _)| delivery.at.0.to_string());
+    let last = found.last().map(|(delivery, _)| delivery.id.clone());
     Ok(web::Json(DeliveriesPage {
         deliveries: found
             .iter()

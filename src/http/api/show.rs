@@ -289,6 +289,8 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
             format!("pull request {number} ({branch}){at}: {trigger:?}").to_lowercase()
         }
         Fact::Returned { app, .. } => format!("app {app} was brought back"),
+        Fact::Webhook { webhook, .. } => webhook.to_string(),
+        Fact::Unreadable { event, .. } => format!("a {event:?} webhook that cannot be read"),
     };
     let (status, decisions) = match state {
         DeliveryState::Pending => ("pending", std::collections::BTreeMap::new()),
@@ -297,7 +299,7 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
     DeliveryView {
         id: delivery.id.clone(),
         at: delivery.at.0,
-        repository: delivery.repository.0,
+        repository: delivery.repository.map(|repository| repository.0),
         says,
         status: status.to_owned(),
         decisions,

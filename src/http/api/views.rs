@@ -382,8 +382,8 @@ pub struct DeliveryView {
     pub id: String,
     /// When it came.
     pub at: u64,
-    /// The repository's number.
-    pub repository: u64,
+    /// The repository's number; none when it speaks of no repository.
+    pub repository: Option<u64>,
     /// What it says, in words.
     pub says: String,
     /// `pending` or `done`.

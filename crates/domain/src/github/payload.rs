@@ -20,6 +20,8 @@ const LONGEST_TITLE: usize = 256;
 const MOST_LINES: usize = 20;
 /// The longest line that may be a command, in bytes: a command with a commit of 64 digits is shorter by half.
 const LONGEST_LINE: usize = 200;
+/// The owner of a fork whose account is gone: GitHub's own name for such.
+const NOBODY: &str = "ghost";
 /// The head of a branch that was deleted.
 const NO_COMMIT: &str = "0000000000";
 
@@ -79,6 +81,14 @@ struct Head<'a> {
     branch: Cow<'a, str>,
     sha: Commit,
     repo: Option<Numbered>,
+    #[serde(borrow)]
+    user: Option<Owner<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Owner<'a> {
+    #[serde(borrow)]
+    login: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -230,10 +240,17 @@ fn change(action: &str) -> Option<PullRequestChange> {
 fn pull_request(event: &PullRequestEvent<'_>, change: PullRequestChange) -> Says {
     let PullRequest { title, head, base } = &event.pull_request;
     let of = |end: &Head<'_>| end.repo.as_ref().map(|repository| repository.id);
+    let fork = of(head).is_none() || of(head) != of(base);
+    let branch = if fork {
+        let owner = head.user.as_ref().map_or(NOBODY, |user| &user.login);
+        format!("{owner}:{}", head.branch)
+    } else {
+        head.branch.clone().into_owned()
+    };
     Says::PullRequest {
         number: event.number,
-        branch: head.branch.clone().into_owned(),
-        fork: of(head).is_none() || of(head) != of(base),
+        branch,
+        fork,
         title: title.chars().take(LONGEST_TITLE).collect(),
         head: head.sha.clone(),
         change,
@@ -275,7 +292,9 @@ fn installation<'a>(
         "created" | "new_permissions_accepted" => InstallationChange::Covers {
             repositories: all(parse()?.repositories),
         },
-        "deleted" => InstallationChange::Deleted,
+        "deleted" => InstallationChange::Deleted {
+            repositories: all(parse()?.repositories),
+        },
         "suspend" => InstallationChange::Suspended,
         "unsuspend" => InstallationChange::Unsuspended,
         _ => return Ok(None),

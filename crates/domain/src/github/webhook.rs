@@ -54,7 +54,8 @@ pub enum Says {
     PullRequest {
         /// Its number.
         number: u32,
-        /// The branch of its head, in the repository of the head.
+        /// The branch of its head; of a fork `owner:branch`, as GitHub shows it and as no branch can be called: a fork's `main`
+        /// is never taken for ours.
         branch: String,
         /// Whether the head is in another repository than the base, or in one that is gone.
         fork: bool,
@@ -148,8 +149,11 @@ pub enum InstallationChange {
         /// Them.
         repositories: Vec<Named>,
     },
-    /// It is gone.
-    Deleted,
+    /// It is gone, and covered these repositories at least.
+    Deleted {
+        /// Them.
+        repositories: Vec<Named>,
+    },
     /// Its owner stopped it for a while: nothing can be asked or said.
     Suspended,
     /// Its owner lets it go on.

@@ -101,6 +101,7 @@ fn words(fact: &Fact) -> String {
             format!("pr-{number} {trigger:?} {commit}")
         }
         Fact::Returned { app, .. } => format!("returned {app}"),
+        Fact::Webhook { .. } | Fact::Unreadable { .. } => "of GitHub".to_owned(),
     }
 }
 

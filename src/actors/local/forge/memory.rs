@@ -116,7 +116,7 @@ impl Loaded {
     pub(super) async fn load(store: &dyn Store, id: RepositoryId) -> Result<Self, StoreError> {
         let mut newest = BTreeMap::new();
         for (delivery, _) in store.deliveries(None, INBOX_READ_BACK).await? {
-            if delivery.repository == id
+            if delivery.repository == Some(id)
                 && let Some(subject) = subject(&delivery.fact)
             {
                 newest
@@ -126,9 +126,7 @@ impl Loaded {
         }
         let production = match newest.get(&None) {
             Some((_, Fact::Production { commit, .. })) => Some(commit.clone()),
-            Some((_, Fact::PullRequest { .. } | Fact::Returned { .. })) | None => {
-                deployed(store, id).await?
-            }
+            Some(_) | None => deployed(store, id).await?,
         };
         let pull_requests = store.pull_requests(id).await?;
         let known = Known {
@@ -182,7 +180,7 @@ impl Told {
         let delivery = Delivery {
             id: id.clone(),
             at: clock::now(),
-            repository,
+            repository: Some(repository),
             fact: fact.clone(),
         };
         tools.store.receive(&delivery).await?;
@@ -199,7 +197,7 @@ fn subject(fact: &Fact) -> Option<Subject> {
     match fact {
         Fact::Production { .. } => Some(None),
         Fact::PullRequest { number, .. } => Some(Some(*number)),
-        Fact::Returned { .. } => None,
+        Fact::Returned { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
     }
 }
 
@@ -226,6 +224,7 @@ pub(super) fn words(fact: &Fact) -> String {
             format!("{what} of {branch}, which is pull request {number}")
         }
         Fact::Returned { app, .. } => format!("the return of app {app}"),
+        Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),
     }
 }
 

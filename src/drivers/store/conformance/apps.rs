@@ -126,7 +126,7 @@ fn returned(app: &App) -> Delivery {
     Delivery {
         id: format!("return of {}", app.id),
         at: NOON,
-        repository: app.repository,
+        repository: Some(app.repository),
         fact: Fact::Returned {
             app: app.id.clone(),
             branch: "main".to_owned(),

@@ -13,7 +13,7 @@ fn delivery(id: &str, minute: u64) -> Delivery {
     Delivery {
         id: id.to_owned(),
         at: Timestamp(NOON.0 + minute * 60_000),
-        repository: RepositoryId(7),
+        repository: Some(RepositoryId(7)),
         fact: Fact::Production {
             branch: "main".to_owned(),
             commit: commit('c').id,
@@ -74,14 +74,53 @@ pub(crate) async fn deliveries_are_listed_newest_first_with_what_became_of_them(
             .collect()
     };
     let newest = store.deliveries(None, 2).await.unwrap();
-    let before = newest[1].0.at;
     let pending = |id: &str| (id.to_owned(), DeliveryState::Pending);
     assert_eq!(ids(newest), [pending("d3"), pending("d2")]);
-    let older = store.deliveries(Some(before), 10).await.unwrap();
+    let older = store.deliveries(Some("d2"), 10).await.unwrap();
     assert_eq!(
         ids(older),
         [("d1".to_owned(), done("skipped: not ours")), pending("d0")]
     );
+    assert_eq!(store.deliveries(Some("gone"), 10).await.unwrap(), []);
+}
+
+pub(crate) async fn deliveries_of_one_moment_are_all_listed(store: AnyStore) {
+    for id in ["a", "b", "c"] {
+        store.receive(&delivery(id, 0)).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut after: Option<String> = None;
+    while let Some((next, _)) = store.deliveries(after.as_deref(), 1).await.unwrap().pop() {
+        listed.push(next.id.clone());
+        after = Some(next.id);
+    }
+    assert_eq!(listed, ["c", "b", "a"]);
+}
+
+/// Whatever a fact holds comes back as it was put, also one that speaks of no repository.
+pub(crate) async fn a_webhook_comes_back_as_it_was_recorded(store: AnyStore) {
+    let body = br#"{"action":"deleted","installation":{"id":5},"repositories":[{"id":7,"full_name":"acme/shop"}]}"#;
+    let webhook = nestling_domain::github::read("installation", body).unwrap();
+    let event = "installation".to_owned();
+    let facts = [
+        Fact::Webhook {
+            event: event.clone(),
+            webhook: Box::new(webhook),
+        },
+        Fact::Unreadable {
+            event,
+            why: "it is not JSON".to_owned(),
+        },
+    ];
+    for (id, fact) in ["one", "one unreadable"].into_iter().zip(facts) {
+        let delivery = Delivery {
+            repository: None,
+            fact,
+            ..delivery(id, 0)
+        };
+        assert!(store.receive(&delivery).await.unwrap());
+        assert!(store.pending(10).await.unwrap().contains(&delivery));
+    }
 }
 
 pub(crate) async fn pruning_removes_settled_deliveries_and_old_answers_only(store: AnyStore) {

@@ -62,6 +62,8 @@ macro_rules! conformance {
             apps::values_are_kept_per_app_kind_and_name,
             inbox::a_delivery_is_taken_once_and_pending_until_settled,
             inbox::deliveries_are_listed_newest_first_with_what_became_of_them,
+            inbox::deliveries_of_one_moment_are_all_listed,
+            inbox::a_webhook_comes_back_as_it_was_recorded,
             inbox::pruning_removes_settled_deliveries_and_old_answers_only,
             inbox::a_store_that_works_says_so,
             races::of_many_saves_with_one_version_exactly_one_wins,

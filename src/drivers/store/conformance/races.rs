@@ -116,7 +116,7 @@ pub(crate) async fn a_delivery_that_comes_twice_at_once_is_taken_once(store: Any
     let delivery = Delivery {
         id: "twice".to_owned(),
         at: NOON,
-        repository: RepositoryId(1),
+        repository: Some(RepositoryId(1)),
         fact: Fact::Production {
             branch: "main".to_owned(),
             commit: commit('c').id,

@@ -1,9 +1,6 @@
 //! The inbox: what the forge told us, kept before it is acknowledged.
 
-use nestling_domain::{
-    ids::Timestamp,
-    record::{Delivery, DeliveryState},
-};
+use nestling_domain::record::{Delivery, DeliveryState};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -47,13 +44,15 @@ pub(super) fn settle(
 
 pub(super) fn newest(
     database: &Connection,
-    before: Option<Timestamp>,
+    after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<(Delivery, DeliveryState)>, Trouble> {
-    let before = before.map_or(i64::MAX, |at| integer(at.0));
-    let sql = "SELECT id, body, state FROM deliveries WHERE at < ?1 ORDER BY at DESC, number DESC";
+    // Not by the moment alone: many come in one millisecond.
+    let sql = "SELECT id, body, state FROM deliveries
+        WHERE ?1 IS NULL OR (at, number) < (SELECT at, number FROM deliveries WHERE id = ?1)
+        ORDER BY at DESC, number DESC";
     let mut statement = database.prepare_cached(sql)?;
-    let mut rows = statement.query([before])?;
+    let mut rows = statement.query([after])?;
     let mut items = Vec::new();
     while items.len() < limit
         && let Some(row) = rows.next()?

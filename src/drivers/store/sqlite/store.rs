@@ -312,10 +312,11 @@ impl Store for Sqlite {
 
     async fn deliveries(
         &self,
-        before: Option<Timestamp>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(Delivery, DeliveryState)>, StoreError> {
-        self.read(move |database| inbox::newest(database, before, limit))
+        let after = after.map(str::to_owned);
+        self.read(move |database| inbox::newest(database, after.as_deref(), limit))
             .await
     }
 

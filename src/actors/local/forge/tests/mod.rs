@@ -195,6 +195,7 @@ fn words(fact: &Fact) -> String {
             format!("pr-{number} {branch} {trigger:?} {commit}")
         }
         Fact::Returned { app, .. } => format!("returned {app}"),
+        Fact::Webhook { .. } | Fact::Unreadable { .. } => "of GitHub".to_owned(),
     }
 }
 

@@ -1,0 +1,168 @@
+//! What a webhook means for what is recorded: which environments look, and why others do not.
+
+use super::webhook::{InstallationChange, Named, PullRequestChange, Says, Webhook};
+use crate::{
+    app::Repository,
+    hint::Hint,
+    ids::{Commit, Kind, RepositoryId},
+    lifecycle::Trigger,
+};
+
+/// What a webhook means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// The environment of this kind of each app of the repository is told this.
+    EachApp(Hint),
+    /// The previews that track this branch and are not closed look.
+    Previews {
+        /// The branch, of the repository itself and never of a fork.
+        branch: String,
+        /// Its head, if it has one.
+        commit: Option<Commit>,
+        /// What it was.
+        trigger: Trigger,
+    },
+    /// The repository is recorded like this from now on; then the production of each app is told this.
+    Recorded {
+        /// How.
+        repository: Repository,
+        /// What production is told.
+        production: Option<Hint>,
+    },
+    /// Whatever is not closed in these repositories looks, which finds out whether it may go on.
+    Everything {
+        /// Which.
+        repositories: Vec<RepositoryId>,
+    },
+    /// No environment is told anything: why, for people.
+    Nothing(String),
+}
+
+/// What a webhook means, when this is what is recorded of the repository that it speaks of.
+///
+/// A webhook may be older than what is recorded. For environments that does not matter, because they look; names may be set
+/// back, until the repository is read the next time.
+pub fn meaning(webhook: &Webhook, recorded: Option<&Repository>) -> Meaning {
+    match (&webhook.says, recorded) {
+        (Says::Nothing { why }, _) => Meaning::Nothing(format!("ignored: {why}")),
+        (Says::Installation { change }, _) => of_installation(change),
+        (Says::Repositories { added, removed }, _) => of_repositories(added, removed),
+        (_, None) => Meaning::Nothing("nothing: this repository is not recorded here".to_owned()),
+        (says, Some(recorded)) => of_repository(says, webhook.repository.as_ref(), recorded),
+    }
+}
+
+fn of_repository(says: &Says, named: Option<&Named>, recorded: &Repository) -> Meaning {
+    match says {
+        Says::PullRequest {
+            number,
+            branch,
+            title,
+            head,
+            change,
+            ..
+        } => of_pull_request(*change, |trigger| Hint {
+            kind: Kind::Preview(*number),
+            branch: branch.clone(),
+            title: title.clone(),
+            // A refresh names no commit, because that reaches even what a person or a policy has stopped.
+            commit: (trigger != Trigger::Refresh).then(|| head.clone()),
+            trigger,
+            creates: trigger != Trigger::Refresh,
+        }),
+        Says::Push { branch, head } if *branch == recorded.default_branch => {
+            Meaning::EachApp(Hint::of_production(branch, Some(head)))
+        }
+        Says::Push { branch, head } => Meaning::Previews {
+            branch: branch.clone(),
+            commit: Some(head.clone()),
+            trigger: Trigger::Push,
+        },
+        Says::BranchDeleted { branch } if *branch == recorded.default_branch => {
+            Meaning::EachApp(Hint {
+                trigger: Trigger::Refresh,
+                creates: false,
+                ..Hint::of_production(branch, None)
+            })
+        }
+        Says::BranchDeleted { branch } => Meaning::Previews {
+            branch: branch.clone(),
+            commit: None,
+            trigger: Trigger::Refresh,
+        },
+        Says::RepositoryChanged => renamed(named, recorded),
+        Says::RepositoryDeleted => Meaning::Everything {
+            repositories: vec![recorded.id],
+        },
+        Says::Comment { .. } => not_yet("commands in comments are not obeyed"),
+        Says::Check { .. } | Says::ChecksAgain { .. } => {
+            not_yet("there are no check runs that could be run again")
+        }
+        Says::Installation { change } => of_installation(change),
+        Says::Repositories { added, removed } => of_repositories(added, removed),
+        Says::Nothing { why } => Meaning::Nothing(format!("ignored: {why}")),
+    }
+}
+
+fn of_pull_request(change: PullRequestChange, hint: impl FnOnce(Trigger) -> Hint) -> Meaning {
+    let trigger = match change {
+        PullRequestChange::Opened | PullRequestChange::Pushed => Trigger::Push,
+        PullRequestChange::Reopened => Trigger::Reopen,
+        PullRequestChange::Closed => Trigger::Refresh,
+        PullRequestChange::Described => {
+            return not_yet("titles, labels and drafts decide nothing");
+        }
+    };
+    Meaning::EachApp(hint(trigger))
+}
+
+/// Production looks even if nothing that is recorded differs: a first try may have recorded it, and no more.
+fn renamed(named: Option<&Named>, recorded: &Repository) -> Meaning {
+    let Some(named) = named else {
+        return Meaning::Nothing("nothing: it names no repository".to_owned());
+    };
+    let branch = named.default_branch.as_ref();
+    let production = branch.map(|branch| Hint {
+        trigger: Trigger::Refresh,
+        ..Hint::of_production(branch, None)
+    });
+    Meaning::Recorded {
+        repository: Repository {
+            owner: named.owner.clone(),
+            name: named.name.clone(),
+            default_branch: branch.unwrap_or(&recorded.default_branch).clone(),
+            ..recorded.clone()
+        },
+        production,
+    }
+}
+
+fn of_installation(change: &InstallationChange) -> Meaning {
+    match change {
+        InstallationChange::Deleted { repositories } => everything(repositories),
+        InstallationChange::Covers { .. } => not_yet("apps of new repositories are not proposed"),
+        InstallationChange::Suspended => not_yet("what runs goes on while it is suspended"),
+        InstallationChange::Unsuspended => {
+            not_yet("what was missed is seen with the next news of each branch")
+        }
+    }
+}
+
+fn of_repositories(added: &[Named], removed: &[Named]) -> Meaning {
+    match (added, removed) {
+        (_, [_, ..]) => everything(removed),
+        ([_, ..], []) => not_yet("apps of new repositories are not proposed"),
+        ([], []) => Meaning::Nothing("nothing: it names no repository".to_owned()),
+    }
+}
+
+fn everything(repositories: &[Named]) -> Meaning {
+    Meaning::Everything {
+        repositories: repositories.iter().map(|named| named.id).collect(),
+    }
+}
+
+/// What a later version will do something about.
+fn not_yet(why: &str) -> Meaning {
+    Meaning::Nothing(format!("nothing yet: {why}"))
+}

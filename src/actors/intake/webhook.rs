@@ -1,0 +1,138 @@
+//! What webhooks make environments do. What each means is decided in [`nestling_domain::github`].
+
+use nestling_domain::{
+    app::Repository,
+    environment::Environment,
+    github::{Meaning, Named, Webhook, meaning},
+};
+
+use super::{App, BTreeMap, Commit, Desk, Hint, Kind, RepositoryId, ToTell, Trigger, Waits, only};
+
+impl Desk {
+    /// What the environments are told that a webhook concerns, and why others are told nothing.
+    pub(super) async fn of_webhook(&self, webhook: &Webhook) -> Result<ToTell, Waits> {
+        let recorded = match &webhook.repository {
+            Some(named) => self.store.repository(named.id).await?,
+            None => None,
+        };
+        match (meaning(webhook, recorded.as_ref()), recorded) {
+            (Meaning::Nothing(why), _) => Ok(only(&subject(webhook), why)),
+            (Meaning::Everything { repositories }, _) => {
+                let told = self.in_all_of(&repositories).await?;
+                if told.is_empty() {
+                    return Ok(only(
+                        &subject(webhook),
+                        "nothing: nothing of it stands here",
+                    ));
+                }
+                Ok((told, BTreeMap::new()))
+            }
+            (Meaning::EachApp(hint), Some(recorded)) => self.for_all_apps(recorded.id, &hint).await,
+            (
+                Meaning::Previews {
+                    branch,
+                    commit,
+                    trigger,
+                },
+                Some(recorded),
+            ) => {
+                let hint = |record| again(record, commit.clone(), trigger);
+                let told = self.on_branch(recorded.id, &branch, hint).await?;
+                if told.is_empty() {
+                    let about = format!("{} on {branch}", subject(webhook));
+                    return Ok(only(&about, "nothing: no open preview follows this branch"));
+                }
+                Ok((told, BTreeMap::new()))
+            }
+            (
+                Meaning::Recorded {
+                    repository,
+                    production,
+                },
+                Some(recorded),
+            ) => self.record(&recorded, &repository, production).await,
+            (Meaning::EachApp(_) | Meaning::Previews { .. } | Meaning::Recorded { .. }, None) => {
+                Ok(only(
+                    &subject(webhook),
+                    "nothing: this repository is not recorded here",
+                ))
+            }
+        }
+    }
+
+    /// The previews that follow a branch of the repository itself and are not closed.
+    async fn on_branch(
+        &self,
+        repository: RepositoryId,
+        branch: &str,
+        hint: impl Fn(Environment) -> Hint,
+    ) -> Result<Vec<(Hint, App)>, Waits> {
+        let mut told = Vec::new();
+        for app in self.store.apps_of_repository(repository).await? {
+            let mut found = self.store.environments_of_branch(&app.id, branch).await?;
+            found.retain(|one| one.kind != Kind::Production && !one.lifecycle.is_closed());
+            told.extend(found.into_iter().map(|one| (hint(one), app.clone())));
+        }
+        Ok(told)
+    }
+
+    /// Whatever is not closed in these repositories.
+    async fn in_all_of(&self, repositories: &[RepositoryId]) -> Result<Vec<(Hint, App)>, Waits> {
+        let mut told = Vec::new();
+        for repository in repositories {
+            for app in self.store.apps_of_repository(*repository).await? {
+                let mut found = self.store.environments_of_app(&app.id).await?;
+                found.retain(|one| !one.lifecycle.is_closed());
+                let hint = |one| (again(one, None, Trigger::Refresh), app.clone());
+                told.extend(found.into_iter().map(hint));
+            }
+        }
+        Ok(told)
+    }
+
+    /// Records what a repository is called now. The ids of its apps come from its number, so they and their addresses stay.
+    async fn record(
+        &self,
+        before: &Repository,
+        now: &Repository,
+        production: Option<Hint>,
+    ) -> Result<ToTell, Waits> {
+        self.store.put_repository(now).await?;
+        let (told, mut decisions) = match production {
+            Some(hint) => self.for_all_apps(now.id, &hint).await?,
+            None => (Vec::new(), BTreeMap::new()),
+        };
+        let called = |one: &Repository| {
+            let (owner, name, branch) = (&one.owner, &one.name, &one.default_branch);
+            format!("{owner}/{name} with default branch {branch}")
+        };
+        let decision = if before == now {
+            "nothing: it is recorded like this already".to_owned()
+        } else {
+            format!("recorded: it was {}", called(before))
+        };
+        decisions.insert(called(now), decision);
+        Ok((told, decisions))
+    }
+}
+
+/// An environment that stands is told to look.
+fn again(record: Environment, commit: Option<Commit>, trigger: Trigger) -> Hint {
+    Hint {
+        kind: record.kind,
+        branch: record.branch,
+        title: record.title,
+        commit,
+        trigger,
+        creates: false,
+    }
+}
+
+/// What a webhook speaks of, for people.
+fn subject(webhook: &Webhook) -> String {
+    match (&webhook.repository, webhook.installation) {
+        (Some(Named { owner, name, .. }), _) => format!("{owner}/{name}"),
+        (None, Some(installation)) => format!("installation {installation}"),
+        (None, None) => "the App".to_owned(),
+    }
+}
