@@ -11,6 +11,7 @@ pub mod problem;
 pub mod runner;
 pub mod troubles;
 pub mod unmatched;
+pub mod webhook;
 #[cfg(test)]
 pub(crate) mod world;
 

@@ -61,6 +61,16 @@ impl Problem {
         )
     }
 
+    /// 401: not signed by whom it should come from. The same words whatever is wrong with the signature.
+    pub fn unsigned() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unsigned",
+            "the signature is not right",
+            "this is not signed with the secret that is shared with the sender",
+        )
+    }
+
     /// 403: signed in, and yet not allowed.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(
@@ -87,6 +97,16 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             "wrong-method",
             "this cannot be asked of it",
+            detail,
+        )
+    }
+
+    /// 408: it did not come in time.
+    pub fn too_slow(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "it did not come in time",
             detail,
         )
     }
@@ -120,6 +140,16 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
             "it is longer than it may be",
+            detail,
+        )
+    }
+
+    /// 415: a body of another kind is needed.
+    pub fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported",
+            "a body of this kind is not taken",
             detail,
         )
     }

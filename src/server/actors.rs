@@ -41,6 +41,8 @@ pub(super) struct Actors {
     pub(super) gateway: Gateway,
     pub(super) grants: Arc<Grants>,
     pub(super) services: Services,
+    /// Who is told that something is in the inbox.
+    pub(super) arrived: Recipient<forge::Arrived>,
 }
 
 impl Actors {
@@ -90,6 +92,7 @@ impl Actors {
             gateway,
             grants,
             services,
+            arrived: arrived.recipient(),
         })
     }
 }

@@ -12,9 +12,9 @@ use super::{
     listeners,
 };
 use crate::{
-    config::Config,
+    config::{Config, ForgeDriver, Secret},
     drivers::sandbox::Sandbox,
-    http::{Services, auth::Auth, health, runner::Runners},
+    http::{Services, auth::Auth, health, runner::Runners, webhook::Webhooks},
     messages::{environments::StopAll, forge::WatchRepository},
 };
 
@@ -51,6 +51,7 @@ impl House {
             Auth::new(drivers.token.as_str(), drivers.addresses.clone()),
             actors.grants.clone(),
             metrics,
+            webhooks(&config, &drivers, &actors),
             listener,
         )?;
         let address = drivers.data.path().join("address");
@@ -97,6 +98,18 @@ impl House {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
     }
+}
+
+/// The door for GitHub's webhooks, when GitHub is the forge.
+fn webhooks(config: &Config, drivers: &Drivers, actors: &Actors) -> Option<Webhooks> {
+    let github = match config.forge.driver {
+        ForgeDriver::Local => return None,
+        ForgeDriver::GitHub => &config.forge.github,
+    };
+    let secrets = [&github.webhook_secret, &github.webhook_secret_previous];
+    let secrets = secrets.map(Secret::reveal);
+    let (store, arrived) = (drivers.store.clone(), actors.arrived.clone());
+    Some(Webhooks::new(store, arrived, &secrets))
 }
 
 /// Stops everything that runs; state folders stay.

@@ -14,6 +14,7 @@ use crate::http::{
     health, live, pages,
     runner::{self, Runners},
     unmatched,
+    webhook::{self, Webhooks},
 };
 
 /// Threads that answer requests; all decisions are made on one more.
@@ -47,8 +48,10 @@ pub(super) fn for_people(
     auth: Auth,
     grants: Arc<Grants>,
     metrics: health::Metrics,
+    webhooks: Option<Webhooks>,
     listener: TcpListener,
 ) -> anyhow::Result<ServerHandle> {
+    let webhooks = webhooks.map(web::Data::new);
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
     let (gateway, services, grants) = (
         gateway.clone(),
@@ -63,6 +66,7 @@ pub(super) fn for_people(
             .app_data(grants.clone())
             .app_data(metrics.clone())
             .configure(health::routes)
+            .configure(webhook::routes(webhooks.clone()))
             .configure(api::routes)
             .configure(live::routes)
             .configure(unmatched::routes)

@@ -7,7 +7,10 @@ use super::{
     origin::{self, From, Host},
     sessions::{LONGEST, SessionKey},
 };
-use crate::{drivers::clock, http::problem::Problem};
+use crate::{
+    drivers::clock,
+    http::{problem::Problem, webhook},
+};
 use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
@@ -23,7 +26,7 @@ use serde::Deserialize;
 /// What is open to everybody: it has a door of its own (webhooks are signed, runners have tokens and tickets)
 /// or tells nothing (health).
 const OPEN: [&str; 9] = [
-    "/github/webhook",
+    webhook::PATH,
     "/healthz",
     "/readyz",
     path::BUNDLE,

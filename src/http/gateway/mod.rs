@@ -55,6 +55,7 @@ use self::{
     visit::Visit,
     worker::Worker,
 };
+use super::webhook;
 use crate::messages::routes::{Ending, Routes};
 
 /// The gateway, as a cheap handle: a middleware for `App::wrap` (the last one, so that it is the outermost), and the
@@ -164,10 +165,9 @@ where
             .names
             .whose(host.map(<[u8]>::trim_ascii), request.uri())
         {
-            Whose::Dashboard => {
-                let answer = self.inner.call(request);
-                Box::pin(async move { Ok(answer.await?.map_into_left_body()) })
-            }
+            // Webhooks are known by their signature, and come by whatever name GitHub was told, a tunnel's for instance.
+            Whose::Stranger(_) if request.path() == webhook::PATH => self.pass(request),
+            Whose::Dashboard => self.pass(request),
             Whose::Preview(label) => {
                 let worker = self.worker.clone();
                 Box::pin(async move {
@@ -184,6 +184,22 @@ where
                     .map_into_right_body())))
             }
         }
+    }
+}
+
+impl<S> Gate<S> {
+    /// On to the server's own app.
+    fn pass<B>(
+        &self,
+        request: ServiceRequest,
+    ) -> LocalBoxFuture<'static, Result<ServiceResponse<EitherBody<B>>, Error>>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+        S::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        let answer = self.inner.call(request);
+        Box::pin(async move { Ok(answer.await?.map_into_left_body()) })
     }
 }
 

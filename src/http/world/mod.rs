@@ -37,6 +37,7 @@ use super::{
     health, live,
     runner::{self, RunnerTokens as _, Runners},
     unmatched,
+    webhook::{self, Webhooks},
 };
 use crate::{
     actors::{apps::Apps, intake::Intake, logging::Logging, secrets::Secrets},
@@ -46,6 +47,7 @@ use crate::{
         keys::local::LocalKeys,
         store::{Store, sqlite::Sqlite},
     },
+    messages::forge::Arrived,
     world::{self, House, Outside},
 };
 
@@ -72,7 +74,13 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// With the local forge.
     pub(crate) async fn start() -> Self {
+        World::start_on(Arc::new(Sqlite::in_memory().unwrap()), None).await
+    }
+
+    /// On this store; taking webhooks that are signed with these secrets, if there are any.
+    pub(crate) async fn start_on(store: Arc<dyn Store>, secrets: Option<&[&str]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -83,7 +91,10 @@ impl World {
         };
         let blobs = Arc::new(Memory::default());
         let tokens = Arc::new(Tokens::new(folder.path()));
-        let (services, house) = services(blobs.clone(), &tokens, addresses.clone(), &folder).await;
+        let parts = (store, blobs.clone() as Arc<dyn Blobs>);
+        let (services, house, arrived) = services(parts, &tokens, addresses.clone(), &folder).await;
+        let webhooks = |secrets: &[&str]| Webhooks::new(services.store.clone(), arrived, secrets);
+        let webhooks = secrets.map(webhooks).map(web::Data::new);
         let socket = folder.path().join("server.sock");
         let metrics = health::Metrics::new();
         let runners = Runners::new(services.clone(), tokens.clone(), Times::default());
@@ -93,6 +104,7 @@ impl World {
                 &services,
                 Auth::new(TOKEN, addresses.clone()),
                 metrics,
+                webhooks,
                 listener,
             ),
         ];
@@ -261,12 +273,11 @@ pub(crate) fn waiting(number: u32) -> PullRequest {
 }
 
 async fn services(
-    blobs: Arc<Memory>,
+    (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
     tokens: &Arc<Tokens>,
     addresses: Addresses,
     folder: &tempfile::TempDir,
-) -> (Services, House) {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
+) -> (Services, House, Recipient<Arrived>) {
     let repository = Repository {
         id: REPOSITORY,
         owner: "local".into(),
@@ -278,7 +289,7 @@ async fn services(
     store.put_repository(&repository).await.unwrap();
     let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());
     let secrets = Secrets::new(store.clone(), keys).start();
-    let logging = Logging::new(blobs.clone() as Arc<dyn Blobs>).start();
+    let logging = Logging::new(blobs.clone()).start();
     let signing = tokens.clone();
     let sign = move |id: &EnvironmentId, generation| signing.sign(id, generation, clock::now());
     let house = House::start(store.clone(), Box::new(sign)).await;
@@ -288,11 +299,12 @@ async fn services(
         house.forge.apps_at.clone(),
         house.live.touch.clone(),
     );
+    let arrived = intake.start().recipient();
     let apps = Apps::new(
         store.clone(),
         house.environments.clone(),
         house.forge.find_apps.clone(),
-        intake.start().recipient(),
+        arrived.clone(),
         house.live.touch.clone(),
     );
     let services = Services {
@@ -309,7 +321,7 @@ async fn services(
         keys_trouble: None,
         addresses,
     };
-    (services, house)
+    (services, house, arrived)
 }
 
 fn for_machines(runners: Runners, socket: &std::path::Path) -> ServerHandle {
@@ -329,6 +341,7 @@ fn for_people(
     services: &Services,
     auth: Auth,
     metrics: health::Metrics,
+    webhooks: Option<web::Data<Webhooks>>,
     listener: std::net::TcpListener,
 ) -> ServerHandle {
     let (auth, services) = (web::Data::new(auth), web::Data::new(services.clone()));
@@ -339,6 +352,7 @@ fn for_people(
             .app_data(services.clone())
             .app_data(metrics.clone())
             .configure(health::routes)
+            .configure(webhook::routes(webhooks.clone()))
             .configure(api::routes)
             .configure(live::routes)
             .configure(unmatched::routes)

@@ -6,6 +6,29 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{SHOP, World, serving, wire::request};
 
+/// It is signed, and comes by whatever name GitHub was told.
+#[actix_web::test]
+async fn a_webhook_comes_by_any_name_but_a_previews_and_nothing_comes_with_it() {
+    let world = World::new();
+    let app = world.app(1);
+    world.shop(serving(&app, 1));
+    for (host, path, is_dashboard) in [
+        ("tunnel.example", "/github/webhook", true),
+        ("tunnel.example", "/github/webhook?x=1", true),
+        ("tunnel.example", "/github/webhook/", false),
+        ("tunnel.example", "/github/webhoo%6b", false),
+        ("tunnel.example", "//github/webhook", false),
+        ("tunnel.example", "/github/../github/webhook", false),
+        ("pr-12--shop.localhost", "/github/webhook", false),
+        ("user@tunnel.example", "/github/webhook", false),
+    ] {
+        let asked = request("POST", path, host, &[], "");
+        let reply = world.client().await.ask(asked).await;
+        let answered = reply.text() == "the dashboard";
+        assert_eq!(answered, is_dashboard, "{host}{path}: {}", reply.text());
+    }
+}
+
 #[actix_web::test]
 async fn only_the_dashboards_own_names_reach_the_dashboard() {
     let world = World::new();
