@@ -14,6 +14,7 @@ pub mod app;
 pub mod app_settings;
 pub mod apps;
 pub mod assets;
+pub mod deliveries;
 pub mod environment;
 pub mod error;
 pub mod parts;

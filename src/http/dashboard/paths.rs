@@ -7,6 +7,7 @@
 //! | `GET /{owner}/{app}` | [`super::app`] |
 //! | `GET /{owner}/{app}/settings` | [`super::app_settings`] |
 //! | `GET /{owner}/{app}/{environment}` and `/deployments`, `/deployments/{n}`, `/logs`, `/tests`, `/settings` under it | [`super::environment`] |
+//! | `GET /-/deliveries` | [`super::deliveries`]; `?after=` a delivery's id goes on there |
 //! | `GET /sign-in` | [`super::sign_in`] |
 //! | `GET /assets/{name}` | [`super::assets`] |
 //! | `POST /{owner}/{app}/{environment}/{cancel,redeploy,stop,start}` | `csrf`, `key` (an idempotency key) |
@@ -27,6 +28,13 @@ use nestling_protocol::log::Log;
 
 /// The list of apps.
 pub const APPS: &str = "/";
+/// What the forge told. Nobody is called `-`, so it is no page of an owner.
+pub const DELIVERIES: &str = "/-/deliveries";
+
+/// What the forge told before this delivery.
+pub fn deliveries_before(id: &str) -> String {
+    format!("{DELIVERIES}?after={}", segment(id))
+}
 
 /// The apps of one owner.
 pub fn owner(owner: &str) -> String {

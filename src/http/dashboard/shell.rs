@@ -60,6 +60,7 @@ pub fn whole(page: &Page<'_>) -> Markup {
                 }
                 footer.width.foot {
                     p { "Nestling gives every branch a living environment at a stable address." }
+                    @if page.visit.is_some() { p { a href=(paths::DELIVERIES) { "Deliveries" } } }
                     noscript { p { "Without scripts this page does not follow changes: reload it to see them." } }
                 }
             }

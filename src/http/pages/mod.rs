@@ -1,6 +1,7 @@
 //! The dashboard's routes: read what a page shows, and pass on what its forms order.
 
 mod apps;
+mod deliveries;
 mod environment;
 mod facts;
 mod orders;
@@ -22,7 +23,7 @@ use super::{
     dashboard::{
         Notice, Visit, assets,
         error::{self, ErrorView},
-        sign_in as sign_in_page,
+        paths, sign_in as sign_in_page,
     },
     gateway::Grants,
     problem::Problem,
@@ -37,6 +38,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/sign-in", web::get().to(signing_in))
         .route("/console-login", web::get().to(console_login))
         .route("/", web::get().to(apps::apps))
+        .route(paths::DELIVERIES, web::get().to(deliveries::deliveries))
         .route(
             "/pull-requests/{repository}/{number}/start",
             web::post().to(orders::start_pull_request),
@@ -106,6 +108,9 @@ struct Asked {
     /// Only the live parts, for the script.
     #[serde(default)]
     fragment: Option<String>,
+    /// Where the page before this one ended.
+    #[serde(default)]
+    after: Option<String>,
     /// Words to search for.
     #[serde(default)]
     q: String,

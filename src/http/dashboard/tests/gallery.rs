@@ -8,7 +8,8 @@ use nestling_domain::{
     deployment::Phase,
     environment::Environment,
     ids::Kind,
-    lifecycle::{State, Why},
+    lifecycle::{State, Trigger, Why},
+    record::{Delivery, DeliveryState, Fact},
 };
 use nestling_protocol::bundle;
 
@@ -20,7 +21,9 @@ use crate::http::dashboard::{
     app::{self, AppView},
     app_settings::{self, AppSettingsView},
     apps::{self, AppsView, RepositoryFacts},
-    assets, environment,
+    assets,
+    deliveries::{self, DeliveriesView},
+    environment,
     error::{self, ErrorView},
     sign_in,
 };
@@ -61,6 +64,14 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
             app_settings::page(&AppSettingsView::of(&words.shop(), &listed(), &[], visit()))
                 .into_string(),
         ),
+        (
+            "deliveries".to_owned(),
+            deliveries::page(&told(words)).into_string(),
+        ),
+        (
+            "deliveries-empty".to_owned(),
+            deliveries::page(&DeliveriesView::of(&[], 50, visit())).into_string(),
+        ),
         ("sign-in".to_owned(), sign_in::page(None).into_string()),
         (
             "sign-in-refused".to_owned(),
@@ -98,6 +109,12 @@ pub(super) fn fragments(words: &Words) -> Vec<(String, String, String)> {
         app::page(&view).into_string(),
         app::fragment(&view).into_string(),
     ));
+    let view = told(words);
+    all.push((
+        "deliveries".to_owned(),
+        deliveries::page(&view).into_string(),
+        deliveries::fragment(&view).into_string(),
+    ));
     for (name, view) in tabs(words) {
         all.push((
             name,
@@ -106,6 +123,36 @@ pub(super) fn fragments(words: &Words) -> Vec<(String, String, String)> {
         ));
     }
     all
+}
+
+/// Three deliveries, of which two are shown: one is done, one is not.
+fn told(words: &Words) -> DeliveriesView {
+    let delivery = |id: &str, fact| Delivery {
+        id: id.to_owned(),
+        at: before(60),
+        repository: None,
+        fact,
+    };
+    let pushed = Fact::PullRequest {
+        number: 12,
+        branch: words.branch.clone(),
+        title: words.title.clone(),
+        commit: None,
+        trigger: Trigger::Push,
+    };
+    let unreadable = Fact::Unreadable {
+        event: "push".to_owned(),
+        why: words.reason.clone(),
+    };
+    let decided = |about: &str| DeliveryState::Done {
+        decisions: [(about.to_owned(), words.reason.clone())].into(),
+    };
+    let found = [
+        (delivery("three", pushed.clone()), DeliveryState::Pending),
+        (delivery("two", unreadable), decided(&words.repository)),
+        (delivery("one", pushed), decided("ada/shop/pr-12")),
+    ];
+    DeliveriesView::of(&found, 2, visit())
 }
 
 fn all_apps(words: &Words, query: &str) -> AppsView {
