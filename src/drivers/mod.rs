@@ -4,6 +4,7 @@ pub mod blobs;
 pub mod clock;
 pub mod data_dir;
 pub mod git;
+pub mod github;
 pub mod keys;
 pub mod sandbox;
 pub mod store;

@@ -168,6 +168,11 @@ impl State {
         Ok(())
     }
 
+    /// Makes all tokens void, as GitHub does when one was found where it should not be.
+    pub fn revoke_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
     /// Requests an hour that each installation may make.
     pub fn set_rate_limit(&mut self, requests: u32) {
         self.limits.set_primary(requests);

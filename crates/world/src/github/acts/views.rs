@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::github::state::{Author, CheckRun, Comment, Deployment, PullRequest, State};
+use crate::github::state::{Author, CheckRun, Comment, Deployment, PullRequest, State, Token};
 
 impl State {
     /// The pull request.
@@ -40,6 +40,11 @@ impl State {
     pub fn see_deployments(&self, full_name: &str) -> Result<Vec<Deployment>> {
         let id = self.repository_id(full_name)?;
         Ok(self.repository(id)?.deployments.values().cloned().collect())
+    }
+
+    /// What a token of these letters may do, while it lasts.
+    pub fn see_token(&self, letters: &str) -> Option<Token> {
+        self.tokens.get(letters).cloned()
     }
 
     /// Check runs without a conclusion, in words: at the end of a story there is none.

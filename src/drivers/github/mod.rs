@@ -1,0 +1,100 @@
+//! GitHub's API, as far as Nestling asks it: plain async functions around one client.
+//!
+//! - Every request has a deadline, and what it could not do is said in one of few ways ([`GitHubError`]): above all, a
+//!   write whose answer was lost is *unknown*, and is observed before it is repeated.
+//! - GitHub's limits are obeyed here for everybody: whoever must wait is told so without a request.
+//! - Tokens are made as narrow as they may be, live here only, and are never written anywhere.
+//!
+//! octocrab speaks HTTP and TLS and signs as the App; the requests are ours, because its own methods drop the headers
+//! that say how long to wait. Paths and fields: GitHub's REST API description, version 2022-11-28.
+
+mod error;
+mod limits;
+mod paths;
+mod reading;
+mod request;
+mod showing;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::time::Duration;
+
+use octocrab::{Octocrab, models::AppId};
+
+pub use error::GitHubError;
+pub use limits::Quota;
+pub use reading::{AppShown, Level, PullRequest, Repository};
+pub use showing::{Button, CheckRun, CheckState, Comment, DeploymentState, Outcome, Stage};
+pub use tokens::SourceToken;
+
+use limits::Limits;
+use tokens::Tokens;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The API, as one App sees it.
+pub struct GitHub {
+    /// The number of the App.
+    app: u64,
+    octocrab: Octocrab,
+    tokens: Tokens,
+    limits: Limits,
+}
+
+/// Why there can be no client, for whoever wrote the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum NotUsable {
+    /// The key is none.
+    #[error(
+        "the private key of the GitHub App is not an RSA key in PEM: download one on the App's page, under \"Private keys\""
+    )]
+    Key,
+    /// The address is none.
+    #[error("{0:?} is no address of GitHub's API: give one like https://api.github.com")]
+    Address(String),
+    /// TLS cannot be used here.
+    #[error(
+        "there can be no connection to GitHub from this machine: {0}; are the system's certificates installed?"
+    )]
+    Tls(String),
+}
+
+/// A repository, as an installation of the App reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The installation.
+    pub installation: u64,
+    /// The login of its owner, as it is now.
+    pub owner: String,
+    /// Its name, as it is now.
+    pub name: String,
+}
+
+impl GitHub {
+    /// The API at `address` (`https://api.github.com`, or `https://HOST/api/v3` of a server of one's own), as the App of
+    /// this number, whose private key in PEM is `key`. Asks nothing yet. To be called inside a runtime.
+    pub fn new(address: &str, app: u64, key: &[u8]) -> Result<Self, NotUsable> {
+        let builder = Octocrab::builder()
+            .base_uri(address.trim_end_matches('/'))
+            .map_err(|_| NotUsable::Address(address.to_owned()))?
+            .app_from_rsa_pem(AppId(app), key)
+            .map_err(|_| NotUsable::Key)?
+            .set_connect_timeout(Some(CONNECT));
+        let octocrab = builder
+            .build()
+            .map_err(|error| NotUsable::Tls(error.to_string()))?;
+        Ok(GitHub {
+            app,
+            octocrab,
+            tokens: Tokens::default(),
+            limits: Limits::default(),
+        })
+    }
+
+    /// What an installation may still ask, as of GitHub's last answer to it.
+    pub fn quota(&self, installation: u64) -> Option<Quota> {
+        self.limits.quota(Some(installation))
+    }
+}
