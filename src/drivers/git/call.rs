@@ -14,6 +14,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use zeroize::Zeroizing;
+
 use super::{Git, GitError};
 
 /// For calls that read refs, commits and trees: 40 ms with 5,000 branches, so this is a disk that is away.
@@ -40,6 +42,7 @@ pub(super) struct Call {
     protocol: &'static str,
     index: Option<PathBuf>,
     alternates: OsString,
+    header: Option<(String, Zeroizing<String>)>,
 }
 
 /// How a call ended.
@@ -93,6 +96,7 @@ impl Call {
             protocol: "none",
             index: None,
             alternates: OsString::new(),
+            header: None,
         }
     }
 
@@ -151,6 +155,30 @@ impl Call {
             self.alternates.push(quoted(folder));
         }
         self
+    }
+
+    /// It speaks to the server at this address, and to it alone with this header, which no argument shows.
+    pub(super) fn over_http(self, url: &str, header: Zeroizing<String>) -> Self {
+        Call {
+            protocol: if url.starts_with("https:") {
+                "https"
+            } else {
+                "http"
+            },
+            header: Some((format!("http.{url}.extraHeader"), header)),
+            ..self
+        }
+    }
+
+    /// Git's own way to be configured by its environment, which only its own user can read.
+    fn header(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.header.iter().flat_map(|(key, value)| {
+            [
+                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_KEY_0", key),
+                ("GIT_CONFIG_VALUE_0", value),
+            ]
+        })
     }
 
     fn alternates(&self) -> Option<(&'static str, &OsStr)> {
@@ -239,6 +267,7 @@ impl Git {
             .env("HOME", &self.home)
             .envs(call.index.as_ref().map(|file| ("GIT_INDEX_FILE", file)))
             .envs(call.alternates())
+            .envs(call.header())
             // These win over what the repository itself configures.
             .args([
                 "-c",

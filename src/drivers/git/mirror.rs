@@ -35,14 +35,7 @@ impl Git {
         let lock = alone(mirror).await.map_err(broken)?;
         match self.fetch(git_dir, mirror, &lock).await {
             Err(GitError::Refused { said, .. }) if said.contains(".lock") => {
-                let locked = mirror.to_owned();
-                let freed = tokio::task::spawn_blocking(move || remove_locks(&locked)).await;
-                if let Ok(Err(error)) = freed {
-                    warn!(
-                        "could not remove stale locks in {}: {error}",
-                        mirror.display()
-                    );
-                }
+                unlock(mirror).await;
                 self.fetch(git_dir, mirror, &lock).await
             }
             // A ref of a name that git does not take spoils the fetch of all of them, not that of the others.
@@ -122,7 +115,12 @@ impl Git {
             .run(Call::at(git_dir, "rev-parse", ["--show-object-format"]))
             .await?;
         let format = String::from_utf8_lossy(&format);
-        let format = format!("--object-format={}", format.trim());
+        self.make_mirror(format.trim(), mirror).await
+    }
+
+    /// An empty mirror whose objects have names of this format, `sha1` or `sha256`.
+    pub(super) async fn make_mirror(&self, format: &str, mirror: &Path) -> Result<(), GitError> {
+        let format = format!("--object-format={format}");
         let args = [
             "--quiet",
             "--bare",
@@ -139,7 +137,19 @@ impl Git {
     }
 }
 
-fn write_input(mut lock: &File, input: &[u8]) -> io::Result<File> {
+/// Takes away the locks of a fetch that was killed.
+pub(super) async fn unlock(mirror: &Path) {
+    let locked = mirror.to_owned();
+    let freed = tokio::task::spawn_blocking(move || remove_locks(&locked)).await;
+    if let Ok(Err(error)) = freed {
+        warn!(
+            "could not remove stale locks in {}: {error}",
+            mirror.display()
+        );
+    }
+}
+
+pub(super) fn write_input(mut lock: &File, input: &[u8]) -> io::Result<File> {
     lock.set_len(0)?;
     lock.rewind()?;
     lock.write_all(input)?;
@@ -148,7 +158,7 @@ fn write_input(mut lock: &File, input: &[u8]) -> io::Result<File> {
 }
 
 /// Waits until nobody fetches into this mirror; nobody else does while the answer is held.
-async fn alone(mirror: &Path) -> io::Result<File> {
+pub(super) async fn alone(mirror: &Path) -> io::Result<File> {
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -165,7 +175,7 @@ async fn alone(mirror: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-fn broken(source: io::Error) -> GitError {
+pub(super) fn broken(source: io::Error) -> GitError {
     GitError::Broken {
         what: "fetch".to_owned(),
         source,

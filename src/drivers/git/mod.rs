@@ -13,6 +13,7 @@ mod mirrors;
 mod open;
 mod pack;
 mod refs;
+mod remote;
 #[cfg(test)]
 pub(crate) mod sample;
 mod submodules;
@@ -34,6 +35,7 @@ pub use mirrors::{unused_mirrors, use_mirror};
 pub use open::{NotOpened, Opened};
 pub use pack::{BUNDLE_REF, Beside, prune_bundles};
 pub use refs::{Current, Head, Heads, LeftOut};
+pub use remote::Remote;
 pub use submodules::{Submodule, SubmoduleError};
 pub use tree::{Content, File, Link, Tree};
 

@@ -5,6 +5,8 @@ use nestling_world::github::{
     Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
 };
 
+use crate::drivers::git::{Git, Remote};
+
 use super::{
     Button, CheckRun, CheckState, DeploymentState, GitHub, GitHubError, Level, NotUsable, Outcome,
     Place, Stage,
@@ -504,4 +506,71 @@ async fn a_key_or_an_address_that_is_none_is_said_at_once() {
         odd.to_string(),
         "\"not an address\" is no address of GitHub's API: give one like https://api.github.com"
     );
+}
+
+#[tokio::test]
+async fn a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_narrowed_token() {
+    let world = World::start();
+    let (number, fork_head) = world.github.act(|state| {
+        state.fork(SHOP, "eve").unwrap();
+        let change = [Change::file("evil.js", "1")];
+        let head = state.push("eve/shop", "evil", "eve", &change).unwrap();
+        let opening = Opening::of("evil", "eve").from("eve/shop");
+        (state.open_pull_request(SHOP, opening).unwrap(), head)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let git = Git::new(folder.path()).unwrap();
+    let mirror = folder.path().join("1.git");
+    let url = format!("{}/{SHOP}.git", world.github.base());
+    let token = world
+        .client
+        .source_token(world.shop.installation, world.repository);
+    let token = token.await.unwrap();
+    let remote = Remote {
+        url: &url,
+        token: token.expose(),
+    };
+    git.fetch_ref(remote, "refs/heads/feat/basket", &mirror)
+        .await
+        .unwrap();
+    assert!(git.has_commit(&mirror, &world.head()).await.unwrap());
+    git.fetch_ref(remote, &format!("refs/pull/{number}/head"), &mirror)
+        .await
+        .unwrap();
+    let fork_head = Commit::parse(&fork_head).unwrap();
+    assert!(git.has_commit(&mirror, &fork_head).await.unwrap());
+
+    let absent = git
+        .fetch_ref(remote, "refs/heads/none", &mirror)
+        .await
+        .unwrap_err();
+    assert!(
+        absent.to_string().contains("couldn't find remote ref"),
+        "{absent}"
+    );
+    let wrong = Remote {
+        url: &url,
+        token: "ghs_wrong",
+    };
+    let refused = git
+        .fetch_ref(wrong, "refs/heads/main", &mirror)
+        .await
+        .unwrap_err();
+    let told = refused.to_string();
+    assert!(
+        told.contains("fatal") && !told.contains("ghs_wrong"),
+        "{told}"
+    );
+    let letters = token.expose().as_bytes();
+    let kept = |path: &std::path::Path| {
+        let content = std::fs::read(path).unwrap_or_default();
+        content.windows(letters.len()).any(|part| part == letters)
+    };
+    for file in [
+        mirror.join("config"),
+        mirror.join("HEAD"),
+        folder.path().join("git/config"),
+    ] {
+        assert!(!kept(&file), "{}", file.display());
+    }
 }
