@@ -35,9 +35,7 @@ fn a_branch_that_comes_back_when_all_places_are_taken_waits_and_is_started_by_a_
     let page = |path: &str| server.answer("GET", path, "").unwrap().1;
     let running = |server: &Server| {
         let all = server.environments();
-        all.iter()
-            .filter(|one| one["status"] == "running")
-            .count()
+        all.iter().filter(|one| one["status"] == "running").count()
     };
     let all_run = |server: &Server| running(server) == OPEN + 1;
     server.until("production and ten previews run", SOON, all_run);

@@ -1,5 +1,6 @@
 //! Setup: dependencies installed, the app built.
 
+mod again;
 mod install;
 mod manager;
 mod node;
@@ -64,10 +65,17 @@ async fn run_script(
     script: &str,
     deadline: Instant,
 ) -> Result<(), Failure> {
+    let place = package.folder.strip_prefix(machine.checkout());
+    let of = match place {
+        _ if package.folder == machine.app() => String::new(),
+        Ok(place) if place.as_os_str().is_empty() => " of the root".to_owned(),
+        place => format!(" of {}", place.unwrap_or(&package.folder).display()),
+    };
     machine
         .deployment
-        .say(format!("running script {name}: {script}"));
+        .say(format!("running script {name}{of}: {script}"));
     let mut step = machine.app_step(Run::in_shell(script).argv);
+    step.folder.clone_from(&package.folder);
     step.environment.extend(package.script_environment(
         name,
         &step.environment,

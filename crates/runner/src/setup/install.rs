@@ -3,6 +3,7 @@
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::Instant;
 
+use super::again::{self, Again};
 use super::manager::{Manager, Tool};
 use super::packages::{Package, install_roots};
 use super::{finish, node, reuse};
@@ -42,12 +43,30 @@ async fn one(
         shown
     };
     manager.make_ready(machine, deadline).await?;
-    let key = reuse::key(package, &manager, node, &machine.checkout());
-    if reuse::take(machine, package, &key, deadline).await {
-        machine
-            .deployment
-            .say(format!("dependencies of {place} are unchanged: reused"));
-        return Ok(true);
+    let own = reuse::own(package, &machine.checkout());
+    let reusable = again::needed(&own, &manager).and_then(|again| {
+        let key = reuse::key(machine, package, &own, &manager, node)?;
+        Ok((key, again))
+    });
+    if let Ok((key, again)) = &reusable
+        && reuse::take(machine, package, key, deadline).await
+    {
+        let said = format!("dependencies of {place} are unchanged: reused");
+        match reused(machine, (package, &own), &manager, (again, said), deadline).await {
+            // It may be a script that is good for one run only, which a fresh install tells.
+            Err(failure) if matches!(failure.exit, Some(Exit::Code(_))) => {
+                machine.deployment.say(format!(
+                    "that failed over reused dependencies of {place}, so they are installed anew"
+                ));
+                reuse::clear(machine, &own, deadline).await;
+            }
+            done => return done.map(|()| true),
+        }
+    }
+    if let Err(why) = &reusable {
+        machine.deployment.say(format!(
+            "dependencies of {place} are installed anew in each deployment, because {why}"
+        ));
     }
     if manager.lockfile.is_none() {
         machine.deployment.say(format!("no lockfile in {place}: npm install picks the versions of today; commit package-lock.json to fix them"));
@@ -58,8 +77,36 @@ async fn one(
         ));
     }
     install(machine, package, &manager, deadline).await?;
-    reuse::keep(machine, package, &key, deadline).await;
+    if let Ok((key, _)) = reusable {
+        reuse::keep(machine, (package, &own), &key, deadline).await;
+    }
     Ok(false)
+}
+
+/// Does over reused dependencies what an install would do beside putting them in place.
+async fn reused(
+    machine: &Machine,
+    (package, own): (&Package, &[Package]),
+    manager: &Manager,
+    (again, said): (&Again, String),
+    deadline: Instant,
+) -> Result<(), Failure> {
+    match again {
+        Again::Nothing => machine.deployment.say(said),
+        Again::Scripts(scripts) => {
+            let why = "; the install scripts of the app's own packages run again";
+            machine.deployment.say(said + why);
+            again::scripts(machine, own, scripts, deadline).await?;
+        }
+        Again::Install => {
+            let install = manager.install().join(" ");
+            machine.deployment.say(format!(
+                "{said}; {install} runs the install scripts of the app's own packages again"
+            ));
+            self::install(machine, package, manager, deadline).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn install(

@@ -67,6 +67,9 @@ const PNPM: Tool = Tool {
         ("npm_config_manage_package_manager_versions", "false"),
         // Copies, never hard links: what one deployment writes must not reach another.
         ("npm_config_package_import_method", "copy"),
+        // Over reused packages an install is there for the app's own scripts: it must not end before them, nor ask.
+        ("npm_config_optimistic_repeat_install", "false"),
+        ("npm_config_confirm_modules_purge", "false"),
     ],
     store: Some(("npm_config_store_dir", "pnpm")),
 };
@@ -143,6 +146,11 @@ impl Manager {
         } else {
             &["npm", "install"]
         }
+    }
+
+    /// Whether this is yarn 1.
+    pub(super) fn is_classic_yarn(&self) -> bool {
+        *self.tool == CLASSIC_YARN
     }
 
     /// Sees to it that the tool can be run by its name, in the install and in scripts.

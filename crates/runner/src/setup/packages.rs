@@ -11,13 +11,19 @@ use crate::machine::Machine;
 use crate::read;
 
 /// Folders with a package below the app's that are looked at; more is not an app but a collection.
-const PACKAGES: usize = 50;
+pub(super) const PACKAGES: usize = 50;
 /// How deep below the app's folder a package may lie.
 const DEPTH: usize = 5;
 /// A larger `package.json` is not read.
 const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
+/// Programs of one package that are looked at: those who offer more are no part of an app.
+const PROGRAMS: usize = 100;
 /// The fields of a `package.json` that decide what an install puts in place.
-const INSTALL_FIELDS: [&str; 13] = [
+const INSTALL_FIELDS: [&str; 21] = [
+    "name",
+    "version",
+    "bin",
+    "directories",
     "dependencies",
     "devDependencies",
     "optionalDependencies",
@@ -31,16 +37,24 @@ const INSTALL_FIELDS: [&str; 13] = [
     "packageManager",
     "os",
     "cpu",
+    "allowScripts",
+    "dependenciesMeta",
+    "installConfig",
+    // What generators of dependencies are told.
+    "prisma",
 ];
 /// The fields of a `package.json` that name packages to put in place.
-const DEPENDENCIES: [&str; 3] = ["dependencies", "devDependencies", "optionalDependencies"];
-/// Scripts that run while a package is installed.
-const INSTALL_SCRIPTS: [&str; 5] = [
+pub(super) const DEPENDENCIES: [&str; 3] =
+    ["dependencies", "devDependencies", "optionalDependencies"];
+/// Scripts that run while a package is installed, in the order in which npm runs those of a root.
+pub(super) const INSTALL_SCRIPTS: [&str; 7] = [
     "preinstall",
     "install",
     "postinstall",
-    "prepare",
     "prepublish",
+    "preprepare",
+    "prepare",
+    "postprepare",
 ];
 
 /// A folder with a `package.json`.
@@ -108,9 +122,7 @@ impl Package {
     pub(super) fn needs_install(&self) -> bool {
         self.has_dependencies()
             || self.json.get("workspaces").is_some()
-            || INSTALL_SCRIPTS
-                .iter()
-                .any(|name| self.script(name).is_some())
+            || self.has_install_scripts()
     }
 
     /// Whether this package names workspaces, and so is installed for all of them at once.
@@ -135,6 +147,38 @@ impl Package {
     /// The scripts that run during an install.
     pub(super) fn install_scripts(&self) -> impl Iterator<Item = &str> {
         INSTALL_SCRIPTS.iter().filter_map(|name| self.script(name))
+    }
+
+    /// The files that it offers as programs, where they are in the checkout.
+    pub(super) fn programs(&self, checkout: &Path) -> Vec<PathBuf> {
+        let one = self.text(&["bin"]).map(str::to_owned);
+        let named = self.value(&["bin"]).and_then(Value::as_object);
+        let named = named.into_iter().flat_map(|all| all.values());
+        let all = one
+            .into_iter()
+            .chain(named.filter_map(Value::as_str).map(str::to_owned));
+        let mut files: Vec<PathBuf> = all.map(|file| self.folder.join(file)).collect();
+        let folder = self.text(&["directories", "bin"]);
+        let folder = folder.and_then(|folder| fs::read_dir(self.folder.join(folder)).ok());
+        files.extend(
+            folder
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path()),
+        );
+        let checkout = checkout.canonicalize().unwrap_or_default();
+        files
+            .iter()
+            .filter_map(|file| file.canonicalize().ok())
+            .filter(|file| file.starts_with(&checkout) && file.is_file())
+            .take(PROGRAMS)
+            .collect()
+    }
+
+    /// Whether it has a script that an install runs.
+    pub(super) fn has_install_scripts(&self) -> bool {
+        self.install_scripts().next().is_some()
     }
 
     /// The environment in which npm would run a script: the packages' programs first in the path.

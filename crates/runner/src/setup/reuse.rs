@@ -2,6 +2,11 @@
 //!
 //! All copying and removing is done by commands inside a sandbox: the cache is writable for the app's own
 //! code, which may have left links there that lead elsewhere.
+//!
+//! Never may code of an older commit come alive under the name of a newer one. What of an install comes from the commit
+//! is told in [`tree`]; what scripts of the app's own packages make is made again ([`super::again`]). ADR 18 says more.
+
+mod tree;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,9 +19,11 @@ use tokio::time::Instant;
 
 use super::manager::Manager;
 use super::packages::{Package, below};
+use super::workspaces::is_member;
 use crate::clock::now_millis;
 use crate::machine::Machine;
 use crate::read;
+use tree::Doubt;
 
 /// How many installs are kept: two branches, what they were before, and one to spare.
 const KEPT: usize = 5;
@@ -28,6 +35,8 @@ const CONFIGURATIONS: [&str; 5] = [
     "pnpm-workspace.yaml",
     ".pnpmfile.cjs",
 ];
+/// How variables begin that managers listen to, in lower case.
+const MANAGERS: [&str; 3] = ["npm_config_", "yarn_", "pnpm_config_"];
 /// More of a file is not read to see whether it changed, in bytes: the longest lockfiles have a tenth of that.
 const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 /// The folder of the kept installs in the cache.
@@ -39,9 +48,33 @@ const CUT_SHORT: Duration = Duration::from_hours(2);
 /// Says that a copy is whole.
 const MARK: &str = "complete";
 
-/// A name for an install that changes whenever its result might.
-pub(super) fn key(package: &Package, manager: &Manager, node: &str, checkout: &Path) -> String {
-    let content = |file: &Path| read::bytes_within(file, checkout, FILE_LIMIT).unwrap_or_default();
+/// What an install is known by.
+pub(super) struct Key {
+    name: String,
+    /// Files of the tree that managers let programs be.
+    programs: Vec<PathBuf>,
+}
+
+/// The packages that one install is for: the package, or a workspace's root and its members.
+pub(super) fn own(package: &Package, checkout: &Path) -> Vec<Package> {
+    if !package.is_workspace_root() {
+        return vec![package.clone()];
+    }
+    let all = below(&package.folder, checkout).into_iter();
+    let is_own = |one: &Package| one.folder == package.folder || is_member(package, &one.folder);
+    all.filter(is_own).collect()
+}
+
+/// A name for an install that changes whenever its result might; or why nothing can be such a name.
+pub(super) fn key(
+    machine: &Machine,
+    package: &Package,
+    own: &[Package],
+    manager: &Manager,
+    node: &str,
+) -> Result<Key, Doubt> {
+    let checkout = machine.checkout();
+    let inputs = tree::inputs(package, own, manager.lockfile, &checkout)?;
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());
@@ -51,37 +84,56 @@ pub(super) fn key(package: &Package, manager: &Manager, node: &str, checkout: &P
     add(manager.version.as_bytes());
     add(manager.install().join(" ").as_bytes());
     add(node.as_bytes());
+    for (name, value) in telling(machine) {
+        add(name.as_bytes());
+        add(value.as_bytes());
+    }
+    let content = |file: &Path| read::bytes_within(file, &checkout, FILE_LIMIT).unwrap_or_default();
     for file in manager.lockfile.into_iter().chain(CONFIGURATIONS) {
         add(&content(&package.folder.join(file)));
     }
-    let members = if package.is_workspace_root() {
-        below(&package.folder, checkout)
-    } else {
-        vec![package.clone()]
-    };
-    for member in &members {
+    let folders = inputs.folders.iter();
+    let folders = folders.filter_map(|folder| Package::read(folder, &checkout));
+    let mut programs = Vec::new();
+    for member in own.iter().cloned().chain(folders) {
+        programs.extend(member.programs(&checkout));
         add(relative(&member.folder, &package.folder).as_bytes());
         add(member.install_relevant().as_bytes());
-        for file in script_files(member) {
+        for file in script_files(&member) {
             add(&content(&file));
         }
     }
-    let digest = hash.finalize();
-    let mut key = String::new();
-    for byte in digest.iter().take(KEY_BYTES) {
-        let _ = write!(key, "{byte:02x}");
+    for file in &inputs.files {
+        add(relative(file, &checkout).as_bytes());
+        add(&tree::contents(file, &checkout)?);
     }
-    key
+    let digest = hash.finalize();
+    let mut name = String::new();
+    for byte in digest.iter().take(KEY_BYTES) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    Ok(Key { name, programs })
+}
+
+/// The app's variables that managers listen to.
+fn telling(machine: &Machine) -> impl Iterator<Item = (&String, &String)> {
+    let listened = |name: &str| {
+        let name = name.to_lowercase();
+        name == "node_env" || MANAGERS.iter().any(|manager| name.starts_with(manager))
+    };
+    let all = machine.bundle.variables.iter();
+    let all = all.chain(&machine.bundle.secrets);
+    all.filter(move |(name, _)| listened(name))
 }
 
 /// Puts a kept install in place; whether there was one.
 pub(super) async fn take(
     machine: &Machine,
     package: &Package,
-    key: &str,
+    key: &Key,
     deadline: Instant,
 ) -> bool {
-    let kept = folder(machine).join(key);
+    let kept = folder(machine).join(&key.name);
     if !kept.join(MARK).is_file() {
         return false;
     }
@@ -99,17 +151,42 @@ pub(super) async fn take(
         deadline,
     )
     .await;
+    // Each manager sees to it that the programs of linked packages can be run, however they were committed.
+    if copied && !key.programs.is_empty() {
+        let programs = key.programs.iter().map(|file| file.display().to_string());
+        let programs: Vec<String> = programs.collect();
+        let mut chmod = vec!["chmod", "a+x"];
+        chmod.extend(programs.iter().map(String::as_str));
+        run(machine, &chmod, deadline).await;
+    }
     copied
 }
 
+/// Takes away what was put in place.
+pub(super) async fn clear(machine: &Machine, own: &[Package], deadline: Instant) {
+    for package in own {
+        let modules = package.folder.join("node_modules").display().to_string();
+        run(machine, &["rm", "-rf", &modules], deadline).await;
+    }
+}
+
 /// Keeps an install for later. That it cannot be kept is no failure: the next one installs again.
-pub(super) async fn keep(machine: &Machine, package: &Package, key: &str, deadline: Instant) {
-    let members = if package.is_workspace_root() {
-        below(&package.folder, &machine.checkout())
-    } else {
-        vec![package.clone()]
-    };
-    let installed: Vec<PathBuf> = members
+///
+/// One that holds a copy of a folder of the tree is not: the copy would stay when the folder changes.
+pub(super) async fn keep(
+    machine: &Machine,
+    (package, own): (&Package, &[Package]),
+    key: &Key,
+    deadline: Instant,
+) {
+    let key = &key.name;
+    if let Some(name) = tree::copy(own, &machine.checkout()) {
+        machine.deployment.say(format!(
+            "the installed dependencies are not kept for the next deployment, because {name} among them is a copy of a folder of this commit"
+        ));
+        return;
+    }
+    let installed: Vec<PathBuf> = own
         .iter()
         .map(|member| member.folder.join("node_modules"))
         .filter(|path| path.is_dir())

@@ -14,6 +14,7 @@
     reason = "tests fail by panicking"
 )]
 
+pub mod lockfiles;
 pub mod model;
 mod process;
 mod repository;
