@@ -212,9 +212,9 @@ impl Launch {
             .start(&step, &machine.runtime, None)
             .map_err(refused)?;
         let mut readiness = Readiness::new(port, self.config.endpoints.clone());
-        let look = async |running: &mut Running| {
+        let look = async |running: &mut Running, last: bool| {
             let listeners = ports::listeners(&running.processes());
-            readiness.look(&listeners, Instant::now())
+            readiness.look(&listeners, Instant::now(), last)
         };
         let ready = wait(machine, &mut running, shown, look).await?;
         if let Some(notice) = &ready.notice {
@@ -233,7 +233,7 @@ impl Launch {
         let started = machine.start(&wing.serve(machine), &machine.runtime, None);
         let mut running =
             started.map_err(|error| failure(machine, StepName::Start, error.to_string(), None))?;
-        let look = async |_: &mut Running| Ok(wing::served(machine));
+        let look = async |_: &mut Running, _: bool| Ok(wing::served(machine));
         let served = wait(machine, &mut running, "main.w", look).await?;
         let listening = wing::endpoints(&served)
             .into_iter()
@@ -256,7 +256,7 @@ async fn wait<T>(
     machine: &Machine,
     running: &mut Running,
     shown: &str,
-    mut look: impl AsyncFnMut(&mut Running) -> Result<Option<T>, String>,
+    mut look: impl AsyncFnMut(&mut Running, bool) -> Result<Option<T>, String>,
 ) -> Result<T, Failure> {
     let app = &machine.bundle.app.name;
     let limit = machine.bundle.limits.start;
@@ -269,9 +269,10 @@ async fn wait<T>(
             );
             return Err(failure(machine, StepName::Start, reason, Some(exit)));
         }
-        match look(running).await {
+        let last = Instant::now() >= deadline;
+        match look(running, last).await {
             Ok(Some(ready)) => return Ok(ready),
-            Ok(None) if Instant::now() < deadline => {}
+            Ok(None) if !last => {}
             Ok(None) => {
                 running.kill().await;
                 let reason = format!(

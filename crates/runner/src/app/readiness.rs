@@ -41,11 +41,13 @@ impl Readiness {
         }
     }
 
-    /// Whether the app is ready now; an error when it never will be.
+    /// Whether the app is ready now; an error when it never will be. The `last` look is at the end of the app's time,
+    /// when no listener need wait for another any more.
     pub(super) fn look(
         &mut self,
         listeners: &BTreeSet<Listener>,
         now: Instant,
+        last: bool,
     ) -> Result<Option<Ready>, String> {
         let at = |port: u16| {
             listeners
@@ -77,7 +79,7 @@ impl Readiness {
         }
         let waited = now.duration_since(*self.others_since.get_or_insert(now));
         if !self.declared.is_empty() {
-            return Ok((all_declared && waited >= LONE).then_some(Ready {
+            return Ok((all_declared && (last || waited >= LONE)).then_some(Ready {
                 app: None,
                 declared,
                 notice: None,
@@ -85,7 +87,7 @@ impl Readiness {
         }
         let ports: Vec<String> = others.iter().map(u16::to_string).collect();
         match others.first() {
-            Some(only) if others.len() == 1 && waited >= LONE => {
+            Some(only) if others.len() == 1 && (last || waited >= LONE) => {
                 let notice = format!(
                     "the app listens on port {only} instead of the one in PORT ({}): {only} is used, after a wait of {} s; let the app listen on PORT, and it starts at once",
                     self.port,
@@ -97,7 +99,7 @@ impl Readiness {
                     notice: Some(notice),
                 }))
             }
-            Some(_) if others.len() > 1 && waited >= SEVERAL => Err(format!(
+            Some(_) if others.len() > 1 && (last || waited >= SEVERAL) => Err(format!(
                 "it listens on several ports ({}) but not on PORT ({}): let it listen there, or name its ports with [[endpoint]] in nestling.toml",
                 ports.join(", "),
                 self.port
@@ -152,11 +154,11 @@ mod tests {
     fn port_wins_over_everything_else() {
         let now = Instant::now();
         let mut readiness = Readiness::new(3000, vec![]);
-        assert_eq!(readiness.look(&on(&[9229, 9230]), now), Ok(None));
+        assert_eq!(readiness.look(&on(&[9229, 9230]), now, false), Ok(None));
         assert_eq!(
             names(
                 &readiness
-                    .look(&on(&[3000, 9229, 9230]), now)
+                    .look(&on(&[3000, 9229, 9230]), now, false)
                     .unwrap()
                     .unwrap()
             ),
@@ -168,8 +170,11 @@ mod tests {
     fn a_lone_listener_elsewhere_is_taken_after_a_while_and_said() {
         let now = Instant::now();
         let mut readiness = Readiness::new(3000, vec![]);
-        assert_eq!(readiness.look(&on(&[8080]), now), Ok(None));
-        let ready = readiness.look(&on(&[8080]), now + LONE).unwrap().unwrap();
+        assert_eq!(readiness.look(&on(&[8080]), now, false), Ok(None));
+        let ready = readiness
+            .look(&on(&[8080]), now + LONE, false)
+            .unwrap()
+            .unwrap();
         assert_eq!(names(&ready), ["app 8080 true"]);
         assert!(
             ready
@@ -183,14 +188,25 @@ mod tests {
     fn several_listeners_elsewhere_are_an_error_that_names_them() {
         let now = Instant::now();
         let mut readiness = Readiness::new(3000, vec![]);
-        assert_eq!(readiness.look(&on(&[8080, 8081]), now), Ok(None));
+        assert_eq!(readiness.look(&on(&[8080, 8081]), now, false), Ok(None));
         let error = readiness
-            .look(&on(&[8080, 8081]), now + SEVERAL)
+            .look(&on(&[8080, 8081]), now + SEVERAL, false)
             .unwrap_err();
         assert!(
             error.contains("8080, 8081") && error.contains("[[endpoint]]"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_short_time_ends_with_the_same_words() {
+        let now = Instant::now();
+        let mut readiness = Readiness::new(3000, vec![]);
+        let error = readiness.look(&on(&[8080, 8081]), now, true).unwrap_err();
+        assert!(error.contains("8080, 8081"), "{error}");
+        let ready = readiness.look(&on(&[8080]), now, true).unwrap().unwrap();
+        assert_eq!(names(&ready), ["app 8080 true"]);
+        assert_eq!(readiness.look(&on(&[]), now, true), Ok(None));
     }
 
     #[test]
@@ -207,21 +223,21 @@ mod tests {
             },
         ];
         let mut readiness = Readiness::new(3000, declared);
-        assert_eq!(readiness.look(&on(&[3000, 9000]), now), Ok(None));
+        assert_eq!(readiness.look(&on(&[3000, 9000]), now, false), Ok(None));
         assert_eq!(
             names(
                 &readiness
-                    .look(&on(&[3000, 9000, 9001]), now)
+                    .look(&on(&[3000, 9000, 9001]), now, false)
                     .unwrap()
                     .unwrap()
             ),
             ["app 3000 true", "admin 9000 false", "docs 9001 false"]
         );
-        assert_eq!(readiness.look(&on(&[9000, 9001]), now), Ok(None));
+        assert_eq!(readiness.look(&on(&[9000, 9001]), now, false), Ok(None));
         assert_eq!(
             names(
                 &readiness
-                    .look(&on(&[9000, 9001]), now + LONE)
+                    .look(&on(&[9000, 9001]), now + LONE, false)
                     .unwrap()
                     .unwrap()
             ),
