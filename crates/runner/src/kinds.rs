@@ -93,7 +93,9 @@ pub(crate) async fn plan(
             shown: run.shown.clone(),
         },
         (None, Some(wing)) => Start::Wing(wing),
-        (None, None) if kind == Kind::Static => Start::Files(files::folder(machine)?),
+        (None, None) if kind == Kind::Static => {
+            Start::Files(files::folder(machine, deadline).await?)
+        }
         (None, None) => node::start(machine)?,
     };
     Ok(Plan {
