@@ -95,6 +95,8 @@ pub(crate) fn read(folder: &Path) -> Result<Config, Wrong> {
 }
 
 fn parse(text: &str) -> Result<Config, Wrong> {
+    // Some editors begin a text with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let table = DeTable::parse(text)
         .map_err(|error| Wrong::Unreadable(error.to_string().trim().to_owned()))?;
     let mut reader = Reader {
@@ -372,6 +374,14 @@ mod tests {
                 .at(FILE)
                 .starts_with("nestling.toml: ")
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_mistake() {
+        let text = "\u{feff}[setup]\nrunn = 1";
+        let wrong = "nestling.toml line 2: unknown key `setup.runn`, did you mean `setup.run`?";
+        assert_eq!(parse(text).unwrap_err().at(FILE), wrong);
+        assert!(parse("\u{feff}[setup]\nrun = 'x'").is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nestling_protocol::bundle::Bundle;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
@@ -31,6 +31,8 @@ pub(crate) struct Machine {
     pub(crate) deployment: Logger,
     /// The log of the running app.
     pub(crate) runtime: Logger,
+    /// The Node that the app gets, as it says its version, once it was chosen.
+    pub(crate) node: OnceLock<String>,
     sandbox: Sandbox,
     base: BTreeMap<String, String>,
     /// Folders of programs that the app needs beside those of this computer, and what they are told.
@@ -88,6 +90,7 @@ impl Machine {
             server,
             deployment,
             runtime,
+            node: OnceLock::new(),
             sandbox,
             base,
             tools: Mutex::default(),

@@ -5,6 +5,9 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The text of a file that the app's code may have put there: not through a link, and none of more than `limit` bytes.
 pub(crate) fn plain(path: &Path, limit: u64) -> Option<String> {
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
@@ -41,5 +44,7 @@ fn beginning(file: File, limit: u64) -> Option<Vec<u8>> {
 }
 
 fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+    // Some editors begin a text with a byte order mark, which no reader of ours knows.
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    String::from_utf8_lossy(bytes).into_owned()
 }

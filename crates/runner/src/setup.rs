@@ -7,64 +7,84 @@ mod node;
 mod node_version;
 mod packages;
 mod reuse;
+mod script_environment;
 pub(crate) mod tool;
 mod workspaces;
+
+use std::path::Path;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::Instant;
 
-use crate::config::{Config, Run};
+use crate::config::{Config, FILE, Run};
 use crate::machine::Machine;
 pub(crate) use packages::Package;
+pub(crate) use script_environment::script_environment;
 
-/// The script with which a Wing app prepares itself.
-const WING_SCRIPT: &str = "wing.sh";
+/// The script with which an app prepares itself.
+const OWN_SCRIPT: &str = "wing.sh";
 
 /// Sets the app up; whether installed dependencies of an earlier deployment were reused.
 ///
-/// An app of its own kind (`any`) that says `[setup] run` is set up by that alone. Otherwise dependencies
-/// are installed first, and `[setup] run` stands in the place of the build.
+/// Dependencies are installed, the `build` script runs if there is one, then what the app says itself: `[setup] run`,
+/// else its `wing.sh`. An app of its own kind (`any`) that says `[setup] run` is set up by that alone.
 pub(crate) async fn set_up(
     machine: &Machine,
     config: &Config,
     deadline: Instant,
 ) -> Result<bool, Failure> {
-    let kind = machine.bundle.app.kind;
-    let alone = kind == Kind::Any && config.setup.is_some();
-    let reused = if alone {
-        false
-    } else {
-        install::all(machine, deadline).await?
-    };
-    if let Some(run) = &config.setup {
-        own_command(machine, run, deadline).await?;
-        return Ok(reused);
-    }
-    if kind == Kind::Wing && machine.app().join(WING_SCRIPT).is_file() {
-        own_command(
-            machine,
-            &Run::in_shell(&format!("sh ./{WING_SCRIPT}")),
-            deadline,
-        )
-        .await?;
-    }
-    let package = Package::of(machine);
-    if let Some(package) = package.filter(|package| package.script("build").is_some()) {
-        for run in package.lifecycle("build") {
-            run_script(machine, &package, "build", &run, deadline).await?;
+    if let (Kind::Any, Some(run)) = (machine.bundle.app.kind, &config.setup) {
+        if node::is_wished(machine) {
+            node::choose(machine).await?;
         }
+        if Package::of(machine).is_some() {
+            machine.deployment.say(format!(
+                "[setup] run in {} is the whole setup: nothing is installed or built beside it",
+                machine.place(FILE)
+            ));
+        }
+        own_command(machine, run, deadline).await?;
+        return Ok(false);
+    }
+    let reused = install::all(machine, deadline).await?;
+    if let Some(package) = Package::of(machine)
+        && package.script("build").is_some()
+    {
+        for name in ["prebuild", "build", "postbuild"] {
+            if package.script(name).is_some() {
+                run_script(machine, &package, name, &package.folder, deadline).await?;
+            }
+        }
+    }
+    let script = machine.app().join(OWN_SCRIPT).is_file();
+    match &config.setup {
+        Some(run) => {
+            if script {
+                let file = machine.place(FILE);
+                let why = format!("{OWN_SCRIPT} does not run: [setup] run in {file} stands for it");
+                machine.deployment.say(why);
+            }
+            own_command(machine, run, deadline).await?;
+        }
+        None if script => {
+            let run = Run::in_shell(&format!("sh ./{OWN_SCRIPT}"));
+            own_command(machine, &run, deadline).await?;
+        }
+        None => {}
     }
     Ok(reused)
 }
 
+/// Runs a script of a package as its manager would, called in the folder `begun_in`.
 async fn run_script(
     machine: &Machine,
     package: &Package,
     name: &str,
-    script: &str,
+    begun_in: &Path,
     deadline: Instant,
 ) -> Result<(), Failure> {
+    let script = package.script(name).unwrap_or_default();
     let place = package.folder.strip_prefix(machine.checkout());
     let of = match place {
         _ if package.folder == machine.app() => String::new(),
@@ -76,11 +96,8 @@ async fn run_script(
         .say(format!("running script {name}{of}: {script}"));
     let mut step = machine.app_step(Run::in_shell(script).argv);
     step.folder.clone_from(&package.folder);
-    step.environment.extend(package.script_environment(
-        name,
-        &step.environment,
-        &machine.checkout(),
-    ));
+    let told = script_environment(machine, package, name, &step.environment, begun_in);
+    step.environment.extend(told);
     finish(machine, &step, script, deadline).await
 }
 

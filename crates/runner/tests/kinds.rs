@@ -11,7 +11,7 @@ mod support;
 
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::log::Log;
-use nestling_protocol::report::Step;
+use nestling_protocol::report::{Phase, Step};
 use nestling_protocol::test::Counts;
 use support::World;
 
@@ -138,4 +138,135 @@ async fn a_missing_entrypoint_is_said_before_anything_is_installed() {
             (Step::Setup, reason)
         );
     }
+}
+
+fn notes(world: &World) -> Vec<String> {
+    let mut notes = Vec::new();
+    world.model.state(|state| {
+        for report in &state.reports {
+            if let Phase::Noted { text } = &report.phase {
+                notes.push(text.clone());
+            }
+        }
+    });
+    notes
+}
+
+#[tokio::test]
+async fn the_output_of_a_build_is_found_wherever_it_is_and_never_taken_for_its_source() {
+    let build = |script: &str| serde_json::json!({"scripts": {"build": script}}).to_string();
+    let made = build("mkdir -p www && echo built > www/index.html");
+    let files = [
+        ("package.json", &*made),
+        ("index.html", "source"),
+        ("docs/index.html", "committed"),
+    ];
+    let mut world = World::new(Kind::Static, &files).await;
+    world.run().until_running().await;
+    assert_eq!(world.get("app", "/").await, (200, "built\n".into()));
+    world.stop().await;
+    assert_eq!(notes(&world), Vec::<String>::new());
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    let said = "serving www, which the build made and which has an index.html".to_owned();
+    assert!(log.contains(&said), "{log:?}");
+
+    world.next_machine();
+    world.commit(&[("package.json", &build("echo nothing > made.txt"))]);
+    world.run().until_running().await;
+    assert_eq!(world.get("app", "/").await, (200, "source".into()));
+    world.stop().await;
+    assert_eq!(
+        notes(&world),
+        [
+            "the build of app shop left no index.html in dist, build, out, public, _site, nor in another folder of its own, so the app's own folder is served: let it write its output to one of them, or say with `[start] run` in nestling.toml how the app starts"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_build_script_runs_before_what_the_app_says_of_its_setup() {
+    let package = r#"{"scripts":{"build":"echo build >> steps.txt","start":"node server.js"}}"#;
+    let server = r#"require("node:http").createServer((_, r) => r.end(require("node:fs").readFileSync("steps.txt"))).listen(process.env.PORT);"#;
+    let files = [
+        ("package.json", package),
+        ("server.js", server),
+        ("wing.sh", "echo wing.sh >> steps.txt"),
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    assert_eq!(answer, (200, "build\nwing.sh\n".into()));
+    world.stop().await;
+
+    world.next_machine();
+    let config = "\u{feff}[setup]\nrun = \"echo own >> steps.txt\"\n";
+    world.commit(&[("nestling.toml", config)]);
+    world.run().until_running().await;
+    let answer = world.get("app", "/").await;
+    assert_eq!(answer, (200, "build\nown\n".into()));
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    let said = "wing.sh does not run: [setup] run in nestling.toml stands for it".to_owned();
+    assert!(log.contains(&said), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_script_finds_what_npm_tells_it() {
+    let package = "\u{feff}{\"name\":\"shop\",\"version\":\"1.2.3\",\"config\":{\"colour\":\"red\"},\"scripts\":{\"compile\":\"echo compiled > compiled.txt\",\"build\":\"$npm_execpath run compile\",\"prestart\":\"test $npm_lifecycle_event = prestart\",\"start\":\"node server.js\"}}";
+    let server = r#"
+require("node:fs").accessSync("compiled.txt");
+const told = Object.entries(process.env).filter(([name]) => /^(npm_|INIT_CWD|NODE$)/.test(name));
+require("node:http").createServer((_, response) => response.end(JSON.stringify(Object.fromEntries(told)))).listen(process.env.PORT);
+"#;
+    let files = [("package.json", package), ("server.js", server)];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    let (_, told) = world.get("app", "/").await;
+    world.stop().await;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    for (name, value) in [
+        ("npm_package_name", "shop"),
+        ("npm_package_version", "1.2.3"),
+        ("npm_package_config_colour", "red"),
+        ("npm_lifecycle_event", "start"),
+        ("npm_lifecycle_script", "node server.js"),
+        ("npm_command", "start"),
+    ] {
+        assert_eq!(told[name], value, "{name} of {told:#}");
+    }
+    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    assert!(
+        text("npm_config_user_agent").starts_with("npm/1"),
+        "{told:#}"
+    );
+    assert!(
+        text("npm_config_user_agent").contains(" node/v"),
+        "{told:#}"
+    );
+    assert!(text("npm_execpath").ends_with("npm-cli.js"), "{told:#}");
+    assert!(text("npm_node_execpath").ends_with("node"), "{told:#}");
+    assert!(
+        text("npm_package_json").ends_with("/package.json"),
+        "{told:#}"
+    );
+    assert!(text("INIT_CWD").ends_with("app"), "{told:#}");
+}
+
+#[tokio::test]
+async fn an_app_on_two_ports_that_are_not_its_own_has_both_named_within_any_limit() {
+    let server = "for (const port of [0, 0]) require('node:http').createServer(() => {}).listen(port, '127.0.0.1');";
+    let package = only_start("node server.js");
+    let files = [("package.json", &*package), ("server.js", server)];
+    let mut world = World::new(Kind::Node, &files)
+        .await
+        .with(|bundle| bundle.limits.start = 2);
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert!(
+        failure
+            .reason
+            .starts_with("app shop: it listens on several ports ("),
+        "{}",
+        failure.reason
+    );
 }

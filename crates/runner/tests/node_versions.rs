@@ -121,3 +121,47 @@ async fn of_several_nodes_the_first_is_taken_that_the_app_wishes() {
     let log = world.model.state(|state| state.log(Log::Deployment));
     assert!(log.contains(&said), "{log:?}");
 }
+
+#[tokio::test]
+async fn the_wish_of_a_workspace_counts_beside_that_of_its_package() {
+    let root = r#"{"private":true,"workspaces":["packages/*"],"engines":{"node":">=99"}}"#;
+    let files = [
+        ("package.json", root),
+        (
+            "packages/app/package.json",
+            r#"{"name":"shop","engines":{"node":">=16"},"scripts":{"start":"node server.js"}}"#,
+        ),
+    ];
+    let mut world = World::new(Kind::Node, &files)
+        .await
+        .with(|bundle| bundle.app.root = "packages/app".into());
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert_eq!(
+        failure.reason,
+        format!(
+            "app shop wishes Node >=16 (engines.node in packages/app/package.json) and >=99 (engines.node in package.json), but this machine has {}: widen the wish or install that Node on the machine",
+            node()
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_app_that_says_its_own_setup_has_its_wish_checked_too() {
+    let own = "[setup]\nrun = \"true\"\n[start]\nrun = \"node server.js\"\n";
+    let files = [
+        ("nestling.toml", own),
+        ("package.json", r#"{"engines":{"node":">=99"}}"#),
+        ("server.js", NODE_SERVER),
+    ];
+    let mut world = World::new(Kind::Any, &files).await;
+    let failure = world.run().until_failed().await;
+    world.end().await;
+    assert!(
+        failure
+            .reason
+            .starts_with("app shop wishes Node >=99 (engines.node in package.json), but"),
+        "{}",
+        failure.reason
+    );
+}

@@ -5,7 +5,7 @@ use nestling_protocol::report::{Failure, Step as StepName};
 use super::{Start, Test};
 use crate::config::{Config, Run};
 use crate::machine::Machine;
-use crate::setup::Package;
+use crate::setup::{Package, script_environment};
 use crate::tests::Report;
 
 /// The placeholder that `npm init` writes: not a test.
@@ -83,29 +83,26 @@ pub(crate) fn start(machine: &Machine) -> Result<Start, Failure> {
 
 /// A script as npm would run it, but without npm between it and its signals.
 fn script_step(machine: &Machine, package: &Package, name: &str) -> crate::sandbox::Step {
-    let before = package.script(&format!("pre{name}"));
-    let script = package.script(name).unwrap_or_default();
-    let after = package.script(&format!("post{name}"));
-    let line = match (before, after) {
-        (None, None) => script.to_owned(),
-        (before, after) => {
-            let parts: Vec<&str> = [before, Some(script), after]
-                .into_iter()
-                .flatten()
-                .collect();
-            parts
-                .iter()
-                .map(|part| format!("{{ {part}\n}}"))
-                .collect::<Vec<_>>()
-                .join(" && ")
+    let there = |name: &String| package.script(name).is_some();
+    let parts = [format!("pre{name}"), name.to_owned(), format!("post{name}")];
+    let parts: Vec<String> = parts.into_iter().filter(there).collect();
+    let script = |name: &str| package.script(name).unwrap_or_default();
+    let line = match parts.as_slice() {
+        [only] => script(only).to_owned(),
+        several => {
+            let part = |name: &String| {
+                // Each finds its own name where npm leaves it; no script has a zero byte, which alone cannot be quoted.
+                let told = shlex::try_quote(script(name)).unwrap_or_default();
+                let event =
+                    format!("export npm_lifecycle_event={name} npm_lifecycle_script={told}");
+                format!("{{ {event}\n{}\n}}", script(name))
+            };
+            several.iter().map(part).collect::<Vec<_>>().join(" && ")
         }
     };
     let mut step = machine.app_step(Run::in_shell(&line).argv);
-    step.environment.extend(package.script_environment(
-        name,
-        &step.environment,
-        &machine.checkout(),
-    ));
+    let told = script_environment(machine, package, name, &step.environment, &package.folder);
+    step.environment.extend(told);
     step
 }
 

@@ -67,10 +67,11 @@ pub(super) async fn scripts(
     scripts: &[(usize, &'static str)],
     deadline: Instant,
 ) -> Result<(), Failure> {
+    let Some(root) = own.first() else {
+        return Ok(());
+    };
     for &(number, name) in scripts {
-        let package = &own[number];
-        let script = package.script(name).unwrap_or_default();
-        run_script(machine, package, name, script, deadline).await?;
+        run_script(machine, &own[number], name, &root.folder, deadline).await?;
     }
     Ok(())
 }

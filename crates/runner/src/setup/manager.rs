@@ -139,6 +139,17 @@ impl Manager {
         }
     }
 
+    /// Who installs this package, or the workspace that it is in: the nearest folder with a lockfile says it.
+    pub(super) fn around(package: &Package, checkout: &Path) -> Self {
+        let folders = package.folder.ancestors();
+        let folders = folders.take_while(|folder| folder.starts_with(checkout));
+        let locked = |folder: &&Path| LOCKFILES.iter().any(|file| folder.join(file).is_file());
+        let nearest = folders
+            .filter(locked)
+            .find_map(|folder| Package::read(folder, checkout));
+        Manager::of(nearest.as_ref().unwrap_or(package))
+    }
+
     /// The command that installs.
     pub(super) fn install(&self) -> &'static [&'static str] {
         if self.lockfile.is_some() {

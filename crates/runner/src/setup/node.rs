@@ -1,13 +1,12 @@
-//! The Node that an app gets: the machine's first one, or the first of its others that is what the app wishes.
+//! The Node that an app gets: the machine's first one, or the first of its others that is all that the app wishes.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
-use semver::Version;
 use tokio::time::Instant;
 
-use super::node_version::wishes;
+use super::node_version::{Wish, Wishes, wishes};
 use crate::machine::Machine;
 
 /// Long enough for `node --version` on the busiest machine.
@@ -28,45 +27,79 @@ pub(super) async fn choose(machine: &Machine) -> Result<String, Failure> {
     for odd in &wishes.odd {
         machine.note(&machine.deployment, &format!("app {app}: {odd}"));
     }
-    let Some(wish) = wishes.decides else {
-        return Ok(first);
-    };
-    let fits = |found: &str| {
-        // One that does not say its version cannot be held against a wish.
-        Version::parse(found.trim_start_matches('v')).map_or(true, |found| wish.accepts(&found))
-    };
-    if fits(&first) {
-        return Ok(first);
-    }
-    let mut there = vec![first.clone()];
-    for program in others(machine) {
-        let Some(found) = ask(machine, &program.display().to_string()).await else {
-            continue;
-        };
-        if fits(&found) {
-            let said = format!(
-                "using Node {found}, as {} wishes ({})",
-                wish.place, wish.text
-            );
-            machine.deployment.say(said);
-            let folder = program.parent().unwrap_or(&program).to_owned();
-            machine.add_tools(folder, vec![]);
-            return Ok(found);
+    let (musts, all) = (by_must(&wishes.count), &wishes.count);
+    let mut there = vec![(first.clone(), None)];
+    if !fits(all, &first) {
+        for program in others(machine) {
+            if let Some(found) = ask(machine, &program.display().to_string()).await {
+                there.push((found, Some(program)));
+            }
         }
-        there.push(found);
     }
-    there.dedup();
-    let (wished, place, there) = (&wish.text, &wish.place, there.join(", "));
-    if wish.must {
+    // One that is all that is wished, else one that is all that must be.
+    let best = there.iter().find(|(found, _)| fits(all, found));
+    let best = best.or_else(|| there.iter().find(|(found, _)| fits(&musts, found)));
+    let mut versions: Vec<&str> = there.iter().map(|(found, _)| found.as_str()).collect();
+    versions.dedup();
+    let versions = versions.join(", ");
+    let Some((found, program)) = best else {
+        let wished = shown(&musts);
         return Err(refused(format!(
-            "app {app} wishes Node {wished} ({place}), but this machine has {there}: widen the wish or install that Node on the machine"
+            "app {app} wishes Node {wished}, but this machine has {versions}: widen the wish or install that Node on the machine"
         )));
+    };
+    let missed: Vec<Wish> = all
+        .iter()
+        .filter(|wish| !wish.fits(found))
+        .cloned()
+        .collect();
+    if !missed.is_empty() {
+        let why = format!(
+            "app {app} wishes Node {}, but this machine has {versions}, so it runs with {found}: widen the wish or install that Node on the machine",
+            shown(&missed)
+        );
+        machine.note(&machine.deployment, &why);
     }
-    let why = format!(
-        "app {app} wishes Node {wished} ({place}, with onFail `warn`), but this machine has {there}, so it runs with {first}: widen the wish or install that Node on the machine"
-    );
-    machine.note(&machine.deployment, &why);
-    Ok(first)
+    if let Some(program) = program {
+        let met: Vec<String> = all
+            .iter()
+            .filter(|wish| wish.fits(found))
+            .map(|wish| format!("{} wishes ({})", wish.place, wish.text))
+            .collect();
+        let said = format!("using Node {found}, as {}", met.join(" and "));
+        machine.deployment.say(said);
+        let folder = program.parent().unwrap_or(program).to_owned();
+        machine.add_tools(folder, vec![]);
+    }
+    let _ = machine.node.set(found.clone());
+    Ok(found.clone())
+}
+
+/// Whether the app says anything about its Node.
+pub(super) fn is_wished(machine: &Machine) -> bool {
+    wishes(&machine.app(), &machine.checkout()) != Wishes::default()
+}
+
+fn by_must(all: &[Wish]) -> Vec<Wish> {
+    all.iter().filter(|wish| wish.must).cloned().collect()
+}
+
+fn fits(wishes: &[Wish], found: &str) -> bool {
+    wishes.iter().all(|wish| wish.fits(found))
+}
+
+/// Wishes with their places, for people.
+fn shown(wishes: &[Wish]) -> String {
+    let one = |wish: &Wish| {
+        let at_best = if wish.must {
+            ""
+        } else {
+            ", with onFail `warn`"
+        };
+        format!("{} ({}{at_best})", wish.text, wish.place)
+    };
+    let all: Vec<String> = wishes.iter().map(one).collect();
+    all.join(" and ")
 }
 
 /// The version of a Node, if it can be run.

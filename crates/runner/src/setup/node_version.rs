@@ -1,8 +1,9 @@
 //! Which Node an app wishes, and whether one will do.
 //!
-//! Wishes are looked for in the app's folder, then in each folder above it up to the root of the repository. The first
-//! that can be understood decides, alone. In one folder they are asked in this order: the files that are there for
-//! nothing else, then what `package.json` says of those who work on the app, then what it says of those who use it.
+//! Wishes are looked for in the app's folder, then in each folder above it up to the root of the repository. Each of
+//! these folders may have one, and all of them count: a workspace's root does not wish in vain because a package in it
+//! has a wish, too. Of one folder the first that can be understood is taken, in this order: the files that are there
+//! for nothing else, then what `package.json` says of those who work on the app, then what it says of those who use it.
 //!
 //! 1. `.nvmrc`
 //! 2. `.node-version`
@@ -46,8 +47,8 @@ pub(super) struct Wish {
 /// What a repository says about its Node.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
-    /// What decides.
-    pub(super) decides: Option<Wish>,
+    /// What is to be fulfilled, of the nearest folder first.
+    pub(super) count: Vec<Wish>,
     /// What was asked before and could not be understood, for people: where, what, and what would be right.
     pub(super) odd: Vec<String>,
 }
@@ -61,9 +62,10 @@ struct Said {
 }
 
 impl Wish {
-    /// Whether this Node will do.
-    pub(super) fn accepts(&self, found: &Version) -> bool {
-        self.wanted.accepts(found)
+    /// Whether this Node, as it says its version, will do. One that says none cannot be held against a wish.
+    pub(super) fn fits(&self, found: &str) -> bool {
+        let found = Version::parse(found.trim_start_matches('v'));
+        found.map_or(true, |found| self.wanted.accepts(&found))
     }
 }
 
@@ -73,22 +75,24 @@ pub(super) fn wishes(app: &Path, checkout: &Path) -> Wishes {
     let folders = app
         .ancestors()
         .take_while(|folder| folder.starts_with(checkout));
-    for said in folders.flat_map(|folder| said_in(folder, checkout)) {
-        let text = shown(&said.text);
-        let Some(wanted) = said.wanted else {
-            wishes.odd.push(format!(
-                "{} says `{text}`, which names no version of Node, so it is passed over: write a version (22.11.0), a range (>=20 <23) or a long-term line (lts/jod)",
-                said.place
-            ));
-            continue;
-        };
-        wishes.decides = Some(Wish {
-            text,
-            place: said.place,
-            must: said.must,
-            wanted,
-        });
-        break;
+    for folder in folders {
+        for said in said_in(folder, checkout) {
+            let text = shown(&said.text);
+            let Some(wanted) = said.wanted else {
+                wishes.odd.push(format!(
+                    "{} says `{text}`, which names no version of Node, so it is passed over: write a version (22.11.0), a range (>=20 <23) or a long-term line (lts/jod)",
+                    said.place
+                ));
+                continue;
+            };
+            wishes.count.push(Wish {
+                text,
+                place: said.place,
+                must: said.must,
+                wanted,
+            });
+            break;
+        }
     }
     wishes
 }

@@ -1,6 +1,5 @@
 //! Packages of the app: what their `package.json` says, and which folders need an install.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,8 +67,7 @@ impl Package {
     /// Reads the package of a folder; none where there is no readable one inside of the folder `within`.
     pub(crate) fn read(folder: &Path, within: &Path) -> Option<Self> {
         let text = read::within(&folder.join("package.json"), within, SIZE_LIMIT)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let json = serde_json::from_str(text).ok()?;
+        let json = serde_json::from_str(&text).ok()?;
         Some(Package {
             folder: folder.to_owned(),
             json,
@@ -88,14 +86,6 @@ impl Package {
             .get(name)?
             .as_str()
             .filter(|script| !script.trim().is_empty())
-    }
-
-    /// A script with what comes before and after it, as npm runs them.
-    pub(crate) fn lifecycle(&self, name: &str) -> Vec<String> {
-        [format!("pre{name}"), name.to_owned(), format!("post{name}")]
-            .iter()
-            .filter_map(|name| self.script(name).map(str::to_owned))
-            .collect()
     }
 
     /// A field, by its path.
@@ -179,41 +169,6 @@ impl Package {
     /// Whether it has a script that an install runs.
     pub(super) fn has_install_scripts(&self) -> bool {
         self.install_scripts().next().is_some()
-    }
-
-    /// The environment in which npm would run a script: the packages' programs first in the path.
-    pub(crate) fn script_environment(
-        &self,
-        name: &str,
-        given: &BTreeMap<String, String>,
-        checkout: &Path,
-    ) -> BTreeMap<String, String> {
-        let mut path: Vec<PathBuf> = self
-            .folder
-            .ancestors()
-            .take_while(|folder| folder.starts_with(checkout))
-            .map(|folder| folder.join("node_modules/.bin"))
-            .collect();
-        path.extend(std::env::split_paths(
-            given.get("PATH").map_or("", String::as_str),
-        ));
-        let path = std::env::join_paths(path)
-            .map(|path| path.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let text = |field: &str| self.text(&[field]).unwrap_or_default().to_owned();
-        [
-            ("PATH", path),
-            ("INIT_CWD", self.folder.display().to_string()),
-            ("npm_lifecycle_event", name.to_owned()),
-            ("npm_package_name", text("name")),
-            ("npm_package_version", text("version")),
-            (
-                "npm_package_json",
-                self.folder.join("package.json").display().to_string(),
-            ),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
     }
 }
 

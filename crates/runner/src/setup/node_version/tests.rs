@@ -22,14 +22,18 @@ fn wishes_of(checkout: &TempDir) -> Wishes {
     wishes(&app, checkout.path())
 }
 
-/// What decides for the app in `apps/web`, and where it stands.
+/// The nearest wish for the app in `apps/web`, and where it stands.
 fn decides(files: &[(&str, &str)]) -> String {
     let wishes = wishes_of(&repository(files));
     assert_eq!(wishes.odd, Vec::<String>::new(), "{files:?}");
-    wishes.decides.map_or("nothing".into(), |wish| {
-        let must = if wish.must { "" } else { ", at best" };
-        format!("{} of {}{must}", wish.text, wish.place)
-    })
+    wishes
+        .count
+        .into_iter()
+        .next()
+        .map_or("nothing".into(), |wish| {
+            let must = if wish.must { "" } else { ", at best" };
+            format!("{} of {}{must}", wish.text, wish.place)
+        })
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn what_cannot_be_understood_is_told_and_the_next_wish_is_asked() {
             format!("engines.node in apps/web/package.json says `>=20, <23`, {remedy}"),
         ]
     );
-    assert_eq!(wishes.decides.unwrap().place, ".node-version");
+    assert_eq!(wishes.count[0].place, ".node-version");
 }
 
 #[test]
@@ -163,5 +167,16 @@ fn a_link_out_of_the_checkout_is_not_read_and_one_within_it_is() {
     assert_eq!(wishes_of(&checkout), Wishes::default());
     fs::remove_file(app.join(".nvmrc")).unwrap();
     symlink("../../version", app.join(".nvmrc")).unwrap();
-    assert_eq!(wishes_of(&checkout).decides.unwrap().text, "22");
+    assert_eq!(wishes_of(&checkout).count[0].text, "22");
+}
+
+#[test]
+fn each_folder_on_the_way_has_its_wish() {
+    let checkout = repository(&[
+        ("package.json", r#"{"engines":{"node":">=99"}}"#),
+        ("apps/web/package.json", r#"{"engines":{"node":">=16"}}"#),
+    ]);
+    let wishes = wishes_of(&checkout);
+    let told: Vec<&str> = wishes.count.iter().map(|wish| &*wish.text).collect();
+    assert_eq!(told, [">=16", ">=99"]);
 }
