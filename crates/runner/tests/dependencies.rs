@@ -136,6 +136,54 @@ async fn a_lockfile_out_of_date_falls_back_to_npm_install_and_says_so() {
     );
 }
 
+fn noted(world: &World, words: &str) -> bool {
+    let noted = |phase: &Phase| matches!(phase, Phase::Noted { text } if text == words);
+    world.model.state(|state| state.said(noted))
+}
+
+#[tokio::test]
+async fn a_lockfile_with_conflict_markers_is_called_so() {
+    let (package, lockfile) = (package(WORDS), lockfile(WORDS));
+    let conflict = format!("<<<<<<< HEAD\n{lockfile}\n=======\n{lockfile}\n>>>>>>> topic\n");
+    let files = [
+        ("package.json", package.as_str()),
+        ("package-lock.json", &conflict),
+        ("server.js", SERVER),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    world.stop().await;
+    let why = "package-lock.json holds the conflict markers of a merge (line 1) and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it";
+    assert!(
+        noted(&world, why),
+        "{}",
+        world.model.state(support::model::State::all_text)
+    );
+}
+
+#[tokio::test]
+async fn a_lockfile_of_bun_is_said_not_to_be_read() {
+    let package = package(WORDS);
+    let files = [
+        ("package.json", package.as_str()),
+        ("bun.lock", "{}"),
+        ("server.js", SERVER),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    world.stop().await;
+    let why = "bun.lock in the root is not read, because bun is not supported: npm install picks the versions of today; commit package-lock.json, pnpm-lock.yaml or yarn.lock instead (npm install --package-lock-only makes the first)";
+    assert!(
+        noted(&world, why),
+        "{}",
+        world.model.state(support::model::State::all_text)
+    );
+}
+
 #[tokio::test]
 async fn a_failing_install_says_which_command_and_shows_its_end() {
     let package = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js","preinstall":"echo no luck today; exit 7"}}"#;

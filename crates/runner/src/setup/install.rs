@@ -1,19 +1,26 @@
 //! Installing dependencies: from the cache, from a lockfile, or as well as it goes.
 
+use std::path::Path;
+
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
 use tokio::time::Instant;
 
 use super::again::{self, Again};
 use super::manager::{Manager, Tool};
-use super::packages::{Package, install_roots};
+use super::packages::{Package, install_roots, read_plain};
 use super::{finish, node, reuse};
 use crate::machine::Machine;
 use crate::process::Capture;
 
+/// The lockfiles of bun, which is not supported.
+const BUN: [&str; 2] = ["bun.lock", "bun.lockb"];
+/// More of a lockfile is not searched for conflicts, in bytes: ten times of the longest that are known.
+const LOCKFILE_LIMIT: u64 = 64 * 1024 * 1024;
+
 /// Installs whatever the app's packages need; whether all of it was reused.
 pub(super) async fn all(machine: &Machine, deadline: Instant) -> Result<bool, Failure> {
     let roots = install_roots(&machine.app(), &machine.checkout());
-    if roots.is_empty() && Package::of(machine).is_none() {
+    if roots.is_empty() && Package::of(machine).is_none() && !node::is_wished(machine) {
         return Ok(false);
     }
     let node = node::choose(machine).await?;
@@ -68,7 +75,15 @@ async fn one(
             "dependencies of {place} are installed anew in each deployment, because {why}"
         ));
     }
-    if manager.lockfile.is_none() {
+    let bun = BUN
+        .into_iter()
+        .find(|file| package.folder.join(file).exists());
+    if let (None, Some(bun)) = (manager.lockfile, bun) {
+        let why = format!(
+            "{bun} in {place} is not read, because bun is not supported: npm install picks the versions of today; commit package-lock.json, pnpm-lock.yaml or yarn.lock instead (npm install --package-lock-only makes the first)"
+        );
+        machine.note(&machine.deployment, &why);
+    } else if manager.lockfile.is_none() {
         machine.deployment.say(format!("no lockfile in {place}: npm install picks the versions of today; commit package-lock.json to fix them"));
     } else {
         machine.deployment.say(format!(
@@ -141,13 +156,19 @@ async fn install(
         Ok(mut running) => running.ended_by(deadline).await,
         Err(error) => return Err(machine.failure(StepName::Setup, error.to_string(), None)),
     };
+    let conflict = conflict(&package.folder.join(lockfile), &machine.checkout());
+    let refused = words.iter().any(|words| said.text().contains(words));
     match exit {
         Exit::Code(0) => Ok(()),
-        Exit::Code(_) if words.iter().any(|words| said.text().contains(words)) => {
+        Exit::Code(_) if refused || conflict.is_some() => {
             let folder = package.folder.strip_prefix(machine.checkout());
             let at = folder.unwrap_or(&package.folder).join(lockfile);
+            let what = match conflict {
+                Some(line) => format!("holds the conflict markers of a merge (line {line})"),
+                None => "is out of date: it does not fit package.json".to_owned(),
+            };
             let why = format!(
-                "{} is out of date: it does not fit package.json and {shown} refused it, so {name} install picks the versions of today; run {name} install beside it and commit it",
+                "{} {what} and {shown} refused it, so {name} install picks the versions of today; run {name} install beside it and commit it",
                 at.display(),
             );
             machine.note(&machine.deployment, &why);
@@ -157,4 +178,12 @@ async fn install(
             Err(machine.setup_failure(&shown, exit))
         }
     }
+}
+
+/// The line of a lockfile, from 1, where a merge left its first conflict.
+fn conflict(lockfile: &Path, checkout: &Path) -> Option<usize> {
+    let text = read_plain(lockfile, checkout, LOCKFILE_LIMIT)?;
+    let at = |mark: &str| text.lines().position(|line| line.starts_with(mark));
+    let (ours, theirs) = (at("<<<<<<< ")?, at(">>>>>>> ")?);
+    (ours < theirs).then_some(ours + 1)
 }
