@@ -27,17 +27,19 @@ pub(super) enum Again {
 }
 
 /// What an install of these packages, the root the first of them, would run; or why that cannot be told.
-pub(super) fn needed(own: &[Package], manager: &Manager) -> Result<Again, String> {
+///
+/// `told` are the variables of the app that managers listen to, by name.
+pub(super) fn needed<'n>(
+    own: &[Package],
+    manager: &Manager,
+    mut told: impl Iterator<Item = &'n String>,
+) -> Result<Again, String> {
     let Some((root, members)) = own.split_first() else {
         return Ok(Again::Nothing);
     };
     let in_members = members.iter().any(Package::has_install_scripts);
     if !root.has_install_scripts() && !in_members {
         return Ok(Again::Nothing);
-    }
-    let settings = read::within(&root.folder.join(".npmrc"), &root.folder, SETTINGS_LIMIT);
-    if settings.is_some_and(|text| text.contains("scripts")) {
-        return Err(".npmrc says which install scripts may run".into());
     }
     match manager.tool.name {
         "npm" => {}
@@ -48,6 +50,14 @@ pub(super) fn needed(own: &[Package], manager: &Manager) -> Result<Again, String
             );
         }
         _ => return Ok(Again::Install),
+    }
+    // Some of npm's settings name scripts that do not run, or none that do.
+    let settings = read::within(&root.folder.join(".npmrc"), &root.folder, SETTINGS_LIMIT);
+    if settings.is_some_and(|text| text.contains("scripts")) {
+        return Err(".npmrc says which install scripts may run".into());
+    }
+    if let Some(name) = told.find(|name| name.to_lowercase().contains("scripts")) {
+        return Err(format!("{name} says which install scripts may run"));
     }
     let mut order: Vec<usize> = (1..own.len()).collect();
     order.sort_by_key(|&number| &own[number].folder);
@@ -74,4 +84,78 @@ pub(super) async fn scripts(
         run_script(machine, &own[number], name, &root.folder, deadline).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What runs for a workspace whose root and library have these scripts, in words.
+    fn told(lockfile: &str, files: &[(&str, &str)], variable: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let all = r#"{"preinstall":"x","install":"x","postinstall":"x","prepublish":"x","prepare":"x","postprepare":"x","build":"x"}"#;
+        let root = format!(r#"{{"workspaces":["packages/*"],"scripts":{all}}}"#);
+        let library = format!(r#"{{"scripts":{all}}}"#);
+        let own = [
+            ("package.json", &*root),
+            ("packages/b/package.json", &*library),
+            ("packages/a/package.json", r#"{"scripts":{"prepare":"x"}}"#),
+            (lockfile, ""),
+        ];
+        for (path, content) in own.iter().chain(files) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let root = Package::read(folder.path(), folder.path()).unwrap();
+        let own = super::super::reuse::own(&root, folder.path());
+        let variable = variable.to_owned();
+        match needed(&own, &Manager::of(&root), std::iter::once(&variable)) {
+            Ok(Again::Nothing) => "nothing".into(),
+            Ok(Again::Install) => "its install".into(),
+            Ok(Again::Scripts(scripts)) => {
+                let place = |number: usize| {
+                    let place = own[number].folder.strip_prefix(folder.path());
+                    place.unwrap().display().to_string()
+                };
+                let words = scripts
+                    .iter()
+                    .map(|(number, name)| format!("{}:{name}", place(*number)));
+                words.collect::<Vec<_>>().join(" ")
+            }
+            Err(why) => why,
+        }
+    }
+
+    #[test]
+    fn scripts_run_in_the_order_of_the_manager() {
+        assert_eq!(
+            told("package-lock.json", &[], "NODE_ENV"),
+            "packages/b:preinstall packages/a:prepare packages/b:prepare packages/b:install packages/b:postinstall :preinstall :install :postinstall :prepublish :prepare :postprepare"
+        );
+        let none = [("package.json", "{}")];
+        assert_eq!(told("package-lock.json", &none, "NODE_ENV"), "nothing");
+        assert_eq!(told("pnpm-lock.yaml", &[], "NODE_ENV"), "its install");
+        let modern = [("yarn.lock", "__metadata:\n")];
+        assert_eq!(told("yarn.lock", &modern, "NODE_ENV"), "its install");
+    }
+
+    #[test]
+    fn where_a_fresh_install_alone_would_tell_nothing_is_reused() {
+        let quiet = [(".npmrc", "ignore-scripts=true\n")];
+        assert_eq!(
+            told("package-lock.json", &quiet, "NODE_ENV"),
+            ".npmrc says which install scripts may run"
+        );
+        assert_eq!(
+            told("package-lock.json", &[], "npm_config_ignore_scripts"),
+            "npm_config_ignore_scripts says which install scripts may run"
+        );
+        assert_eq!(
+            told("yarn.lock", &[], "NODE_ENV"),
+            "yarn 1 runs install scripts of a workspace only in a fresh install"
+        );
+    }
 }

@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::again::{self, Again};
 use super::manager::{Manager, Tool};
-use super::packages::{Package, install_roots, read_plain};
+use super::packages::{Package, install_roots};
 use super::{finish, node, reuse};
 use crate::machine::Machine;
 use crate::process::Capture;
+use crate::read;
 
 /// The lockfiles of bun, which is not supported.
 const BUN: [&str; 2] = ["bun.lock", "bun.lockb"];
@@ -51,7 +52,8 @@ async fn one(
     };
     manager.make_ready(machine, deadline).await?;
     let own = reuse::own(package, &machine.checkout());
-    let reusable = again::needed(&own, &manager).and_then(|again| {
+    let told = reuse::telling(machine).map(|(name, _)| name);
+    let reusable = again::needed(&own, &manager, told).and_then(|again| {
         let key = reuse::key(machine, package, &own, &manager, node)?;
         Ok((key, again))
     });
@@ -182,7 +184,7 @@ async fn install(
 
 /// The line of a lockfile, from 1, where a merge left its first conflict.
 fn conflict(lockfile: &Path, checkout: &Path) -> Option<usize> {
-    let text = read_plain(lockfile, checkout, LOCKFILE_LIMIT)?;
+    let text = read::within(lockfile, checkout, LOCKFILE_LIMIT)?;
     let at = |mark: &str| text.lines().position(|line| line.starts_with(mark));
     let (ours, theirs) = (at("<<<<<<< ")?, at(">>>>>>> ")?);
     (ours < theirs).then_some(ours + 1)

@@ -116,7 +116,7 @@ pub(super) fn key(
 }
 
 /// The app's variables that managers listen to.
-fn telling(machine: &Machine) -> impl Iterator<Item = (&String, &String)> {
+pub(super) fn telling(machine: &Machine) -> impl Iterator<Item = (&String, &String)> {
     let listened = |name: &str| {
         let name = name.to_lowercase();
         name == "node_env" || MANAGERS.iter().any(|manager| name.starts_with(manager))

@@ -249,6 +249,9 @@ pub(super) fn copy(own: &[Package], checkout: &Path) -> Option<String> {
 
 /// Whether what a package finds under a name stands in a `node_modules` rather than in the tree.
 fn is_copied(folder: &Path, name: &str, checkout: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else {
+        return true;
+    };
     let found = folder
         .ancestors()
         .take_while(|folder| folder.starts_with(checkout))
@@ -311,3 +314,6 @@ fn texts(value: Option<&Value>) -> Vec<&str> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;
