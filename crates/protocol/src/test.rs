@@ -10,6 +10,10 @@ pub const ARTIFACT: &str = "tests.json";
 pub struct Results {
     /// One record per test, in the order in which they ran.
     pub tests: Vec<TestRecord>,
+    /// Tests that ran, too, and are not among `tests`, because they are more than anybody reads.
+    /// Those that failed are the last to be left out.
+    #[serde(default, skip_serializing_if = "Counts::is_zero")]
+    pub left_out: Counts,
 }
 
 /// One test.
@@ -55,23 +59,40 @@ pub struct Counts {
 }
 
 impl Results {
-    /// Counts the outcomes.
+    /// Counts the outcomes, those of tests that were left out included.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+        let mut counts = self.left_out;
         for test in &self.tests {
-            match test.outcome {
-                Outcome::Passed => counts.passed += 1,
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Skipped => counts.skipped += 1,
-            }
+            counts.add(test.outcome);
         }
         counts
     }
 }
 
 impl Counts {
+    /// Counts one more test.
+    pub fn add(&mut self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Passed => &mut self.passed,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Skipped => &mut self.skipped,
+        };
+        *count = count.saturating_add(1);
+    }
+
     /// All tests that were found.
     pub fn total(self) -> u32 {
-        self.passed + self.failed + self.skipped
+        self.passed
+            .saturating_add(self.failed)
+            .saturating_add(self.skipped)
+    }
+
+    /// Whether no test was found.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    pub fn is_zero(&self) -> bool {
+        self.total() == 0
     }
 }

@@ -66,6 +66,12 @@ impl Capture {
             .into_owned()
     }
 
+    /// Whether there was more than is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.len() >= CAPTURE_LIMIT
+    }
+
     fn keep(&self, bytes: &[u8]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let room = CAPTURE_LIMIT.saturating_sub(kept.len()).min(bytes.len());

@@ -1,6 +1,7 @@
 //! The test run: how it is done, and what becomes of it as records.
 
 mod junit;
+mod kept;
 mod tap;
 
 use std::path::Path;
@@ -18,10 +19,8 @@ use crate::sandbox::Step;
 
 /// A larger report is not read: it would be the report of something else.
 const REPORT_LIMIT: u64 = 5 * 1024 * 1024;
-/// More tests than this are cut: the results are for reading.
-const RECORDS: usize = 10_000;
-/// Log lines kept with a test; the whole of them is in the deployment log.
-const LOG_LINES: usize = 200;
+/// What some editors and tools put before the first character of a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Where the results of a test command are found.
 #[derive(Clone)]
@@ -42,6 +41,14 @@ pub(crate) enum Ran {
     Broken(String),
 }
 
+/// What a report told.
+#[derive(Default)]
+struct Told {
+    tests: Vec<TestRecord>,
+    /// Where and why it could not be read to its end.
+    broke_off: Option<String>,
+}
+
 /// Runs the tests.
 pub(crate) async fn run(machine: &Machine, test: &Test, deadline: Instant) -> Ran {
     machine.deployment.begin_step();
@@ -55,7 +62,7 @@ pub(crate) async fn run(machine: &Machine, test: &Test, deadline: Instant) -> Ra
         } => command(machine, step, shown, report, deadline).await,
     };
     match ran {
-        Ran::Results(results) => Ran::Results(tidy(machine, results)),
+        Ran::Results(results) => Ran::Results(kept(machine, results)),
         Ran::Broken(reason) => Ran::Broken(machine.deployment.mask().whole(&reason)),
     }
 }
@@ -86,46 +93,83 @@ async fn command(
     if exit == Exit::Timeout {
         return Ran::Broken(hung(machine, shown));
     }
-    let reported = match report {
+    let told = match told(machine, report, &capture) {
+        Ok(told) => told.unwrap_or_default(),
+        Err(error) => return Ran::Broken(error),
+    };
+    let mut tests = told.tests;
+    if let Some(why) = told.broke_off {
+        let reason = format!(
+            "{} of app {} could not be read to its end, {why}: what stands before is shown; let the tests write all of it",
+            place(machine, report, shown),
+            machine.bundle.app.name
+        );
+        machine.deployment.say(&reason);
+        tests.push(failed("test report", reason));
+    }
+    let green = tests.iter().all(|test| test.outcome != Outcome::Failed);
+    if tests.is_empty() || (exit != Exit::Code(0) && green) {
+        tests.push(by_exit(machine, shown, exit));
+    }
+    Ran::Results(Results {
+        tests,
+        ..Results::default()
+    })
+}
+
+/// What the report of a test command tells; nothing where its output is none.
+fn told(machine: &Machine, report: &Report, said: &Capture) -> Result<Option<Told>, String> {
+    match report {
         Report::Named(path) => match named(machine, path) {
-            Ok(text) => parse(&text),
-            Err(error) => {
-                return Ran::Broken(format!(
-                    "test report {path} of app {}: {error}",
-                    machine.bundle.app.name
-                ));
-            }
+            Ok(text) => Ok(Some(parse(&text))),
+            Err(error) => Err(format!(
+                "test report {} of app {}: {error}",
+                machine.place(path),
+                machine.bundle.app.name
+            )),
         },
         Report::Asked(path) => {
-            read::plain(path, REPORT_LIMIT).and_then(|text| junit::parse(&text).ok())
+            let text = read::plain(path, REPORT_LIMIT);
+            // Whoever changes Node's reporters has no such file, or an empty one.
+            let text = text.filter(|text| !text.trim().is_empty());
+            Ok(text.map(|text| junit::parse(&text)))
         }
-        Report::Output => tap::parse(&capture.text()),
-    };
-    let mut results = reported.unwrap_or_default();
-    let failed = results
-        .tests
-        .iter()
-        .any(|test| test.outcome == Outcome::Failed);
-    if results.tests.is_empty() || (exit != Exit::Code(0) && !failed) {
-        results.tests.push(by_exit(machine, shown, exit));
+        Report::Output => {
+            let told = tap::parse(&said.text());
+            Ok(told.map(|told| Told {
+                broke_off: said
+                    .is_full()
+                    .then(|| format!("it is longer than {} MiB", REPORT_LIMIT / (1024 * 1024))),
+                ..told
+            }))
+        }
     }
-    Ran::Results(results)
+}
+
+/// Where a report was read, for people.
+fn place(machine: &Machine, report: &Report, shown: &str) -> String {
+    match report {
+        Report::Named(path) => format!("test report {}", machine.place(path)),
+        Report::Asked(_) => format!("the report of Node's test runner in `{shown}`"),
+        Report::Output => format!("the report on the output of `{shown}`"),
+    }
 }
 
 /// The one record of a command that reports nothing, or that failed although its report says otherwise.
 fn by_exit(machine: &Machine, shown: &str, exit: Exit) -> TestRecord {
     let passed = exit == Exit::Code(0);
     TestRecord {
-        path: "test".into(),
         name: shown.into(),
-        outcome: if passed {
-            Outcome::Passed
-        } else {
-            Outcome::Failed
-        },
         error: (!passed).then(|| format!("`{shown}` {}", words(exit))),
-        millis: 0,
         log: machine.deployment.tail(),
+        ..record(
+            "test",
+            if passed {
+                Outcome::Passed
+            } else {
+                Outcome::Failed
+            },
+        )
     }
 }
 
@@ -155,31 +199,48 @@ fn read_report(path: &Path) -> Option<String> {
     read::plain(path, REPORT_LIMIT)
 }
 
-fn parse(text: &str) -> Option<Results> {
+fn parse(text: &str) -> Told {
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
     if text.trim_start().starts_with('<') {
-        junit::parse(text).ok()
-    } else {
-        tap::parse(text)
+        return junit::parse(text);
+    }
+    tap::parse(text).unwrap_or_else(|| Told {
+        tests: Vec::new(),
+        broke_off: Some("line 1: it is neither JUnit XML nor TAP".into()),
+    })
+}
+
+/// A test of which no more is known.
+fn record(path: impl Into<String>, outcome: Outcome) -> TestRecord {
+    let path = path.into();
+    TestRecord {
+        name: path.clone(),
+        path,
+        outcome,
+        error: None,
+        millis: 0,
+        log: Vec::new(),
     }
 }
 
-/// Masks, makes paths unique, and cuts what is beyond reading.
-fn tidy(machine: &Machine, mut results: Results) -> Results {
-    let mask = machine.deployment.mask();
-    results.tests.truncate(RECORDS);
-    let mut seen = std::collections::BTreeMap::new();
-    for test in &mut results.tests {
-        test.path = mask.whole(&test.path);
-        test.name = mask.whole(&test.name);
-        test.error = test.error.as_deref().map(|error| mask.whole(error));
-        // Before the cut: half a secret is not recognised.
-        test.log = mask.lines(&test.log);
-        test.log.truncate(LOG_LINES);
-        let times = seen.entry(test.path.clone()).or_insert(0_u32);
-        *times += 1;
-        if *times > 1 {
-            test.path = format!("{} ({times})", test.path);
-        }
+/// What stands among the tests because it makes the run a failed one.
+fn failed(name: &str, error: String) -> TestRecord {
+    TestRecord {
+        error: Some(error),
+        ..record(name, Outcome::Failed)
     }
-    results
+}
+
+/// What is kept of the results; the log says how many are not.
+fn kept(machine: &Machine, results: Results) -> Results {
+    let kept = kept::of(results, machine.deployment.mask());
+    let counts = kept.counts();
+    if kept.left_out.total() > 0 {
+        machine.deployment.say(format!(
+            "{} of {} test results are kept, those that failed before all others; this log has what the run said",
+            kept.tests.len(),
+            counts.total()
+        ));
+    }
+    kept
 }

@@ -12,7 +12,7 @@ mod support;
 use nestling_protocol::bundle::Kind;
 use nestling_protocol::log::Log;
 use nestling_protocol::report::{Phase, Step};
-use nestling_protocol::test::Counts;
+use nestling_protocol::test::{Counts, Outcome};
 use support::World;
 
 fn only_start(start: &str) -> String {
@@ -107,6 +107,78 @@ for port in (int(os.environ["PORT"]), ADMIN):
     assert_eq!(world.get("app", "/").await, (200, "False made".into()));
     assert_eq!(world.get("admin", "/").await, (200, "True made".into()));
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_test_run_is_never_green() {
+    let named = "[test]\nrun = [\"node\", \"t.js\"]\nreport = \"j.xml\"\n";
+    let output = "[test]\nrun = [\"node\", \"t.js\"]\n";
+    let start = "[start]\nrun = \"python3 -m http.server --bind 127.0.0.1 $PORT\"\n";
+    let write = |report: &str| {
+        format!(
+            "require('fs').writeFileSync('j.xml', {})",
+            serde_json::json!(report)
+        )
+    };
+    // The configuration, the script, how many passed and failed, and the last record's error.
+    let table = [
+        (
+            output,
+            "let o = 'TAP version 13\\n1..60000\\n'; for (let i = 1; i <= 60000; i++) o += (i === 59999 ? 'not ok ' : 'ok ') + i + ' - number ' + i + '\\n'; process.stdout.write(o, () => process.exit(1))".to_owned(),
+            (59_999, 1),
+            None,
+        ),
+        (
+            output,
+            "console.log('TAP version 13\\nok 1 - a\\n1..1'); process.exit(3)".to_owned(),
+            (1, 1),
+            Some("`node t.js` ended with code 3"),
+        ),
+        (
+            output,
+            "console.log('TAP version 13\\n1..2\\nok 1 - a')".to_owned(),
+            (1, 1),
+            Some("2 tests were planned, 1 ran: the test run ended before its end"),
+        ),
+        (
+            named,
+            write("\u{feff}<?xml version=\"1.0\"?><testsuite name='s'><testcase name='a'><failure message='no'/></testcase></testsuite>"),
+            (0, 1),
+            Some("no"),
+        ),
+        (
+            named,
+            write("<testsuite name='s'>\n<testcase name='a'/>\n<testcase na"),
+            (1, 1),
+            Some("test report j.xml of app shop could not be read to its end, line 3: "),
+        ),
+        (
+            named,
+            write("{\"failed\": 1}"),
+            (0, 1),
+            Some("test report j.xml of app shop could not be read to its end, line 1: it is neither JUnit XML nor TAP"),
+        ),
+    ];
+    for (config, script, (passed, failed), error) in table {
+        let config = format!("{config}{start}");
+        let files = [("nestling.toml", config.as_str()), ("t.js", &script)];
+        let mut world = World::new(Kind::Any, &files).await;
+        world.run().until_running().await;
+        let results = world.model.state(support::model::State::results);
+        world.stop().await;
+        let counts = Counts {
+            passed,
+            failed,
+            skipped: 0,
+        };
+        assert_eq!(results.counts(), counts, "{script}");
+        let red = results
+            .tests
+            .iter()
+            .rfind(|test| test.outcome == Outcome::Failed);
+        let said = red.and_then(|test| test.error.clone()).unwrap_or_default();
+        assert!(said.starts_with(error.unwrap_or_default()), "{said}");
+    }
 }
 
 #[tokio::test]

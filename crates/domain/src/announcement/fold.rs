@@ -145,6 +145,7 @@ fn table(
     if missing == tests.len() {
         return None;
     }
+    missing += (counts.total() as usize).saturating_sub(tests.len());
     if missing > 0 {
         let _ = writeln!(
             out,

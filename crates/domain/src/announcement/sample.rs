@@ -160,5 +160,6 @@ pub(super) fn results() -> Results {
             ),
             test("root/Default/test:empties", Outcome::Passed, None),
         ],
+        ..Results::default()
     }
 }

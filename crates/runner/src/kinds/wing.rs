@@ -213,6 +213,7 @@ pub(crate) async fn test(machine: &Machine, wing: &Wing, deadline: Instant) -> R
     let text = read::plain(&file, FILE_LIMIT).unwrap_or_default();
     Ran::Results(Results {
         tests: text.lines().filter_map(record).collect(),
+        ..Results::default()
     })
 }
 

@@ -1,31 +1,46 @@
 //! TAP, versions 13 and 14, with subtests.
 
-use nestling_protocol::test::{Outcome, Results, TestRecord};
+mod details;
 
-use super::junit;
+use nestling_protocol::test::{Outcome, TestRecord};
+
+use super::{Told, failed, junit, record};
+use details::{Details, Told as Detail};
 
 /// Reads TAP; nothing where a text is none.
-pub(super) fn parse(text: &str) -> Option<Results> {
-    let is_tap = text
-        .lines()
-        .take(50)
-        .any(|line| line.starts_with("TAP version ") || plan(line).is_some());
-    if !is_tap {
+pub(super) fn parse(text: &str) -> Option<Told> {
+    let any = |holds: fn(&str) -> bool| text.lines().any(holds);
+    let versioned = any(is_version);
+    let planned = any(|line| plan(line).is_some()) && any(|line| test(line).is_some());
+    if !(versioned || planned) {
         return None;
     }
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        versioned,
+        ..Reading::default()
+    };
     for line in text.lines() {
         reading.line(line);
     }
-    Some(reading.finish())
+    Some(Told {
+        tests: reading.finish(),
+        broke_off: None,
+    })
 }
 
 #[derive(Default)]
 struct Reading {
+    versioned: bool,
     /// Each test with how far its line is indented.
     tests: Vec<(usize, TestRecord)>,
-    /// How far the open block of details is indented.
-    details: Option<usize>,
+    /// Whether what comes next, details or output, can be of the last of the tests.
+    after_test: bool,
+    /// The open block of details, and whether it is of the last of the tests.
+    details: Option<(Details, bool)>,
+    /// Tests whose subtests come after them, in braces.
+    braced: Vec<(usize, TestRecord)>,
+    /// Output that belongs to the next test.
+    output: Vec<String>,
     planned: Option<u32>,
     counted: u32,
     bailed: Option<String>,
@@ -35,27 +50,50 @@ impl Reading {
     fn line(&mut self, line: &str) {
         let content = line.trim_start();
         let indent = line.len() - content.len();
-        if let Some(block) = self.details {
-            if content.trim_end() == "..." && indent <= block {
-                self.details = None;
-            } else {
-                self.detail(content);
+        let content = content.trim_end();
+        if let Some((details, _)) = &mut self.details {
+            if details.holds(indent, content) {
+                details.line(indent, line);
+                return;
             }
-        } else if content.trim_end() == "---" && indent > 0 && !self.tests.is_empty() {
-            self.details = Some(indent);
+            self.close_details();
+            if content == "..." {
+                return;
+            }
+        }
+        if content == "---" && indent > 0 && !(self.tests.is_empty() && self.braced.is_empty()) {
+            self.details = Some((Details::new(indent), self.after_test));
         } else if let Some(reason) = content.strip_prefix("Bail out!") {
             self.bailed = Some(reason.trim().to_owned());
         } else if let Some(test) = test(content) {
-            self.test(indent, test);
-        } else if indent == 0
-            && let Some(planned) = plan(content)
+            self.point(indent, content, test);
+        } else if content == "}"
+            && let Some((at, test)) = self.braced.pop_if(|(at, _)| *at == indent)
         {
-            self.planned = Some(planned);
+            self.test(at, test);
+        } else if content == "{" && self.tests.last().is_some_and(|(at, _)| *at == indent) {
+            self.counted -= u32::from(indent == 0);
+            self.braced.extend(self.tests.pop());
+        } else if let Some(planned) = plan(content) {
+            // One run may write several reports, one after the other.
+            if indent == 0 {
+                *self.planned.get_or_insert(0) += planned;
+            }
+        } else if !is_version(content) {
+            self.output(content);
+        }
+    }
+
+    fn point(&mut self, indent: usize, content: &str, test: TestRecord) {
+        if content.ends_with(" {") {
+            self.braced.push((indent, test));
+        } else {
+            self.test(indent, test);
         }
     }
 
     /// A test, or the sum of the subtests that came just before it, further indented.
-    fn test(&mut self, indent: usize, test: TestRecord) {
+    fn test(&mut self, indent: usize, mut test: TestRecord) {
         self.counted += u32::from(indent == 0);
         let children = self
             .tests
@@ -70,53 +108,79 @@ impl Reading {
             failed |= child.outcome == Outcome::Failed;
         }
         // A failing sum over passing parts says something of its own.
-        if !found || (test.outcome == Outcome::Failed && !failed) {
+        self.after_test = !found || (test.outcome == Outcome::Failed && !failed);
+        if self.after_test {
+            test.log = std::mem::take(&mut self.output);
             self.tests.push((indent, test));
+        } else if let Some((_, child)) = self.tests.last_mut() {
+            child.log.append(&mut self.output);
         }
     }
 
-    fn detail(&mut self, line: &str) {
-        let Some((_, test)) = self.tests.last_mut() else {
+    /// Node's reporter writes what a test prints before its result; those that write no details of a
+    /// failure say in such lines, after it, what failed.
+    fn output(&mut self, content: &str) {
+        let text = content.strip_prefix('#').map_or(content, str::trim_start);
+        if text.is_empty() || text.starts_with("Subtest: ") || content.starts_with("pragma ") {
             return;
-        };
-        let Some((key, value)) = line.split_once(':') else {
-            return;
-        };
-        let value = value.trim().trim_matches(['\'', '"']);
-        match key {
-            "duration_ms" => {
-                let seconds = value
-                    .parse::<f64>()
-                    .map(|millis| (millis / 1000.0).to_string())
-                    .unwrap_or_default();
-                test.millis = junit::millis(&seconds).unwrap_or(0);
+        }
+        match self.tests.last_mut() {
+            Some((_, test)) if self.after_test && test.outcome == Outcome::Failed => {
+                test.log.push(text.to_owned());
             }
-            "error" | "message"
-                if test.outcome == Outcome::Failed
-                    && !value.is_empty()
-                    && !value.starts_with('|') =>
-            {
-                test.error.get_or_insert_with(|| value.to_owned());
-            }
-            _ => {}
+            _ => self.output.push(text.to_owned()),
         }
     }
 
-    fn finish(self) -> Results {
-        let mut tests: Vec<TestRecord> = self.tests.into_iter().map(|(_, test)| test).collect();
-        if let Some(reason) = self.bailed {
-            tests.push(broken(
-                "bail out",
-                format!("the test run gave up: {reason}"),
-            ));
-        } else if let Some(planned) = self.planned.filter(|planned| *planned != self.counted) {
-            tests.push(broken(
+    fn close_details(&mut self) {
+        let Some((details, of_last)) = self.details.take() else {
+            return;
+        };
+        self.after_test = false;
+        let Some((_, test)) = self.tests.last_mut().filter(|_| of_last) else {
+            return;
+        };
+        let Detail { error, millis } = details.told();
+        if let Some(millis) = millis {
+            test.millis = millis;
+        }
+        if test.outcome == Outcome::Failed {
+            test.error = error;
+        }
+    }
+
+    fn finish(mut self) -> Vec<TestRecord> {
+        self.close_details();
+        let mut tests: Vec<TestRecord> = self
+            .tests
+            .into_iter()
+            .chain(self.braced)
+            .map(|(_, test)| test)
+            .collect();
+        let counted = self.counted;
+        let broken = match (self.bailed, self.planned) {
+            (Some(reason), _) => Some(("bail out", format!("the test run gave up: {reason}"))),
+            (None, Some(planned)) if planned != counted => Some((
                 "plan",
-                format!("{planned} tests were planned, {} ran", self.counted),
-            ));
-        }
-        Results { tests }
+                format!(
+                    "{planned} tests were planned, {counted} ran: the test run ended before its end"
+                ),
+            )),
+            (None, None) if self.versioned => Some((
+                "plan",
+                format!(
+                    "the report ends after {counted} tests without its plan (1..N): the test run ended before its end"
+                ),
+            )),
+            (None, _) => None,
+        };
+        tests.extend(broken.map(|(name, error)| failed(name, error)));
+        tests
     }
+}
+
+fn is_version(line: &str) -> bool {
+    line.trim_start().starts_with("TAP version ")
 }
 
 /// The number of tests in `1..n`.
@@ -139,14 +203,22 @@ fn test(line: &str) -> Option<TestRecord> {
     let number = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = rest.split_at(number);
     let rest = rest.trim_start().trim_start_matches("- ").trim();
+    let rest = rest.trim_end_matches(" {");
     let (name, directive) = rest
         .rsplit_once(" # ")
         .or(rest.strip_prefix("# ").map(|directive| ("", directive)))
         .unwrap_or((rest, ""));
     let directive = directive.to_lowercase();
     let skipped = directive.starts_with("skip") || directive.starts_with("todo");
-    let name = if skipped { name } else { rest };
-    let name = name.trim().trim_end_matches(" {").replace("\\#", "#");
+    let took = directive
+        .strip_prefix("time=")
+        .and_then(|time| details::millis(time.trim_end_matches("ms")));
+    let name = if skipped || took.is_some() {
+        name
+    } else {
+        rest
+    };
+    let name = name.trim().replace("\\#", "#");
     let name = if name.is_empty() {
         format!("test {number}")
     } else {
@@ -157,82 +229,10 @@ fn test(line: &str) -> Option<TestRecord> {
         (false, true) => Outcome::Passed,
         (false, false) => Outcome::Failed,
     };
-    Some(TestRecord {
-        path: name.clone(),
-        name,
-        outcome,
-        error: None,
-        millis: 0,
-        log: Vec::new(),
-    })
-}
-
-fn broken(name: &str, error: String) -> TestRecord {
-    TestRecord {
-        path: name.into(),
-        name: name.into(),
-        outcome: Outcome::Failed,
-        error: Some(error),
-        millis: 0,
-        log: Vec::new(),
-    }
+    let mut test = record(name, outcome);
+    test.millis = took.unwrap_or(0);
+    Some(test)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str) -> Vec<String> {
-        let tests = parse(text).unwrap().tests;
-        tests
-            .into_iter()
-            .map(|test| {
-                format!(
-                    "{} {:?} {} {:?}",
-                    test.path, test.outcome, test.millis, test.error
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn tap_of_both_versions_becomes_records() {
-        let table = [
-            (
-                "TAP version 13\n1..2\nok 1 - one\nnot ok 2 - two\n  ---\n  error: 'no'\n  duration_ms: 1.6\n  ...\n",
-                vec!["one Passed 0 None", "two Failed 2 Some(\"no\")"],
-            ),
-            (
-                "ok 1 # skip later\nnot ok 2 - known # TODO fix\nok - C# works\n1..3\n",
-                vec![
-                    "test 1 Skipped 0 None",
-                    "known Skipped 0 None",
-                    "C# works Passed 0 None",
-                ],
-            ),
-            // node --test: the comment stands beside its test
-            (
-                "TAP version 13\n# Subtest: adds\nok 1 - adds\n  ---\n  duration_ms: 0.4\n  ...\n# Subtest: suite\n    # Subtest: inner\n    ok 1 - inner\n      ---\n      duration_ms: 3\n      ...\n    1..1\nok 2 - suite\n1..2\n# tests 2\n",
-                vec!["adds Passed 0 None", "suite › inner Passed 3 None"],
-            ),
-            (
-                "TAP version 14\n1..3\nok 1 - one\nBail out! disk full\n",
-                vec![
-                    "one Passed 0 None",
-                    "bail out Failed 0 Some(\"the test run gave up: disk full\")",
-                ],
-            ),
-            (
-                "TAP version 14\n1..3\nok 1 - one\n",
-                vec![
-                    "one Passed 0 None",
-                    "plan Failed 0 Some(\"3 tests were planned, 1 ran\")",
-                ],
-            ),
-        ];
-        for (text, expected) in table {
-            assert_eq!(shown(text), expected, "{text}");
-        }
-        assert!(parse("all fine\nok then\n").is_none());
-    }
-}
+mod tests;

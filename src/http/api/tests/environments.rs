@@ -304,6 +304,7 @@ async fn test_results_are_shown_as_the_runner_put_them_and_doubted_when_they_are
     };
     let results = Results {
         tests: vec![record],
+        ..Results::default()
     };
     let bytes = serde_json::to_vec(&results).unwrap();
     world.blobs.put(&key, bytes.into()).await.unwrap();

@@ -34,6 +34,8 @@ pub struct TestsView {
     pub rows: Vec<(usize, TestRecord)>,
     /// How many more there are.
     pub hidden: usize,
+    /// How many ran beside these and are counted only.
+    pub left_out: u32,
     /// Whether logs were left out because there is too much.
     pub cut: bool,
 }
@@ -65,6 +67,7 @@ impl TestsView {
             counts,
             rows,
             hidden,
+            left_out: results.map_or(0, |results| results.left_out.total()),
             cut,
         }
     }
@@ -119,7 +122,8 @@ pub fn show(view: &TestsView, head: &Head) -> Markup {
                 Tests::Pending | Tests::Ran(_) => (counts(view.counts)),
             }
             @if !view.rows.is_empty() { (table(view)) }
-            @if view.hidden > 0 { p.muted { (view.hidden) " more tests are not shown here; `nestling` and the API list them all." } }
+            @if view.hidden > 0 { p.muted { (view.hidden) " more tests are not shown here; the API lists them." } }
+            @if view.left_out > 0 { p.muted { (view.left_out) " more tests are counted and not listed, because there are too many; those that failed are listed before all others. The deployment log has what the run said." } }
             @if view.cut { p.muted { "Some logs are cut, as there is too much for one page; the deployment log has everything." } }
         }
     }

@@ -318,6 +318,7 @@ pub(super) fn results(words: &Words) -> Results {
                 0,
             ),
         ],
+        ..Results::default()
     };
     assert_eq!(
         results.counts(),

@@ -63,6 +63,7 @@ fn thousands_of_tests_and_huge_log_lines_do_not_make_a_heavy_page() {
     };
     let results = Results {
         tests: (0..5_000).map(test).collect(),
+        ..Results::default()
     };
     let lines: Vec<Line> = (0..2_000)
         .map(|n| Line {
