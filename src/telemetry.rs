@@ -1,5 +1,7 @@
 //! The log: one line per thing that happened, readable alone and queryable.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -25,6 +27,7 @@ pub fn begin(log: &Log, alone: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(colours())
         .with_target(false);
     let begun = match log.format {
         LogFormat::Text => builder.compact().try_init(),
@@ -36,6 +39,12 @@ pub fn begin(log: &Log, alone: bool) {
             log.level
         );
     }
+}
+
+/// Whether whoever reads standard error sees colours, and wants them.
+fn colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !unwanted
 }
 
 /// An error with its causes, each said once: many errors say their cause in their own words.

@@ -60,13 +60,20 @@ impl Environment {
                 actor.in_flight.remove(&lane);
             }
             match decided {
-                Decided::Saved { memory, events, applied } => {
+                Decided::Saved {
+                    memory,
+                    events,
+                    applied,
+                } => {
                     actor.memory = memory;
                     let environment = applied.environment.clone();
                     for event in &events {
-                        info!(environment.id = %actor.id, version = environment.version.0, "{}: {}", environment.name(), told(&environment, &event.what));
+                        log(&environment, &event.what);
                     }
-                    actor.neighbours.live.publish.do_send(Publish { environment, events });
+                    actor.neighbours.live.publish.do_send(Publish {
+                        environment,
+                        events,
+                    });
                     actor.settle(ctx);
                     Ok(applied)
                 }
@@ -342,7 +349,18 @@ fn decision(step: &Step) -> String {
     }
 }
 
-/// One event for the server's log: with why the tests broke, which stands in the record.
+/// One event to the server's log. A failure is there whatever else a terminal shows.
+fn log(environment: &Record, what: &Happened) {
+    let (id, version, name) = (&environment.id, environment.version.0, environment.name());
+    let told = told(environment, what);
+    if matches!(what, Happened::Failed(_)) {
+        warn!(environment.id = %id, version, "{name}: {told}");
+    } else {
+        info!(environment.id = %id, version, "{name}: {told}");
+    }
+}
+
+/// One event in words: with why the tests broke, which stands in the record.
 fn told(environment: &Record, what: &Happened) -> String {
     if let Happened::Tested { generation } = what
         && let Some(deployment) = environment.lifecycle.named(*generation)

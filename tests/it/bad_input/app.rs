@@ -70,7 +70,7 @@ fn bad_input_missing_entrypoint() {
         failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
 
     log:
-    INFO local/shop/pr-1: deployment 1 failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
+    WARN local/shop/pr-1: deployment 1 failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
     ");
 
     commit_on(
@@ -101,7 +101,7 @@ fn bad_input_missing_entrypoint() {
         its last words: nestling logs local/shop/pr-2
 
     log:
-    INFO local/shop/pr-2: deployment 1 failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+    WARN local/shop/pr-2: deployment 1 failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
     ");
     insta::assert_snapshot!(world.logged("shop/pr-2", "runtime", "Cannot find"), @"Error: Cannot find module '/work/app/sever.js'");
     assert_eq!(world.status("shop/production"), "running");
@@ -138,7 +138,7 @@ fn bad_input_failing_install() {
         its last words: nestling logs local/shop/production
 
     log:
-    INFO local/shop/production: deployment 1 failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+    WARN local/shop/production: deployment 1 failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
     ");
     insta::assert_snapshot!(world.logged("shop/production", "deployment", "Cannot find"), @"Error: Cannot find module '/work/app/make.js'");
 
@@ -213,7 +213,7 @@ fn bad_input_unknown_key_in_nestling_toml() {
         failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
 
     log:
-    INFO local/web/production: deployment 1 failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
+    WARN local/web/production: deployment 1 failed while deploying: app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?
     ");
     insta::assert_snapshot!(world.logged("web/production", "deployment", "unknown"), @"app web: web/nestling.toml line 3: unknown key `start.helth`, did you mean `start.health`?");
 

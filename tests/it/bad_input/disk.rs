@@ -39,7 +39,7 @@ fn bad_input_full_disk_of_an_app() {
         http://neighbour.localhost:#
 
     log:
-    INFO local/greedy/production: deployment 1 failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
+    WARN local/greedy/production: deployment 1 failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
     ");
     insta::assert_snapshot!(world.seen("/local/huge/production", "huge/production: deployment 1 failed"), @r"
     page:
@@ -58,7 +58,7 @@ fn bad_input_full_disk_of_an_app() {
         http://neighbour.localhost:#
 
     log:
-    INFO local/huge/production: deployment 1 failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+    WARN local/huge/production: deployment 1 failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
     ");
     world.neighbour_serves();
 }

@@ -120,7 +120,7 @@ fn bad_input_wrong_key_file() {
 
     log:
     ERROR secrets cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again
-    INFO local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+    WARN local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
     ");
     insta::assert_snapshot!(world.seen("/local/shop/production", "production: deployment 3 failed"), @r"
     page:
@@ -142,7 +142,7 @@ fn bad_input_wrong_key_file() {
         HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again. What runs, and every app without secrets, goes on
 
     log:
-    INFO local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
+    WARN local/shop/production: deployment 3 failed while deploying: it cannot be given its secrets: the master key cannot be used: HERE/data/master.key holds key #, and secrets were sealed with key #: put the right file back and restart. If that one is lost for ever, remove HERE/data/key-id, restart, and set every secret again; then redeploy
     ");
     assert!(
         world.get("shop", "/").contains("correct horse"),

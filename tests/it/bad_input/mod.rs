@@ -36,7 +36,7 @@ pub(super) struct World {
 impl World {
     /// Nothing runs yet.
     pub(super) fn new() -> Self {
-        let variables = [("NO_COLOR", "1"), ("NESTLING__LOG__LEVEL", "nestling=info")];
+        let variables = [("NESTLING__LOG__LEVEL", "nestling=info")];
         let mut world = World {
             folder: tempfile::tempdir().unwrap(),
             port: free_port(),

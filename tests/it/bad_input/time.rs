@@ -68,7 +68,7 @@ fn bad_input_start_that_never_listens() {
         its last words: nestling logs local/shop/production
 
     log:
-    INFO local/shop/production: deployment 1 failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    WARN local/shop/production: deployment 1 failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
     ");
     insta::assert_snapshot!(world.logged("shop/production", "runtime", "limits.start"), @"app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit");
 
