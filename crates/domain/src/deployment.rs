@@ -214,8 +214,9 @@ impl Deployment {
         }
     }
 
-    /// The failure that its runner reported.
+    /// The failure that its runner reported, in the words of [`crate::failure`].
     pub fn failed_as_reported(&self, failure: Failure, at: Timestamp) -> Failed {
+        let reason = crate::failure::reason(&failure);
         let phase = match failure.step {
             Step::Clone | Step::Setup => Shown::Deploying,
             Step::Test => Shown::RunningTests,
@@ -226,7 +227,7 @@ impl Deployment {
             phase,
             exit: failure.exit,
             tail: failure.tail,
-            ..self.failed(failure.reason, at)
+            ..self.failed(reason, at)
         }
     }
 }

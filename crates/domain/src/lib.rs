@@ -7,6 +7,7 @@ pub mod app;
 pub mod deployment;
 pub mod discovery;
 pub mod environment;
+pub mod failure;
 pub mod github;
 pub mod hint;
 pub mod history;

@@ -84,9 +84,9 @@ fn bad_input_missing_entrypoint() {
     world.until("it failed", |world| world.status("shop/pr-2") == "failed");
     insta::assert_snapshot!(world.seen("/local/shop/pr-2", "pr-2: deployment 1 failed"), @r"
     page:
-    Failed deployment 1 (#) failed while starting (exit code 1): app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
-    app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
-    What to do: It ended by itself before it listened. Its last lines are below; start it the same way in a fresh clone to see it fail. The push that fixes it deploys by itself.
+    Failed deployment 1 (#) failed while starting (exit code 1): app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log: Error: Cannot find module '/work/app/sever.js'. Commit sever.js, or let the command name a file that the repository holds or its build makes
+    app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log: Error: Cannot find module '/work/app/sever.js'. Commit sever.js, or let the command name a file that the repository holds or its build makes
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS
@@ -97,11 +97,11 @@ fn bad_input_missing_entrypoint() {
     local/shop/pr-1             failed   #
         failed while deploying: package.json of app shop in the root has no `start` script: add one that serves on PORT
     local/shop/pr-2             failed   #
-        failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+        failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log: Error: Cannot find module '/work/app/sever.js'. Commit sever.js, or let the command name a file that the repository holds or its build makes
         its last words: nestling logs local/shop/pr-2
 
     log:
-    WARN local/shop/pr-2: deployment 1 failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log
+    WARN local/shop/pr-2: deployment 1 failed while starting: app shop: `node sever.js` ended with code 1 before it listened; its output is in the runtime log: Error: Cannot find module '/work/app/sever.js'. Commit sever.js, or let the command name a file that the repository holds or its build makes
     ");
     insta::assert_snapshot!(world.logged("shop/pr-2", "runtime", "Cannot find"), @"Error: Cannot find module '/work/app/sever.js'");
     assert_eq!(world.status("shop/production"), "running");
@@ -125,20 +125,20 @@ fn bad_input_failing_install() {
     });
     insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
     page:
-    Failed deployment 1 (#) failed while deploying (exit code 1): setup of app shop: `npm install` ended with code 1; its output is in the deployment log
-    setup of app shop: `npm install` ended with code 1; its output is in the deployment log
-    What to do: The lines below are the end of the install or build. Run the same command in a fresh clone to see it fail; the push that fixes it deploys by itself.
+    Failed deployment 1 (#) failed while deploying (exit code 1): setup of app shop: `npm install` ended with code 1; its output is in the deployment log: Error: Cannot find module '/work/app/make.js'. Commit make.js, or let the command name a file that the repository holds or its build makes
+    setup of app shop: `npm install` ended with code 1; its output is in the deployment log: Error: Cannot find module '/work/app/make.js'. Commit make.js, or let the command name a file that the repository holds or its build makes
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS
     local/neighbour/production  running  #
         http://neighbour.localhost:#
     local/shop/production       failed   #
-        failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+        failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log: Error: Cannot find module '/work/app/make.js'. Commit make.js, or let the command name a file that the repository holds or its build makes
         its last words: nestling logs local/shop/production
 
     log:
-    WARN local/shop/production: deployment 1 failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log
+    WARN local/shop/production: deployment 1 failed while deploying: setup of app shop: `npm install` ended with code 1; its output is in the deployment log: Error: Cannot find module '/work/app/make.js'. Commit make.js, or let the command name a file that the repository holds or its build makes
     ");
     insta::assert_snapshot!(world.logged("shop/production", "deployment", "Cannot find"), @"Error: Cannot find module '/work/app/make.js'");
 

@@ -33,7 +33,7 @@ fn bad_input_full_disk_of_an_app() {
     local/greedy/production     failed   #
         failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
     local/huge/production       failed   #
-        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log: let it write less, or raise machines.local.disk_mib and redeploy
         its last words: nestling logs local/huge/production
     local/neighbour/production  running  #
         http://neighbour.localhost:#
@@ -43,22 +43,22 @@ fn bad_input_full_disk_of_an_app() {
     ");
     insta::assert_snapshot!(world.seen("/local/huge/production", "huge/production: deployment 1 failed"), @r"
     page:
-    Failed deployment 1 (#) failed while starting (ended by SIGXFSZ): app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
-    app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
-    What to do: It wrote a larger file than its machine has room for. Raise machines.local.disk_mib and redeploy, or let it write less and push.
+    Failed deployment 1 (#) failed while starting (ended by SIGXFSZ): app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log: let it write less, or raise machines.local.disk_mib and redeploy
+    app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log: let it write less, or raise machines.local.disk_mib and redeploy
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS
     local/greedy/production     failed   #
         failed while starting: its machine used more than its 24 MiB of disk: raise machines.local.disk_mib, or write less
     local/huge/production       failed   #
-        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+        failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log: let it write less, or raise machines.local.disk_mib and redeploy
         its last words: nestling logs local/huge/production
     local/neighbour/production  running  #
         http://neighbour.localhost:#
 
     log:
-    WARN local/huge/production: deployment 1 failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log
+    WARN local/huge/production: deployment 1 failed while starting: app huge: `cd $NESTLING_STATE && head -c 48M /dev/zero >big && sleep 600` was ended by signal 25, because it wrote a file larger than the whole disk of its machine (machines.local.disk_mib) before it listened; its output is in the runtime log: let it write less, or raise machines.local.disk_mib and redeploy
     ");
     world.neighbour_serves();
 }

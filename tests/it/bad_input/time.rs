@@ -57,7 +57,7 @@ fn bad_input_start_that_never_listens() {
     page:
     Failed deployment 1 (#) failed while starting (took longer than it may): app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
     app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
-    What to do: Let the app listen on the port in PORT, at 127.0.0.1 or at every address. The log shows what it was doing last.
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS

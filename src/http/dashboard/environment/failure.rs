@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use nestling_domain::{
     deployment::{Failed, Shown},
+    failure::then,
     ids::Timestamp,
 };
 use nestling_protocol::log::Log;
@@ -45,7 +46,7 @@ pub fn show(failed: &Failed, environment: &str, now: Timestamp) -> Markup {
                     @for line in &failed.tail { div.line { span.text { (ansi::line(line)) } } }
                 }
             }
-            p.todo { strong { "What to do: " } (words::remedy(failed)) }
+            p.todo { strong { "What to do: " } (then(failed.phase)) }
             p { a href=(log) { "The whole log" } }
         }
     }

@@ -3,11 +3,11 @@
 use nestling_domain::{
     announcement::{Mark, ended, while_},
     app::{App, Repository},
-    deployment::{Cause, Failed, Shown},
+    deployment::{Cause, Failed},
     ids::Class,
     lifecycle::Happened,
 };
-use nestling_protocol::{bundle, report::Exit};
+use nestling_protocol::bundle;
 
 /// Why a deployment exists.
 pub fn cause(cause: &Cause) -> String {
@@ -57,44 +57,6 @@ pub fn failure(failed: &Failed) -> String {
         .map(|exit| format!(" ({})", ended(exit)))
         .unwrap_or_default();
     format!("Failed while {}{exit}", while_(failed.phase))
-}
-
-/// What a person can do about a failure.
-pub fn remedy(failed: &Failed) -> &'static str {
-    match (failed.exit, failed.phase) {
-        (Some(Exit::Memory), _) => {
-            "It used more memory than its machine has. Look for what grows, or give the app a larger machine; then push or redeploy."
-        }
-        (Some(Exit::Signal(25)), _) => {
-            "It wrote a larger file than its machine has room for. Raise machines.local.disk_mib and redeploy, or let it write less and push."
-        }
-        (Some(Exit::Timeout), Shown::Deploying) => {
-            "Install and build took too long. See in the deployment log which step hangs; a step that waits for input never ends here."
-        }
-        (Some(Exit::Timeout), Shown::Starting) => {
-            "Let the app listen on the port in PORT, at 127.0.0.1 or at every address. The log shows what it was doing last."
-        }
-        (Some(Exit::Timeout), _) => "It took too long. The log shows what it was doing last.",
-        // What was found out before any command ran says itself what is to be done.
-        (None, Shown::Deploying | Shown::Starting | Shown::Running) => {
-            "The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy."
-        }
-        (_, Shown::Deploying) => {
-            "The lines below are the end of the install or build. Run the same command in a fresh clone to see it fail; the push that fixes it deploys by itself."
-        }
-        (_, Shown::RunningTests) => {
-            "The test run itself broke. Its output is in the deployment log; run the tests in a fresh clone."
-        }
-        (Some(_), Shown::Starting) => {
-            "It ended by itself before it listened. Its last lines are below; start it the same way in a fresh clone to see it fail. The push that fixes it deploys by itself."
-        }
-        (_, Shown::Running) => {
-            "The app ran and then ended too often. The end of its runtime log says why."
-        }
-        (_, Shown::Queued | Shown::Failed | Shown::Superseded | Shown::Stopped) => {
-            "Nothing of the app ran. Redeploy to try again; if it fails alike, the server's log says more."
-        }
-    }
 }
 
 /// One event of the feed: how good it is and what it says.
