@@ -55,6 +55,9 @@ pub(crate) fn serve(listener: UnixListener, folder: PathBuf) {
     });
 }
 
+/// The type of a file whose name tells none.
+const UNKNOWN: &str = "application/octet-stream";
+
 struct Site {
     folder: PathBuf,
 }
@@ -90,10 +93,11 @@ impl Site {
                 .unwrap_or_else(|_| gone()),
             Found::Folder => {
                 let mut response = plain(StatusCode::MOVED_PERMANENTLY, "");
-                if let Ok(place) = HeaderValue::from_str(&format!(
-                    "{}/",
-                    request.uri().path().trim_start_matches("//")
-                )) {
+                // Two slashes in front would name another host.
+                let path = request.uri().path().trim_matches('/');
+                let query = request.uri().query().map(|query| format!("?{query}"));
+                let place = format!("/{path}/{}", query.unwrap_or_default());
+                if let Ok(place) = HeaderValue::from_str(&place) {
                     response.headers_mut().insert(LOCATION, place);
                 }
                 response
@@ -135,7 +139,8 @@ impl Site {
         {
             return Found::File(page, StatusCode::NOT_FOUND);
         }
-        let fallback = wants_page && relative.extension().is_none();
+        // `/user/john.doe` is a page, `/missing.png` is none, whoever asks.
+        let fallback = wants_page && content_type(&relative) == UNKNOWN;
         self.inside(Path::new(INDEX))
             .filter(|index| fallback && index.is_file())
             .map_or(Found::Nothing, |index| Found::File(index, StatusCode::OK))
@@ -236,7 +241,7 @@ fn content_type(path: &Path) -> &'static str {
         "mp4" => "video/mp4",
         "webm" => "video/webm",
         "mp3" => "audio/mpeg",
-        _ => "application/octet-stream",
+        _ => UNKNOWN,
     }
 }
 

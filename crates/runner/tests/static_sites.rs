@@ -23,9 +23,13 @@ async fn a_static_site_is_served_with_its_fallback_and_nothing_else() {
         (200, "<h1>built</h1>\n".into())
     );
     assert_eq!(world.get("app", "/deep/a.css").await, (200, "x{}\n".into()));
+    for page in ["/some/page", "/user/john.doe", "/releases/v1.2"] {
+        let answer = world.get_as("app", page, "text/html").await;
+        assert_eq!(answer, (200, "<h1>built</h1>\n".into()), "{page}");
+    }
     assert_eq!(
-        world.get_as("app", "/some/page", "text/html").await,
-        (200, "<h1>built</h1>\n".into())
+        world.get_as("app", "/missing.png", "text/html").await.0,
+        404
     );
     for hidden in [
         "/missing.png",
@@ -35,6 +39,23 @@ async fn a_static_site_is_served_with_its_fallback_and_nothing_else() {
         "/..%2fpackage.json",
     ] {
         assert_eq!(world.get("app", hidden).await.0, 404, "{hidden}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_without_its_slash_is_named_with_it_and_keeps_its_question() {
+    let files = [("index.html", "front"), ("docs/index.html", "docs")];
+    let mut world = World::new(Kind::Static, &files).await;
+    world.run().until_running().await;
+    for (asked, place) in [
+        ("/docs", "/docs/"),
+        ("/docs?x=1&y", "/docs/?x=1&y"),
+        ("//docs", "/docs/"),
+    ] {
+        let moved = world.exchange(Method::GET, asked, &[]).await;
+        assert_eq!(moved.status(), StatusCode::MOVED_PERMANENTLY, "{asked}");
+        assert_eq!(said(&moved, "location"), place);
     }
     world.stop().await;
 }
