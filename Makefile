@@ -36,9 +36,9 @@ bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 soak: build ## the long runs: many kills, many cases
 	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 $(CARGO) nextest run --locked --workspace --profile soak
 
-mutants: ## change the lifecycle in every way and see that a test notices
+mutants: ## change the lifecycle and the policy in every way and see that a test notices
 	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants
-	$(CARGO) mutants --package nestling-domain --file 'crates/domain/src/lifecycle/*.rs' --file crates/domain/src/queue.rs --file crates/domain/src/local_forge.rs
+	$(CARGO) mutants --package nestling-domain --file 'crates/domain/src/lifecycle/*.rs' --file 'crates/domain/src/policy/*.rs' --file crates/domain/src/queue.rs --file crates/domain/src/local_forge.rs
 
 deps: ## licences, sources and bans of what we depend on
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

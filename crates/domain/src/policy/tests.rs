@@ -202,6 +202,36 @@ fn the_last_pattern_that_fits_a_file_decides() {
 }
 
 #[test]
+fn patterns_have_a_longest_and_a_most() {
+    let long = |length: usize| Paths::parse(vec!["a".repeat(length)]);
+    assert!(long(200).is_ok());
+    assert_eq!(long(201).unwrap_err().why, "it is longer than 200 bytes");
+    assert!(long(300).is_err());
+    let many = |count: usize| Paths::parse(vec!["a".to_owned(); count]);
+    assert!(many(50).is_ok());
+    assert_eq!(many(51).unwrap_err().why, "there are more than 50");
+}
+
+#[test]
+fn patterns_are_written_as_they_were_read() {
+    let paths = |patterns: &[&str]| {
+        let patterns = patterns.iter().map(|&pattern| pattern.to_owned());
+        Paths::parse(patterns.collect()).unwrap()
+    };
+    let web = paths(&["web/**", "!web/*.md"]);
+    let policy = Policy {
+        paths: web.clone(),
+        ..Policy::default()
+    };
+    let written = toml::to_string(&policy).unwrap();
+    let read: Policy = toml::from_str(&written).unwrap();
+    assert!(read.paths == web, "{written}");
+    assert!(read.paths != Paths::default() && read.paths != paths(&["web/**"]));
+    assert_eq!(Vec::from(read.paths), ["web/**", "!web/*.md"]);
+    assert_eq!(web.to_string(), "`web/**`, `!web/*.md`");
+}
+
+#[test]
 fn a_policy_is_read_from_toml_and_an_unknown_key_is_refused() {
     let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction-deploys = \"manual\"").unwrap();
     assert_eq!(
