@@ -33,7 +33,7 @@ github-model: needs-build ## a model of GitHub to try things by hand, without an
 bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh
 
-soak: build ## the long runs: many kills, many cases
+soak: tools build ## the long runs: many kills, many cases
 	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 $(CARGO) nextest run --locked --workspace --profile soak
 
 mutants: ## change the lifecycle and the policy in every way and see that a test notices

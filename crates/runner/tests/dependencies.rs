@@ -112,6 +112,28 @@ async fn dependencies_are_reused_while_the_lockfile_stays_and_installed_when_it_
 }
 
 #[tokio::test]
+async fn without_a_lockfile_nothing_is_reused() {
+    let files = [
+        ("package.json", &*package(WORDS)),
+        ("server.js", SERVER),
+        WORDS_PACKAGE,
+        WORDS_CODE,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    world.stop().await;
+
+    world.next_machine();
+    world.commit(&[("README.md", "a shop")]);
+    world.run().until_running().await;
+    assert!(!reused(&world));
+    world.stop().await;
+    let log = world.model.state(|state| state.log(Log::Deployment));
+    let said = "dependencies of the root are installed anew in each deployment, because no lockfile says which they are";
+    assert!(log.iter().any(|line| line == said), "{log:?}");
+}
+
+#[tokio::test]
 async fn a_lockfile_out_of_date_falls_back_to_npm_install_and_says_so() {
     let (package, lockfile) = (package(WORDS), lockfile("{}"));
     let stale = lockfile.replace(

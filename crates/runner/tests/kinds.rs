@@ -182,6 +182,29 @@ async fn a_failed_test_run_is_never_green() {
 }
 
 #[tokio::test]
+async fn of_several_runs_of_nodes_own_tests_none_hides_another() {
+    let package = r#"{"scripts":{"test":"node --test a.test.js; node --test b.test.js","start":"node server.js"}}"#;
+    let server =
+        r#"require("node:http").createServer((_, r) => r.end("up")).listen(process.env.PORT);"#;
+    let files = [
+        ("package.json", package),
+        ("server.js", server),
+        (
+            "a.test.js",
+            r#"require("node:test")("unit", () => { throw new Error("no") });"#,
+        ),
+        ("b.test.js", r#"require("node:test")("whole", () => {});"#),
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    world.run().until_running().await;
+    let results = world.model.state(support::model::State::results);
+    world.stop().await;
+    let (passed, failed) = (results.counts().passed, results.counts().failed);
+    assert!(passed >= 1 && failed >= 1, "{results:?}");
+    assert!(results.tests.iter().any(|test| test.name.contains("unit")));
+}
+
+#[tokio::test]
 async fn a_missing_entrypoint_is_said_before_anything_is_installed() {
     let cases = [
         (

@@ -61,6 +61,7 @@ async fn what_an_install_script_makes_outside_of_the_dependencies_is_there_each_
     let files = [
         ("package.json", package),
         ("src/main.js", &says("one")),
+        ("package-lock.json", lockfiles::NPM_LIB),
         ("server.js", &server("./dist/main.js")),
         LIBRARY,
     ];
@@ -85,6 +86,7 @@ async fn what_a_library_of_the_workspace_prepares_is_of_this_commit() {
     let library = r#"{"name":"lib","version":"1.0.0","main":"dist/index.js","scripts":{"prepare":"mkdir -p dist && cp src/* dist"}}"#;
     let files = [
         ("package.json", root),
+        ("package-lock.json", lockfiles::NPM_WORKSPACE),
         ("packages/app/package.json", app),
         ("packages/app/server.js", &server("./says.js")),
         ("packages/lib/package.json", library),
@@ -108,6 +110,7 @@ async fn what_a_generator_writes_among_the_dependencies_is_of_this_commit() {
         ("package.json", package),
         ("server.js", &server("./node_modules/.client")),
         ("schema.js", &says("one")),
+        ("package-lock.json", lockfiles::NPM_GENERATE),
         (
             "generate/package.json",
             r#"{"name":"generate","version":"1.0.0","bin":"g.js"}"#,
@@ -127,6 +130,7 @@ async fn an_install_script_that_is_good_for_one_run_gets_a_fresh_install() {
     let files = [
         ("package.json", package),
         ("src/index.js", &says("one")),
+        ("package-lock.json", lockfiles::NPM_LIB),
         ("server.js", &server("./node_modules/.made")),
         LIBRARY,
     ];
@@ -144,6 +148,7 @@ async fn a_schema_that_a_dependency_may_read_while_it_is_installed_makes_an_inst
     let files = [
         ("package.json", package),
         ("db/main.prisma", "model One {}"),
+        ("package-lock.json", lockfiles::NPM_PRISMA),
         ("server.js", &server("@prisma/client")),
         ("lib/package.json", library),
         ("lib/index.js", &says("client")),
@@ -229,6 +234,7 @@ async fn own_script(lockfile: (&str, &str)) {
     let files = [
         ("package.json", package),
         ("src/main.js", &says("one")),
+        ("package-lock.json", lockfiles::NPM_LIB),
         ("server.js", &server("./dist/main.js")),
         lockfile,
     ];

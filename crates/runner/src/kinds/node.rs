@@ -43,9 +43,12 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
     };
     let shown = script.to_owned();
     let mut step = script_step(machine, &package, "test");
+    let mut beside = ["pretest", "posttest"]
+        .into_iter()
+        .filter_map(|name| package.script(name));
     let report = match &config.report {
         Some(path) => Report::Named(path.clone()),
-        None if runs_nodes_own(script) => {
+        None if runs_nodes_own(script) && !beside.any(|script| script.contains("--test")) => {
             // Node's runner is asked for a second report beside the one that people read.
             let path = machine.control().join("node-tests.xml");
             let reporters = format!(
@@ -106,10 +109,15 @@ fn script_step(machine: &Machine, package: &Package, name: &str) -> crate::sandb
     step
 }
 
-/// Whether a script is `node --test` without a reporter of its own choice.
+/// Whether a script is one `node --test`, without a reporter of its own choice. Of several, each would write over the report
+/// of the one before; what they all print tells more.
 fn runs_nodes_own(script: &str) -> bool {
-    let words: Vec<&str> = script.split_whitespace().collect();
-    words.contains(&"node") && words.contains(&"--test") && !script.contains("--test-reporter")
+    let words = || script.split_whitespace();
+    let once = words().filter(|word| *word == "--test").count() == 1;
+    words().any(|word| word == "node")
+        && once
+        && !script.contains("--test-reporter")
+        && !script.contains([';', '&', '|', '\n'])
 }
 
 #[cfg(test)]
@@ -124,5 +132,8 @@ mod tests {
         ));
         assert!(!runs_nodes_own("node --test --test-reporter=tap"));
         assert!(!runs_nodes_own("jest --test"));
+        for several in ["node --test a && node --test b", "node --test a; jest"] {
+            assert!(!runs_nodes_own(several), "{several}");
+        }
     }
 }

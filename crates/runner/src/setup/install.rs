@@ -53,10 +53,14 @@ async fn one(
     manager.make_ready(machine, deadline).await?;
     let own = reuse::own(package, &machine.checkout());
     let told = reuse::telling(machine).map(|(name, _)| name);
-    let reusable = again::needed(&own, &manager, told).and_then(|again| {
-        let key = reuse::key(machine, package, &own, &manager, node)?;
-        Ok((key, again))
-    });
+    let reusable = match manager.lockfile {
+        // What was installed then need not be what would be now, and files that are committed below `node_modules` stay.
+        None => Err("no lockfile says which they are".into()),
+        Some(_) => again::needed(&own, &manager, told).and_then(|again| {
+            let key = reuse::key(machine, package, &own, &manager, node)?;
+            Ok((key, again))
+        }),
+    };
     if let Ok((key, again)) = &reusable
         && reuse::take(machine, package, key, deadline).await
     {

@@ -1,4 +1,4 @@
-//! Lockfiles of an app that is called shop and has one dependency, `ms` 2.1.3.
+//! Lockfiles of small apps, as their package managers write them. Most are of one that is called shop and needs `ms` 2.1.3.
 
 pub const PNPM: &str = "lockfileVersion: '9.0'
 
@@ -56,3 +56,15 @@ __metadata:
   languageName: unknown
   linkType: soft
 "#;
+
+/// npm, with the folder `lib` as dependency.
+pub const NPM_LIB: &str = r#"{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{"":{"name":"shop","version":"1.0.0","dependencies":{"lib":"file:./lib"}},"lib":{"version":"1.0.0"},"node_modules/lib":{"resolved":"lib","link":true}}}"#;
+
+/// npm, of a workspace whose member `app` needs its member `lib`.
+pub const NPM_WORKSPACE: &str = r#"{"name":"root","lockfileVersion":3,"requires":true,"packages":{"":{"name":"root","workspaces":["packages/*"]},"node_modules/app":{"resolved":"packages/app","link":true},"node_modules/lib":{"resolved":"packages/lib","link":true},"packages/app":{"version":"1.0.0","dependencies":{"lib":"1.0.0"}},"packages/lib":{"version":"1.0.0"}}}"#;
+
+/// npm, with the folder `generate`, which has a program, as dependency.
+pub const NPM_GENERATE: &str = r#"{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{"":{"name":"shop","version":"1.0.0","dependencies":{"generate":"file:./generate"}},"generate":{"version":"1.0.0","bin":{"generate":"g.js"}},"node_modules/generate":{"resolved":"generate","link":true}}}"#;
+
+/// npm, with a folder `lib` that is called as Prisma's client.
+pub const NPM_PRISMA: &str = r#"{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{"":{"name":"shop","version":"1.0.0","dependencies":{"@prisma/client":"file:./lib"}},"lib":{"name":"@prisma/client","version":"1.0.0"},"node_modules/@prisma/client":{"resolved":"lib","link":true}}}"#;
