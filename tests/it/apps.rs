@@ -10,7 +10,7 @@ use std::{
 use nestling_domain::ids::{AppId, RepositoryId};
 
 use crate::{
-    server::{SOON, Server, commit, free_port, get, git, sample},
+    server::{SOON, Server, commit, free_port, get, git, quiet_site, sample},
     sight,
 };
 
@@ -141,11 +141,7 @@ fn a_removed_app_stays_away_through_commits_and_a_restart_until_it_is_brought_ba
 #[test]
 fn the_pages_describe_an_app_remove_it_when_its_name_is_typed_and_bring_it_back() {
     let folder = tempfile::tempdir().unwrap();
-    let repository = folder.path().join("site");
-    fs::create_dir(&repository).unwrap();
-    fs::write(repository.join("index.html"), "a quiet site").unwrap();
-    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
-    commit(&repository, "Begin");
+    let repository = quiet_site(folder.path());
     let port = free_port();
     let order = ["up", "--repo", repository.to_str().unwrap()];
     let server = Server::start(&order, &folder.path().join("data"), port);

@@ -294,6 +294,16 @@ pub(crate) fn nestling(arguments: &[&str]) -> std::process::Output {
         .unwrap()
 }
 
+/// A repository of one page, called `site`, in this folder.
+pub(crate) fn quiet_site(folder: &Path) -> PathBuf {
+    let repository = folder.join("site");
+    std::fs::create_dir(&repository).unwrap();
+    std::fs::write(repository.join("index.html"), "a quiet site").unwrap();
+    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
+    commit(&repository, "Begin");
+    repository
+}
+
 pub(crate) fn git(repository: &Path, arguments: &[&str]) {
     let identity = [
         ("GIT_AUTHOR_NAME", "Ann"),

@@ -1,8 +1,8 @@
 //! More pull requests than may be open at once: the rest waits, is named wherever people look, and is started by a word.
 
-use std::{fs, process::Stdio};
+use std::process::Stdio;
 
-use crate::server::{SOON, Server, commit, free_port, git};
+use crate::server::{SOON, Server, commit, free_port, git, quiet_site};
 
 /// As many pull requests are open at once.
 const OPEN: usize = 10;
@@ -14,11 +14,7 @@ const START: &str = "/v1/apps/local/site/environments/pr-1/start";
 #[test]
 fn a_branch_that_comes_back_when_all_places_are_taken_waits_and_is_started_by_a_person() {
     let folder = tempfile::tempdir().unwrap();
-    let repository = folder.path().join("site");
-    fs::create_dir(&repository).unwrap();
-    fs::write(repository.join("index.html"), "a quiet site").unwrap();
-    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
-    commit(&repository, "Begin");
+    let repository = quiet_site(folder.path());
     for number in 0..=OPEN {
         let branch = format!("b{number:02}");
         git(

@@ -163,13 +163,11 @@ fn noted(world: &World, words: &str) -> bool {
     world.model.state(|state| state.said(noted))
 }
 
-#[tokio::test]
-async fn a_lockfile_with_conflict_markers_is_called_so() {
-    let (package, lockfile) = (package(WORDS), lockfile(WORDS));
-    let conflict = format!("<<<<<<< HEAD\n{lockfile}\n=======\n{lockfile}\n>>>>>>> topic\n");
+/// Deploys an app with a dependency and this lockfile, which is of no use, and expects to be told why.
+async fn told_of((name, content): (&str, &str), why: &str) {
     let files = [
-        ("package.json", package.as_str()),
-        ("package-lock.json", &conflict),
+        ("package.json", &*package(WORDS)),
+        (name, content),
         ("server.js", SERVER),
         WORDS_PACKAGE,
         WORDS_CODE,
@@ -177,7 +175,6 @@ async fn a_lockfile_with_conflict_markers_is_called_so() {
     let mut world = World::new(Kind::Node, &files).await;
     world.run().until_running().await;
     world.stop().await;
-    let why = "package-lock.json holds the conflict markers of a merge (line 1) and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it";
     assert!(
         noted(&world, why),
         "{}",
@@ -186,24 +183,17 @@ async fn a_lockfile_with_conflict_markers_is_called_so() {
 }
 
 #[tokio::test]
+async fn a_lockfile_with_conflict_markers_is_called_so() {
+    let lockfile = lockfile(WORDS);
+    let conflict = format!("<<<<<<< HEAD\n{lockfile}\n=======\n{lockfile}\n>>>>>>> topic\n");
+    let why = "package-lock.json holds the conflict markers of a merge (line 1) and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it";
+    told_of(("package-lock.json", &conflict), why).await;
+}
+
+#[tokio::test]
 async fn a_lockfile_of_bun_is_said_not_to_be_read() {
-    let package = package(WORDS);
-    let files = [
-        ("package.json", package.as_str()),
-        ("bun.lock", "{}"),
-        ("server.js", SERVER),
-        WORDS_PACKAGE,
-        WORDS_CODE,
-    ];
-    let mut world = World::new(Kind::Node, &files).await;
-    world.run().until_running().await;
-    world.stop().await;
     let why = "bun.lock in the root is not read, because bun is not supported: npm install picks the versions of today; commit package-lock.json, pnpm-lock.yaml or yarn.lock instead (npm install --package-lock-only makes the first)";
-    assert!(
-        noted(&world, why),
-        "{}",
-        world.model.state(support::model::State::all_text)
-    );
+    told_of(("bun.lock", "{}"), why).await;
 }
 
 #[tokio::test]
