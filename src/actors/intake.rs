@@ -191,7 +191,9 @@ impl Desk {
 
     /// What the environment of each app of a repository is told, and why some are told nothing.
     async fn for_all_apps(&self, repository: RepositoryId, hint: &Hint) -> Result<ToTell, Waits> {
-        let held = self.held(repository, hint.commit.as_ref()).await?;
+        let held = self
+            .held((repository, hint.kind), hint.commit.as_ref())
+            .await?;
         let apps = self.store.apps_of_repository(repository).await?;
         let mut decisions = BTreeMap::new();
         let mut removed = self.store.removed_apps().await?;
@@ -253,7 +255,9 @@ impl Desk {
                 creates: true,
             };
             let head = one.head.map(|head| head.id);
-            let held = self.held(app.repository, head.as_ref()).await?;
+            let held = self
+                .held((app.repository, hint.kind), head.as_ref())
+                .await?;
             let hint = self.unless_absent(hint, &app, held.as_ref()).await?;
             told.push((hint, app.clone()));
         }
@@ -278,13 +282,17 @@ impl Desk {
     /// finds out by itself.
     async fn held(
         &self,
-        repository: RepositoryId,
+        (repository, kind): (RepositoryId, Kind),
         commit: Option<&Commit>,
     ) -> Result<Option<Vec<AppId>>, Waits> {
         let Some(commit) = commit.cloned() else {
             return Ok(None);
         };
-        let asked = AppsAt { repository, commit };
+        let asked = AppsAt {
+            repository,
+            kind,
+            commit,
+        };
         match self.apps_at.send(asked).await {
             Ok(Ok(held)) => Ok(Some(held)),
             Ok(Err(ForgeError::Rejected(_))) => Ok(None),

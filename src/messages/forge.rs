@@ -15,6 +15,8 @@ use nestling_domain::{
 pub struct Head {
     /// In which repository.
     pub repository: RepositoryId,
+    /// For which app: its policy says whether that may run.
+    pub app: AppId,
     /// The default branch, or which pull request.
     pub kind: Kind,
     /// The branch that the environment tracks.
@@ -27,6 +29,8 @@ pub struct Head {
 pub struct Pack {
     /// In which repository.
     pub repository: RepositoryId,
+    /// Of the default branch, or of which pull request.
+    pub kind: Kind,
     /// Exactly this commit.
     pub commit: Commit,
 }
@@ -37,6 +41,8 @@ pub struct Pack {
 pub struct AppsAt {
     /// In which repository.
     pub repository: RepositoryId,
+    /// Of the default branch, or of which pull request.
+    pub kind: Kind,
     /// Exactly this commit.
     pub commit: Commit,
 }

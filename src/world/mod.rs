@@ -153,6 +153,7 @@ pub(crate) fn app(name: &str) -> App {
         kind: nestling_protocol::bundle::Kind::Node,
         description: String::new(),
         health: None,
+        policy: nestling_domain::policy::Policy::default(),
         created_at: Timestamp(1),
     }
 }
@@ -162,5 +163,6 @@ pub(crate) fn commit(n: u64) -> CommitInfo {
         id: Commit::parse(&format!("{n:07x}{:033x}", 0)).unwrap(),
         message: format!("change {n}"),
         author: "ann".into(),
+        trust: nestling_domain::deployment::Trust::Member,
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{AppId, RepositoryId, Timestamp},
     label::Slug,
+    policy::Policy,
 };
 
 /// A repository that is watched.
@@ -19,6 +20,9 @@ pub struct Repository {
     pub name: String,
     /// Where a local one lies; `None` for one on GitHub.
     pub path: Option<String>,
+    /// The installation of the GitHub App through which it is reached; `None` for a local one.
+    #[serde(default)]
+    pub installation: Option<u64>,
     /// The branch whose environment is production. Stored at first sight and never changed by a checkout.
     pub default_branch: String,
     /// Why it cannot be read right now, for people; `None` while it can.
@@ -47,6 +51,9 @@ pub struct App {
     /// The path that the health probe asks for; `/` with any status below 500 when not configured.
     #[serde(default)]
     pub health: Option<String>,
+    /// What its owners want to run; read from the default branch.
+    #[serde(default)]
+    pub policy: Policy,
     /// When it was first seen.
     pub created_at: Timestamp,
 }

@@ -17,6 +17,44 @@ pub struct CommitInfo {
     pub message: String,
     /// Who wrote it.
     pub author: String,
+    /// What it may see and share, as decided when it was looked at.
+    #[serde(default, skip_serializing_if = "Trust::is_member")]
+    pub trust: Trust,
+}
+
+/// Who stands behind a commit, and what it therefore may see and share. It goes with the commit wherever that goes: into a
+/// redeploy, a retry, a roll-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// Somebody who may write to the repository: it sees the secrets of its kind, and shares caches with its app.
+    #[default]
+    Member,
+    /// Anybody: it sees no secret, and what it installs is met by nobody but its own pull request.
+    Outsider,
+    /// Anybody, approved by somebody who may write, for an app that lets approved commits see the secrets of previews.
+    OutsiderWithSecrets,
+}
+
+impl Trust {
+    /// Whether it is the trust that most commits have.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands it over like this"
+    )]
+    fn is_member(&self) -> bool {
+        *self == Trust::Member
+    }
+
+    /// Whether it sees the secrets of its kind of environment.
+    pub fn sees_secrets(self) -> bool {
+        matches!(self, Trust::Member | Trust::OutsiderWithSecrets)
+    }
+
+    /// Whether it shares caches with other environments of its app: what it puts there runs in them.
+    pub fn shares_caches(self) -> bool {
+        self == Trust::Member
+    }
 }
 
 /// One attempt to run one commit. Its number fences everything stale.

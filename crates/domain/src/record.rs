@@ -139,7 +139,8 @@ pub enum DeliveryState {
     },
 }
 
-/// A pull request as the local forge numbers it: branches beside the default one, for ever.
+/// A pull request as it was last seen: one of GitHub, or a branch beside the default one, which the local forge numbers
+/// for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
     /// The repository.
@@ -154,6 +155,21 @@ pub struct PullRequest {
     pub status: PullRequestStatus,
     /// Its head when last seen.
     pub head: Option<CommitInfo>,
+    /// What people who may write have ordered about it.
+    #[serde(default)]
+    pub orders: Orders,
+}
+
+/// What people who may write to the repository have ordered about a pull request, beside its environments.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Orders {
+    /// The commit that one of them approved last. Another head is not approved.
+    pub approved: Option<crate::ids::Commit>,
+    /// Whether one of them asked for a preview although policy would make none.
+    pub asked_for: bool,
+    /// Whether no age is to end it.
+    pub kept: bool,
 }
 
 /// Whether a pull request is open, and may run.

@@ -77,6 +77,7 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
         Effect::Look(look) => {
             let question = Head {
                 repository: record.repository,
+                app: record.app.clone(),
                 kind: record.kind,
                 branch: record.branch.clone(),
             };
@@ -121,8 +122,7 @@ async fn launch(
 ) -> Option<Observation> {
     let spec = Spec {
         token: (neighbours.token)(&record.id, generation),
-        // What a preview installs never reaches production.
-        cache: format!("{}-{}", record.app, record.kind.class().name()),
+        cache: cache(record, generation),
         size: neighbours.size,
     };
     let order = Ensure {
@@ -148,6 +148,18 @@ async fn launch(
             retry: true,
         },
     })
+}
+
+/// Which cache a machine shares. What a preview installs never reaches production, and what an outsider's commit puts into
+/// a cache never reaches another pull request.
+fn cache(record: &Record, generation: Generation) -> String {
+    let named = record.lifecycle.named(generation);
+    let shares = named.is_none_or(|deployment| deployment.commit.trust.shares_caches());
+    if shares {
+        format!("{}-{}", record.app, record.kind.class().name())
+    } else {
+        format!("{}-alone", record.id)
+    }
 }
 
 async fn probe(neighbours: &Neighbours, record: &Record, generation: Generation) -> Observation {

@@ -48,7 +48,7 @@ pub fn route(
                     failed.phase.name(),
                     failed.reason
                 ),
-                Why::Policy(reason) => reason.clone(),
+                Why::Policy(reason) | Why::Waits(reason) => reason.clone(),
                 Why::Closed | Why::Person | Why::Idle => format!("it is stopped ({})", why.name()),
             };
             To::Stopped {

@@ -269,6 +269,7 @@ async fn record(tools: &Tools, path: &std::path::Path) -> Result<Repository, For
         owner: OWNER.to_owned(),
         name: opened.name,
         path: Some(path),
+        installation: None,
         // Not known before the first look; of an empty repository not before its first commit.
         default_branch: String::new(),
         trouble: None,

@@ -182,6 +182,7 @@ fn read_heads(answer: &[u8]) -> Result<Heads, GitError> {
                 id,
                 message: text(field[5]),
                 author: text(field[4]),
+                trust: nestling_domain::deployment::Trust::Member,
             },
             committed_at: Timestamp(seconds.saturating_mul(1000)),
         });

@@ -364,6 +364,7 @@ impl From<CommitShown> for CommitInfo {
                 .chars()
                 .take(LONGEST_LINE)
                 .collect(),
+            trust: nestling_domain::deployment::Trust::Member,
         }
     }
 }

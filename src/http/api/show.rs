@@ -121,7 +121,7 @@ fn reason(state: &State) -> Option<String> {
         State::Stopped { why, .. } => Some(match why {
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
             Why::Person => "stopped by a person".to_owned(),
-            Why::Policy(words) => words.clone(),
+            Why::Policy(words) | Why::Waits(words) => words.clone(),
             Why::Idle => "sleeps, because nobody visited it for a while".to_owned(),
             Why::Failed(failed) => {
                 format!("failed while {}: {}", failed.phase.name(), failed.reason)

@@ -51,7 +51,12 @@ pub(super) async fn get(
         class: record.kind.class(),
     };
     let revealed = match services.secrets.reveal.send(reveal).await? {
-        Ok(revealed) => revealed,
+        Ok(revealed) if deployment.commit.trust.sees_secrets() => revealed,
+        // Plain variables are no secret: a preview without them would fail for no reason.
+        Ok(revealed) => Revealed {
+            secrets: std::collections::BTreeMap::default(),
+            ..revealed
+        },
         Err(SecretError::Failed(reason)) => return Err(Problem::unavailable(reason)),
         Err(SecretError::Refused(reason) | SecretError::Conflict(reason)) => {
             return Err(without_secrets(&runners, &record, deployment, &reason).await);
@@ -153,6 +158,7 @@ pub(super) async fn source(
     }
     let pack = Pack {
         repository: record.repository,
+        kind: record.kind,
         commit: deployment.commit.id.clone(),
     };
     let path = match runners.services.forge.pack.send(pack).await? {

@@ -269,6 +269,7 @@ pub(crate) fn waiting(number: u32) -> PullRequest {
         title: format!("feature {number}"),
         status: PullRequestStatus::Waiting,
         head: None,
+        orders: nestling_domain::record::Orders::default(),
     }
 }
 
@@ -283,6 +284,7 @@ async fn services(
         owner: "local".into(),
         name: "shop".into(),
         path: Some("/home/ann/shop".into()),
+        installation: None,
         default_branch: "main".into(),
         trouble: None,
     };

@@ -26,6 +26,7 @@ pub(super) fn commit(digit: char, message: &str) -> CommitInfo {
         id: Commit::parse(&digit.to_string().repeat(40)).unwrap(),
         message: message.to_owned(),
         author: "Ada".to_owned(),
+        trust: crate::deployment::Trust::Member,
     }
 }
 

@@ -183,7 +183,9 @@ fn stopped(why: &Why) -> Status {
             "Stopped",
             Some("a person stopped it, and can start it again".to_owned()),
         ),
-        Why::Policy(reason) => says(Mark::Resting, "Waiting", Some(reason.clone())),
+        Why::Policy(reason) | Why::Waits(reason) => {
+            says(Mark::Resting, "Waiting", Some(reason.clone()))
+        }
         Why::Idle => says(
             Mark::Resting,
             "Asleep",

@@ -190,12 +190,23 @@ impl Lifecycle {
                 .next()
                 .map(|d| (d.generation, d.phase.shown(), d.tests.clone()));
             let failure = life.failure().map(|failed| failed.generation);
+            let waits = match &life.state {
+                State::Stopped {
+                    why: Why::Waits(reason),
+                    ..
+                } => Some(reason.clone()),
+                State::Creating { .. }
+                | State::Running { .. }
+                | State::Restarting { .. }
+                | State::Stopped { .. } => None,
+            };
             (
                 life.state_name(),
                 life.shown(),
                 serving,
                 next,
                 failure,
+                waits,
                 life.newest_commit().cloned(),
             )
         };

@@ -71,7 +71,7 @@ impl Draft<'_> {
                 if !matches!(
                     self.life().state,
                     State::Stopped {
-                        why: Why::Closed | Why::Policy(_),
+                        why: Why::Closed | Why::Policy(_) | Why::Waits(_),
                         ..
                     }
                 ) {
@@ -230,9 +230,7 @@ impl Draft<'_> {
             Found::Closed => self.close(),
             Found::Waiting(reason) => {
                 self.life_mut().look = None;
-                if !matches!(self.life().state, State::Stopped { .. }) {
-                    self.stop_all(Why::Policy(reason.clone()));
-                }
+                self.wait(reason);
             }
             Found::Open(head) => {
                 let expected = look
@@ -255,6 +253,22 @@ impl Draft<'_> {
                 }
                 self.life_mut().look = None;
                 self.settle(head, look.trigger);
+            }
+        }
+    }
+
+    /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except one that was
+    /// closed: it is open again.
+    fn wait(&mut self, reason: &str) {
+        let waits = || Why::Waits(reason.to_owned());
+        match &mut self.life_mut().state {
+            State::Stopped {
+                why: why @ (Why::Waits(_) | Why::Closed),
+                ..
+            } => *why = waits(),
+            State::Stopped { .. } => {}
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                self.stop_all(waits());
             }
         }
     }

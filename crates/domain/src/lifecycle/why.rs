@@ -12,8 +12,11 @@ pub enum Why {
     Closed,
     /// A person stopped it, or cancelled its only deployment.
     Person,
-    /// A policy stopped it, in words (expired, over budget, waits for a free place).
+    /// A policy stopped it, in words (expired, over budget).
     Policy(String),
+    /// The forge says that its pull request may not run now, in words (waits for an approval or a free place, nobody wants
+    /// it). Whatever makes it look again brings it back once the forge says otherwise.
+    Waits(String),
     /// Nobody visited it for a while; the next visit wakes it.
     Idle,
     /// Its newest deployment failed and no older one serves.
@@ -48,6 +51,12 @@ impl Why {
             (Why::Person | Why::Policy(_), Trigger::Push | Trigger::Visit | Trigger::Refresh) => {
                 false
             }
+            // The forge is asked each time, and it was the forge's word. A stranger's visit is no reason to ask.
+            (Why::Waits(_), Trigger::Visit) => false,
+            (
+                Why::Waits(_),
+                Trigger::Push | Trigger::Reopen | Trigger::Refresh | Trigger::Start,
+            ) => true,
             // A sleeping one wakes for whoever needs it.
             (Why::Idle, Trigger::Push | Trigger::Reopen | Trigger::Visit | Trigger::Start) => true,
             (Why::Idle, Trigger::Refresh) => false,
@@ -63,6 +72,7 @@ impl Why {
             Why::Closed => "closed",
             Why::Person => "by a person",
             Why::Policy(_) => "policy",
+            Why::Waits(_) => "waits",
             Why::Idle => "idle",
             Why::Failed(_) => "failed",
         }

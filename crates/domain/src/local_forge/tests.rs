@@ -10,6 +10,7 @@ fn info(head: u8) -> CommitInfo {
         id: Commit::parse(&format!("{head:02x}").repeat(20)).unwrap(),
         message: format!("change {head}"),
         author: "Ada".to_owned(),
+        trust: crate::deployment::Trust::Member,
     }
 }
 
@@ -61,6 +62,7 @@ impl World {
                 title: String::new(),
                 status: PullRequestStatus::Open,
                 head: None,
+                orders: crate::record::Orders::default(),
             });
         }
         let noticed = notice(&self.known, "main", &listing);

@@ -194,12 +194,44 @@ fn one_beyond_the_limit_is_stopped_with_the_reason_unless_a_person_stopped_it() 
     };
     let mut world = queued(false);
     waits(&mut world);
-    assert_eq!(why(&world), &Why::Policy("ten are open".into()));
+    assert_eq!(why(&world), &Why::Waits("ten are open".into()));
 
     let mut world = queued(false);
     world.apply(&Event::Command(Command::Stop)).unwrap();
     waits(&mut world);
     assert_eq!(why(&world), &Why::Person);
+}
+
+#[test]
+fn one_that_waits_hears_another_reason_and_runs_once_the_forge_says_so() {
+    let answered = |world: &mut World, trigger, found| {
+        hint(world, None, trigger);
+        let look = asked(world);
+        observed(world, Observation::Found { look, found });
+    };
+    let mut world = queued(false);
+    for reason in ["nobody approved 1", "nobody approved 2"] {
+        let edition = world.record.world.edition;
+        answered(&mut world, Trigger::Push, Found::Waiting(reason.into()));
+        assert_eq!(why(&world), &Why::Waits(reason.into()));
+        assert!(world.record.world.edition > edition, "people are told");
+    }
+    let head = nestling_domain::deployment::CommitInfo {
+        trust: nestling_domain::deployment::Trust::Outsider,
+        ..commit(2)
+    };
+    answered(&mut world, Trigger::Refresh, Found::Open(head.clone()));
+    assert_eq!(world.record.next().unwrap().commit, head);
+
+    // Opened again by somebody whose commits must be approved.
+    world.apply(&Event::Command(Command::Delete)).unwrap();
+    answered(
+        &mut world,
+        Trigger::Reopen,
+        Found::Waiting("nobody approved 2".into()),
+    );
+    assert_eq!(why(&world), &Why::Waits("nobody approved 2".into()));
+    assert!(!world.record.is_closed());
 }
 
 #[test]

@@ -28,13 +28,17 @@ fn what_brings_a_stopped_environment_back() {
             Why::Policy("expired".into()),
             [false, true, false, false, true],
         ),
+        (
+            Why::Waits("ten are open".into()),
+            [true, true, false, true, true],
+        ),
         (Why::Idle, [true, true, true, false, true]),
         (
             Why::Failed(Box::new(failed)),
             [true, true, false, false, true],
         ),
     ];
-    let names = ["closed", "by a person", "policy", "idle", "failed"];
+    let names = ["closed", "by a person", "policy", "waits", "idle", "failed"];
     for ((why, row), name) in table.into_iter().zip(names) {
         assert_eq!(why.name(), name);
         for (trigger, revives) in triggers.into_iter().zip(row) {

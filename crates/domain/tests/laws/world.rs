@@ -20,6 +20,7 @@ pub(crate) fn commit(n: u8) -> CommitInfo {
         id: Commit::parse(&format!("{n:040x}")).unwrap(),
         message: format!("change {n}"),
         author: "ann".into(),
+        trust: nestling_domain::deployment::Trust::Member,
     }
 }
 
@@ -464,7 +465,7 @@ impl World {
         match (&self.record.state, self.open) {
             (State::Stopped { why, .. }, open) => {
                 matches!(why, Why::Closed) != open
-                    || matches!(why, Why::Person | Why::Policy(_)) && open
+                    || matches!(why, Why::Person | Why::Policy(_) | Why::Waits(_)) && open
             }
             (_, false) => false,
             (_, true) => self

@@ -27,6 +27,7 @@ async fn shop() -> (Inbox, App, App) {
         owner: "acme".into(),
         name: "shop".into(),
         path: None,
+        installation: None,
         default_branch: "main".into(),
         trouble: None,
     };

@@ -176,6 +176,7 @@ async fn ensure(
             kind: found.kind,
             description: String::new(),
             health: found.health.clone(),
+            policy: nestling_domain::policy::Policy::default(),
             created_at: clock::now(),
         },
     };

@@ -105,6 +105,7 @@ pub(crate) fn commit(letter: char) -> CommitInfo {
         id: Commit::parse(&letter.to_string().repeat(40)).unwrap(),
         message: format!("commit {letter}"),
         author: "ada".to_owned(),
+        trust: nestling_domain::deployment::Trust::Member,
     }
 }
 
@@ -227,6 +228,7 @@ pub(crate) fn repository(id: u64) -> Repository {
         owner: "local".to_owned(),
         name: "monorepo".to_owned(),
         path: Some("/srv/monorepo".to_owned()),
+        installation: None,
         default_branch: "main".to_owned(),
         trouble: None,
     }
@@ -243,6 +245,7 @@ pub(crate) fn app(repository: u64, root: &str, name: &str) -> App {
         kind: bundle::Kind::Node,
         description: String::new(),
         health: None,
+        policy: nestling_domain::policy::Policy::default(),
         created_at: NOON,
     }
 }

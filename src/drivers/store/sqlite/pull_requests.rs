@@ -50,6 +50,7 @@ pub(super) fn number(
         title: branch.to_owned(),
         status: PullRequestStatus::Closed,
         head: None,
+        orders: nestling_domain::record::Orders::default(),
     };
     put_pull_request(database, &pull_request)?;
     Ok(pull_request)

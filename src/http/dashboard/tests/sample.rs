@@ -114,6 +114,7 @@ impl Words {
             id: Commit::parse(&format!("{digit}{name}")).unwrap(),
             message: self.message.clone(),
             author: self.author.clone(),
+            trust: nestling_domain::deployment::Trust::Member,
         }
     }
 
@@ -123,6 +124,7 @@ impl Words {
             owner: "local".to_owned(),
             name: self.repository.clone(),
             path: Some("/home/ada/storefront".to_owned()),
+            installation: None,
             default_branch: "main".to_owned(),
             trouble: None,
         }
@@ -142,6 +144,7 @@ impl Words {
                 String::new()
             },
             health: None,
+            policy: nestling_domain::policy::Policy::default(),
             created_at: before(900_000),
         }
     }

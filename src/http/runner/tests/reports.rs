@@ -1,7 +1,11 @@
 //! What runners report, and what they are given.
 
 use hyper::StatusCode;
-use nestling_domain::ids::{Class, Kind};
+use nestling_domain::{
+    app::{App, VariableName},
+    deployment::{CommitInfo, Trust},
+    ids::{Class, Generation, Kind},
+};
 use nestling_protocol::{
     bundle::{Bundle, Source},
     report::{Answer, Endpoint, Heartbeat, Next, Phase},
@@ -16,16 +20,7 @@ use crate::{
 async fn a_runner_fetches_its_bundle_and_its_source_reports_and_serves() {
     let world = World::start().await;
     let shop = app("shop");
-    for (name, text, secret) in [("API_KEY", "a-secret-value", true), ("MODE", "fast", false)] {
-        let put = Put {
-            app: shop.id.clone(),
-            class: Class::Preview,
-            name: nestling_domain::app::VariableName::parse(name).unwrap(),
-            text: text.to_owned(),
-            secret,
-        };
-        world.services.secrets.put.send(put).await.unwrap().unwrap();
-    }
+    put_values(&world, &shop).await;
     let runner = world.deploy(&shop, Kind::Preview(12), 1).await;
 
     let bundle: Bundle = runner.wire().get("/runner/v1/bundle").await.json();
@@ -66,6 +61,48 @@ async fn a_runner_fetches_its_bundle_and_its_source_reports_and_serves() {
             record.lifecycle.serving().is_some()
         })
         .await;
+    world.stop().await;
+}
+
+/// A secret and a plain variable for the previews of an app.
+async fn put_values(world: &World, app: &App) {
+    for (name, text, secret) in [("API_KEY", "a-secret-value", true), ("MODE", "fast", false)] {
+        let put = Put {
+            app: app.id.clone(),
+            class: Class::Preview,
+            name: VariableName::parse(name).unwrap(),
+            text: text.to_owned(),
+            secret,
+        };
+        world.services.secrets.put.send(put).await.unwrap().unwrap();
+    }
+}
+
+#[actix::test]
+async fn no_outsiders_commit_is_given_a_secret_unless_its_app_says_so() {
+    let world = World::start().await;
+    let shop = app("shop");
+    put_values(&world, &shop).await;
+    for (trust, number, sees) in [
+        (Trust::Member, 1, true),
+        (Trust::Outsider, 2, false),
+        (Trust::OutsiderWithSecrets, 3, true),
+    ] {
+        let head = CommitInfo {
+            trust,
+            ..commit(number.into())
+        };
+        let id = world.push(&shop, Kind::Preview(number), &head).await;
+        world
+            .until(&id, "a machine", |record| {
+                !record.lifecycle.world.machines.is_empty()
+            })
+            .await;
+        let runner = world.runner(&id, Generation(1));
+        let bundle: Bundle = runner.wire().get("/runner/v1/bundle").await.json();
+        assert_eq!(bundle.secrets.contains_key("API_KEY"), sees, "{trust:?}");
+        assert_eq!(bundle.variables["MODE"], "fast", "{trust:?}");
+    }
     world.stop().await;
 }
 

@@ -68,6 +68,7 @@ async fn a_pull_request_on_github_gets_its_preview_and_loses_it() {
         owner: "acme".into(),
         name: "shop".into(),
         path: None,
+        installation: None,
         default_branch: "main".into(),
         trouble: None,
     };

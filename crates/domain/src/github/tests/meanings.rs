@@ -15,6 +15,7 @@ fn shop() -> Repository {
         owner: "acme".to_owned(),
         name: "shop".to_owned(),
         path: None,
+        installation: None,
         default_branch: "main".to_owned(),
         trouble: None,
     }

@@ -69,6 +69,7 @@ async fn a_repository_that_vanishes_closes_nothing_and_heals_when_it_is_back() {
     let told = world.told();
     let pack = Pack {
         repository: id,
+        kind: Kind::Production,
         commit: topic.clone(),
     };
     world.forge.send(pack.clone()).await.unwrap().unwrap();
@@ -211,6 +212,7 @@ async fn branches_with_hostile_and_very_long_names_are_branches_like_any_other()
         .forge
         .send(Pack {
             repository: id,
+            kind: Kind::Production,
             commit: work,
         })
         .await
@@ -243,6 +245,7 @@ async fn a_damaged_copy_is_made_anew() {
     let id = world.watch("shop").await;
     let first = Pack {
         repository: id,
+        kind: Kind::Production,
         commit: shop.head("main"),
     };
     world.forge.send(first.clone()).await.unwrap().unwrap();
@@ -273,6 +276,7 @@ async fn a_submodule_that_nobody_can_get_is_refused_at_once_with_the_remedy() {
     let repository = world.watch("shop").await;
     let pack = Pack {
         repository,
+        kind: Kind::Production,
         commit: commit.clone(),
     };
     let refused = world.forge.send(pack.clone()).await.unwrap().unwrap_err();

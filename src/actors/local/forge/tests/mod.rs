@@ -90,6 +90,7 @@ impl World {
         self.forge
             .send(Head {
                 repository,
+                app: AppId::derive(repository, ""),
                 kind,
                 branch: String::new(),
             })

@@ -152,6 +152,7 @@ async fn what_a_broken_store_did_not_take_is_told_when_it_is_back() {
     let topic = shop.commit_on("topic", "1");
     let head = Head {
         repository,
+        app: AppId::derive(repository, ""),
         kind: Kind::Preview(1),
         branch: "topic".to_owned(),
     };
@@ -259,6 +260,7 @@ async fn a_commit_is_packed_for_a_runner_and_one_that_nobody_has_is_refused() {
             .forge
             .send(Pack {
                 repository: id,
+                kind: Kind::Production,
                 commit: commit.clone(),
             })
             .await
@@ -282,6 +284,7 @@ async fn a_commit_is_packed_for_a_runner_and_one_that_nobody_has_is_refused() {
         .forge
         .send(Pack {
             repository: id,
+            kind: Kind::Production,
             commit: absent,
         })
         .await
@@ -392,6 +395,7 @@ async fn an_app_that_a_person_removed_is_found_and_not_recorded() {
     assert_eq!(world.shorten(&found.place), "branch `main` of /repos/shop");
     let asked = AppsAt {
         repository: id,
+        kind: Kind::Production,
         commit: topic,
     };
     let held = world.forge.send(asked).await.unwrap().unwrap();
