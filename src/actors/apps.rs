@@ -12,9 +12,12 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use nestling_domain::{
     app::{App, RemovedApp},
+    discovery::FoundApp,
     environment::Environment,
-    ids::AppId,
+    ids::{AppId, RepositoryId},
+    label::Slug,
     lifecycle::{Command, Event},
+    policy::Policy,
     record::{Delivery, Fact},
 };
 use tracing::{info, warn};
@@ -145,15 +148,60 @@ impl Apps {
             let app = self.bring_back(removed, &found).await?;
             return Ok(Recorded { app, is_new: true });
         }
-        match self.store.app(&id).await? {
-            Some(app) => Ok(Recorded {
+        if let Some(app) = self.store.app(&id).await? {
+            return Ok(Recorded {
                 app,
                 is_new: !known,
-            }),
-            None => Err(NotDone::NotFound(
-                found.discovery.why_not(&root, &found.place),
-            )),
+            });
         }
+        let Some(there) = found.discovery.apps.iter().find(|there| there.root == root) else {
+            let why = found.discovery.why_not(&root, &found.place);
+            return Err(NotDone::NotFound(why));
+        };
+        let app = self.create(repository, there, &found).await?;
+        Ok(Recorded { app, is_new: true })
+    }
+
+    /// Records an app that a person confirms, and then tells its environments: production, and every open pull request.
+    async fn create(
+        &self,
+        repository: RepositoryId,
+        there: &FoundApp,
+        found: &FoundApps,
+    ) -> Result<App, NotDone> {
+        let recorded = self.store.repository(repository).await?;
+        let recorded = recorded.ok_or_else(|| {
+            NotDone::NotFound(format!("repository {repository} is not recorded any more"))
+        })?;
+        let now = clock::now();
+        let app = App {
+            id: AppId::derive(repository, &there.root),
+            owner: recorded.owner,
+            slug: Slug::of(&there.name),
+            repository,
+            root: there.root.clone(),
+            kind: there.kind,
+            description: String::new(),
+            health: there.health.clone(),
+            policy: Policy::default(),
+            created_at: now,
+        };
+        let app = self.store.put_app(&app).await?;
+        let delivery = Delivery {
+            id: format!("new-{}-{}", app.id, now.0),
+            at: now,
+            repository: Some(repository),
+            fact: Fact::Returned {
+                app: app.id.clone(),
+                branch: found.branch.clone(),
+                commit: Some(found.commit.clone()),
+            },
+        };
+        self.store.receive(&delivery).await?;
+        info!(app.id = %app.id, "{}/{} was recorded: {}", app.owner, app.slug, found.place);
+        self.arrived.do_send(Arrived);
+        self.touch(&app);
+        Ok(app)
     }
 
     /// The app as it was, and as its folder says now when the default branch holds it.

@@ -15,6 +15,8 @@ const BY_FILE: &str = "NESTLING__FORGE__GITHUB__";
 pub struct GitHub {
     /// Where GitHub's API answers, without a slash at the end.
     pub api_url: String,
+    /// Where repositories are cloned from, without a slash at the end.
+    pub web_url: String,
     /// The App's number.
     pub app_id: u64,
     /// The App's private key, in PEM.
@@ -32,6 +34,11 @@ impl GitHub {
             format!(
                 "forge.github.api_url is {:?}, which is no base address: write https://api.github.com, or https://HOST/api/v3 without a slash at the end",
                 self.api_url
+            )
+        } else if !is_base_address(&self.web_url) {
+            format!(
+                "forge.github.web_url is {:?}, which is no base address: write https://github.com, or https://HOST without a slash at the end",
+                self.web_url
             )
         } else if self.app_id == 0 {
             "forge.github.app_id is missing: it is the number at the top of the App's settings on GitHub".to_owned()

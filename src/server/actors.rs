@@ -16,6 +16,7 @@ use crate::{
         apps::Apps,
         environment::Neighbours,
         environments::Environments,
+        github::GitHubForge,
         intake::Intake,
         live::Live,
         local::{forge::LocalForge, machines::LocalMachines},
@@ -23,8 +24,8 @@ use crate::{
         secrets::Secrets,
         upkeep::{Bounds, Upkeep},
     },
-    config::Config,
-    drivers::clock,
+    config::{Config, ForgeDriver},
+    drivers::{clock, github::GitHub},
     http::{
         Services,
         gateway::{Doors, Gateway, GatewayConfig, Grants},
@@ -36,7 +37,8 @@ use crate::{
 
 /// Those whom the house itself speaks to, and how the routes reach all of them.
 pub(super) struct Actors {
-    pub(super) forge: Addr<LocalForge>,
+    /// Who watches local repositories, when the forge is local.
+    pub(super) watch: Option<Recipient<forge::WatchRepository>>,
     pub(super) environments: Addr<Environments>,
     pub(super) gateway: Gateway,
     pub(super) grants: Arc<Grants>,
@@ -53,12 +55,13 @@ impl Actors {
         let live = Live::handle(&live);
         let queue = Admission::new(slots(config), live.touch.clone()).start();
         let admission = Admission::handle(&queue);
-        let (forge, arrived) = start_forge(drivers)?;
+        let arrived = Relay::default().start();
+        let (forge, watch) = start_forge(config, drivers, &arrived)?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
         let gateway = start_gateway(drivers, &routes, &grants, &waker);
         let parts = Parts {
-            forge: forge_handle(&forge),
+            forge: forge.clone(),
             admission: admission.clone(),
             live: live.clone(),
             routes: routes.clone(),
@@ -69,15 +72,14 @@ impl Actors {
         // Set once, here.
         let _ = waker.set(handle.clone());
         take_up(drivers, &routes, &queue, &handle).await?;
-        let forge_of_all = forge_handle(&forge);
         let services = Services {
-            apps: start_apps(drivers, &handle, &forge_of_all, &arrived, &live),
+            apps: start_apps(drivers, &handle, &forge, &arrived, &live),
             environments: handle,
             secrets: start_secrets(drivers),
             logging: start_logging(drivers),
             admission,
             live,
-            forge: forge_of_all,
+            forge,
             routes,
             store: drivers.store.clone(),
             blobs: drivers.blobs.clone(),
@@ -87,7 +89,7 @@ impl Actors {
         start_intake(&services, &arrived);
         start_upkeep(config, drivers, &services);
         Ok(Actors {
-            forge,
+            watch,
             environments,
             gateway,
             grants,
@@ -150,14 +152,32 @@ async fn take_up(
     Ok(())
 }
 
-/// The forge, and the relay that is told where its news go: intake needs environments, and they need the forge.
-fn start_forge(drivers: &Drivers) -> anyhow::Result<(Addr<LocalForge>, Addr<Relay>)> {
-    let arrived = Relay::default().start();
-    let folder = drivers.data.path();
-    let told = arrived.clone().recipient();
-    let forge = LocalForge::new(drivers.store.clone(), folder.to_owned(), told)
-        .with_context(|| format!("could not prepare {} for mirrors", folder.display()))?;
-    Ok((forge.start(), arrived))
+/// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
+/// they need the forge.
+fn start_forge(
+    config: &Config,
+    drivers: &Drivers,
+    arrived: &Addr<Relay>,
+) -> anyhow::Result<(forge::Handle, Option<Recipient<forge::WatchRepository>>)> {
+    let folder = drivers.data.path().to_owned();
+    let unprepared = format!("could not prepare {} for mirrors", folder.display());
+    let (store, told) = (drivers.store.clone(), arrived.clone().recipient());
+    match config.forge.driver {
+        ForgeDriver::Local => {
+            let forge = LocalForge::new(store, folder, told).context(unprepared)?;
+            let forge = forge.start();
+            Ok((forge_handle(&forge), Some(forge.recipient())))
+        }
+        ForgeDriver::GitHub => {
+            let github = &config.forge.github;
+            let key = github.private_key.reveal().as_bytes();
+            let client = GitHub::new(&github.api_url, github.app_id, key)?;
+            let places = (folder, github.web_url.clone());
+            let forge = GitHubForge::new(store, Arc::new(client), places, told);
+            let forge = forge.context(unprepared)?.start();
+            Ok((forge_handle(&forge), None))
+        }
+    }
 }
 
 fn start_gateway(
@@ -325,7 +345,17 @@ impl Handler<forge::Arrived> for Relay {
     }
 }
 
-fn forge_handle(forge: &Addr<LocalForge>) -> forge::Handle {
+/// The way to an actor that is a forge.
+fn forge_handle<F>(forge: &Addr<F>) -> forge::Handle
+where
+    F: Actor<Context = Context<F>>
+        + Handler<forge::Head>
+        + Handler<forge::Pack>
+        + Handler<forge::Announce>
+        + Handler<forge::AppsAt>
+        + Handler<forge::FindApps>
+        + Handler<forge::StartWaiting>,
+{
     forge::Handle {
         head: forge.clone().recipient(),
         pack: forge.clone().recipient(),

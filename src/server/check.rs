@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{process::Command, time::timeout};
 
-use super::drivers::{not_bound, not_served, sandbox_config};
+use super::drivers::{not_bound, sandbox_config};
 use crate::{
     config::{Config, Isolation},
     drivers::{
@@ -74,7 +74,6 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         findings.extend(machines(config, path).await);
     }
     findings.push(port(config, folder.is_in_use));
-    findings.extend(not_served(config).map(|why| finding("forge", Verdict::Missing, why)));
     findings.push(registry().await);
     findings
 }

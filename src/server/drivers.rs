@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, ForgeDriver, Isolation},
+    config::{Config, Isolation},
     drivers::{
         blobs::{Blobs, directory::Directory},
         data_dir::DataDir,
@@ -45,9 +45,6 @@ impl Drivers {
             "server.listen is {listen}, and without accounts the server listens on loopback only: use 127.0.0.1:{}",
             listen.port()
         );
-        if let Some(why) = not_served(config) {
-            bail!("{why}");
-        }
         let data = DataDir::open(&config.server.data_dir)?;
         let folder = data.path().to_owned();
         let store = Arc::new(Sqlite::open(&data.database())?);
@@ -71,16 +68,6 @@ impl Drivers {
             addresses,
         };
         Ok((drivers, listener))
-    }
-}
-
-/// What is configured as it should be, and cannot be served yet.
-pub(super) fn not_served(config: &Config) -> Option<&'static str> {
-    match config.forge.driver {
-        ForgeDriver::Local => None,
-        ForgeDriver::GitHub => Some(
-            "forge.driver is \"github\", and this version can take webhooks but cannot ask GitHub for anything yet: use \"local\"",
-        ),
     }
 }
 
@@ -138,23 +125,4 @@ pub(super) fn sandbox_config(
         egress_allow: local.egress_allow.clone(),
         ..sandbox::Config::new(folder.to_owned(), program, socket.to_owned())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[actix::test]
-    async fn a_forge_that_cannot_be_served_yet_is_refused_before_anything_is_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::load(None, std::iter::empty()).unwrap();
-        config.server.data_dir = folder.path().join("data");
-        config.forge.driver = ForgeDriver::GitHub;
-        let refused = Drivers::open(&config).await.err().unwrap().to_string();
-        assert!(
-            refused.starts_with("forge.driver is \"github\""),
-            "{refused}"
-        );
-        assert!(!config.server.data_dir.exists());
-    }
 }

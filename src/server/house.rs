@@ -69,8 +69,11 @@ impl House {
 
     /// Watches a local repository from now on.
     pub async fn watch(&self, path: PathBuf) -> anyhow::Result<()> {
-        let watch = WatchRepository { path: path.clone() };
-        match self.actors.forge.send(watch).await? {
+        let Some(watch) = &self.actors.watch else {
+            bail!("forge.driver is \"github\": folders are watched with \"local\" only");
+        };
+        let order = WatchRepository { path: path.clone() };
+        match watch.send(order).await? {
             Ok(_) => Ok(()),
             Err(error) => bail!("{}: {error}", path.display()),
         }

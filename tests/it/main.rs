@@ -17,6 +17,7 @@ mod bad_input;
 mod check;
 mod commits;
 mod demo;
+mod github;
 mod kill;
 mod large_files;
 mod redeploys;

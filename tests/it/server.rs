@@ -51,6 +51,26 @@ impl Server {
         }
     }
 
+    /// `nestling serve`, configured by its environment.
+    pub(crate) fn serve(data: &Path, port: u16, settings: &[(&str, String)]) -> Self {
+        let own = [
+            ("SERVER__DATA_DIR", data.to_str().unwrap().to_owned()),
+            ("SERVER__LISTEN", format!("127.0.0.1:{port}")),
+        ];
+        let settings = own.iter().chain(settings);
+        let settings: Vec<(String, String)> = settings
+            .map(|(name, value)| (format!("NESTLING__{name}"), value.clone()))
+            .collect();
+        let command = vec!["serve".to_owned()];
+        Server {
+            child: spawn(&command, &settings, Stdio::inherit()),
+            command,
+            settings,
+            data: data.to_owned(),
+            port,
+        }
+    }
+
     /// Dies at once, as by a power cut; what runs goes on.
     pub(crate) fn die(&mut self) {
         let _ = self.child.kill();

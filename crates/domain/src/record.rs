@@ -101,7 +101,7 @@ pub enum Fact {
         /// What it was.
         trigger: Trigger,
     },
-    /// A person brought an app back that was removed: its environments begin again, and those of no other app.
+    /// A person recorded an app, or brought one back that was removed: its environments begin, and those of no other app.
     Returned {
         /// Which app.
         app: AppId,

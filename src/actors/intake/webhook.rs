@@ -17,6 +17,13 @@ impl Desk {
         };
         match (meaning(webhook, recorded.as_ref()), recorded) {
             (Meaning::Nothing(why), _) => Ok(only(&subject(webhook), why)),
+            (
+                Meaning::Covers {
+                    installation,
+                    repositories,
+                },
+                _,
+            ) => self.covers(installation, &repositories).await,
             (Meaning::Everything { repositories }, _) => {
                 let told = self.in_all_of(&repositories).await?;
                 if told.is_empty() {
@@ -88,6 +95,42 @@ impl Desk {
             }
         }
         Ok(told)
+    }
+
+    /// Records repositories that an installation covers; what else is known of one stays.
+    async fn covers(&self, installation: u64, repositories: &[Named]) -> Result<ToTell, Waits> {
+        let mut decisions = BTreeMap::new();
+        for Named {
+            id,
+            owner,
+            name,
+            default_branch,
+        } in repositories
+        {
+            let known = self.store.repository(*id).await?;
+            let branch = known.as_ref().map(|known| known.default_branch.clone());
+            let now = Repository {
+                id: *id,
+                owner: owner.clone(),
+                name: name.clone(),
+                path: None,
+                installation: Some(installation),
+                default_branch: default_branch.clone().or(branch).unwrap_or_default(),
+                trouble: None,
+            };
+            let decision = if known.as_ref() == Some(&now) {
+                "nothing: it is recorded like this already"
+            } else {
+                self.store.put_repository(&now).await?;
+                "recorded: add the apps that are to be deployed"
+            };
+            decisions.insert(format!("{owner}/{name}"), decision.to_owned());
+        }
+        if decisions.is_empty() {
+            let about = format!("installation {installation}");
+            decisions.insert(about, "nothing: it names no repository".to_owned());
+        }
+        Ok((Vec::new(), decisions))
     }
 
     /// Records what a repository is called now. The ids of its apps come from its number, so they and their addresses stay.

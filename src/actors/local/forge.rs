@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::{
+    actors::trees::{BUNDLES, MIRRORS},
     drivers::{
         clock,
         git::{Git, NotOpened, prune_bundles, unused_mirrors},
@@ -184,8 +185,8 @@ async fn poll(watched: Arc<Watched>) {
 }
 
 async fn tidy(tools: Arc<Tools>, watched: Vec<Arc<Watched>>) {
-    let bundles = tools.data.join(pack::BUNDLES);
-    let mirrors = tools.data.join(pack::MIRRORS);
+    let bundles = tools.data.join(BUNDLES);
+    let mirrors = tools.data.join(MIRRORS);
     // A folder that is not there yet holds nothing that could be too much.
     let or_none = |error: io::Error| {
         if error.kind() == io::ErrorKind::NotFound {

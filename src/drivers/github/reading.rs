@@ -54,6 +54,8 @@ pub struct PullRequest {
     pub title: String,
     /// The branch of its head, in the repository of the head.
     pub branch: String,
+    /// The same with its owner, `ann:fix`, as GitHub shows the branch of a fork.
+    pub label: String,
     /// Its head.
     pub head: Commit,
     /// Whether the head is in another repository, or in one that is gone.
@@ -87,6 +89,21 @@ pub enum Level {
 #[derive(Deserialize)]
 struct NumberShown {
     id: u64,
+}
+
+/// An installation of the App.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installation {
+    /// Its number.
+    pub id: u64,
+    /// Whether its owner stopped it for a while: nothing can be asked of it.
+    pub suspended: bool,
+}
+
+#[derive(Deserialize)]
+struct InstallationShown {
+    id: u64,
+    suspended_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +168,7 @@ struct LabelShown {
 
 #[derive(Deserialize)]
 struct HeadShown {
+    label: Option<String>,
     #[serde(rename = "ref")]
     branch: String,
     sha: Commit,
@@ -174,6 +192,18 @@ impl GitHub {
     pub async fn app(&self) -> Result<AppShown, GitHubError> {
         let asked = Asked::get("the App".to_owned(), path(&["app"]));
         self.ask(None, &asked).await
+    }
+
+    /// All installations of the App.
+    pub async fn installations(&self) -> Result<Vec<Installation>, GitHubError> {
+        let what = "the installations of the App".to_owned();
+        let route = path(&["app", "installations"]);
+        let pages: Vec<Vec<InstallationShown>> = self.pages(None, what, &route, "").await?;
+        let all = pages.into_iter().flatten().map(|shown| Installation {
+            id: shown.id,
+            suspended: shown.suspended_at.is_some(),
+        });
+        Ok(all.collect())
     }
 
     /// The installation that covers this repository, if there is one.
@@ -377,6 +407,10 @@ impl From<PullRequestShown> for PullRequest {
             open: shown.state == "open",
             title: shown.title,
             fork: of(&shown.head).is_none() || of(&shown.head) != of(&shown.base),
+            label: shown
+                .head
+                .label
+                .unwrap_or_else(|| format!("unknown:{}", shown.head.branch)),
             branch: shown.head.branch,
             head: shown.head.sha,
             base: shown.base.branch,

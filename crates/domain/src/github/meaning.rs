@@ -29,6 +29,14 @@ pub enum Meaning {
         /// What production is told.
         production: Option<Hint>,
     },
+    /// These repositories are recorded as ones that this installation covers. Nothing is deployed before somebody confirms an
+    /// app of them.
+    Covers {
+        /// The installation.
+        installation: u64,
+        /// Them.
+        repositories: Vec<Named>,
+    },
     /// Whatever is not closed in these repositories looks, which finds out whether it may go on.
     Everything {
         /// Which.
@@ -45,14 +53,16 @@ pub enum Meaning {
 pub fn meaning(webhook: &Webhook, recorded: Option<&Repository>) -> Meaning {
     match (&webhook.says, recorded) {
         (Says::Nothing { why }, _) => Meaning::Nothing(format!("ignored: {why}")),
-        (Says::Installation { change }, _) => of_installation(change),
-        (Says::Repositories { added, removed }, _) => of_repositories(added, removed),
+        (Says::Installation { change }, _) => of_installation(change, webhook.installation),
+        (Says::Repositories { added, removed }, _) => {
+            of_repositories(added, removed, webhook.installation)
+        }
         (_, None) => Meaning::Nothing("nothing: this repository is not recorded here".to_owned()),
-        (says, Some(recorded)) => of_repository(says, webhook.repository.as_ref(), recorded),
+        (says, Some(recorded)) => of_repository(says, webhook, recorded),
     }
 }
 
-fn of_repository(says: &Says, named: Option<&Named>, recorded: &Repository) -> Meaning {
+fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meaning {
     match says {
         Says::PullRequest {
             number,
@@ -90,7 +100,7 @@ fn of_repository(says: &Says, named: Option<&Named>, recorded: &Repository) -> M
             commit: None,
             trigger: Trigger::Refresh,
         },
-        Says::RepositoryChanged => renamed(named, recorded),
+        Says::RepositoryChanged => renamed(webhook, recorded),
         Says::RepositoryDeleted => Meaning::Everything {
             repositories: vec![recorded.id],
         },
@@ -98,8 +108,10 @@ fn of_repository(says: &Says, named: Option<&Named>, recorded: &Repository) -> M
         Says::Check { .. } | Says::ChecksAgain { .. } => {
             not_yet("there are no check runs that could be run again")
         }
-        Says::Installation { change } => of_installation(change),
-        Says::Repositories { added, removed } => of_repositories(added, removed),
+        Says::Installation { change } => of_installation(change, webhook.installation),
+        Says::Repositories { added, removed } => {
+            of_repositories(added, removed, webhook.installation)
+        }
         Says::Nothing { why } => Meaning::Nothing(format!("ignored: {why}")),
     }
 }
@@ -108,17 +120,15 @@ fn of_pull_request(change: PullRequestChange, hint: impl FnOnce(Trigger) -> Hint
     let trigger = match change {
         PullRequestChange::Opened | PullRequestChange::Pushed => Trigger::Push,
         PullRequestChange::Reopened => Trigger::Reopen,
-        PullRequestChange::Closed => Trigger::Refresh,
-        PullRequestChange::Described => {
-            return not_yet("titles, labels and drafts decide nothing");
-        }
+        // What policy makes of a title, a label or a draft is found by the look.
+        PullRequestChange::Closed | PullRequestChange::Described => Trigger::Refresh,
     };
     Meaning::EachApp(hint(trigger))
 }
 
 /// Production looks even if nothing that is recorded differs: a first try may have recorded it, and no more.
-fn renamed(named: Option<&Named>, recorded: &Repository) -> Meaning {
-    let Some(named) = named else {
+fn renamed(webhook: &Webhook, recorded: &Repository) -> Meaning {
+    let Some(named) = &webhook.repository else {
         return Meaning::Nothing("nothing: it names no repository".to_owned());
     };
     let branch = named.default_branch.as_ref();
@@ -130,6 +140,7 @@ fn renamed(named: Option<&Named>, recorded: &Repository) -> Meaning {
         repository: Repository {
             owner: named.owner.clone(),
             name: named.name.clone(),
+            installation: webhook.installation.or(recorded.installation),
             default_branch: branch.unwrap_or(&recorded.default_branch).clone(),
             ..recorded.clone()
         },
@@ -137,10 +148,10 @@ fn renamed(named: Option<&Named>, recorded: &Repository) -> Meaning {
     }
 }
 
-fn of_installation(change: &InstallationChange) -> Meaning {
+fn of_installation(change: &InstallationChange, installation: Option<u64>) -> Meaning {
     match change {
         InstallationChange::Deleted { repositories } => everything(repositories),
-        InstallationChange::Covers { .. } => not_yet("apps of new repositories are not proposed"),
+        InstallationChange::Covers { repositories } => covers(repositories, installation),
         InstallationChange::Suspended => not_yet("what runs goes on while it is suspended"),
         InstallationChange::Unsuspended => {
             not_yet("what was missed is seen with the next news of each branch")
@@ -148,11 +159,21 @@ fn of_installation(change: &InstallationChange) -> Meaning {
     }
 }
 
-fn of_repositories(added: &[Named], removed: &[Named]) -> Meaning {
+fn of_repositories(added: &[Named], removed: &[Named], installation: Option<u64>) -> Meaning {
     match (added, removed) {
         (_, [_, ..]) => everything(removed),
-        ([_, ..], []) => not_yet("apps of new repositories are not proposed"),
+        ([_, ..], []) => covers(added, installation),
         ([], []) => Meaning::Nothing("nothing: it names no repository".to_owned()),
+    }
+}
+
+fn covers(repositories: &[Named], installation: Option<u64>) -> Meaning {
+    match installation {
+        Some(installation) => Meaning::Covers {
+            installation,
+            repositories: repositories.to_vec(),
+        },
+        None => Meaning::Nothing("nothing: it names no installation".to_owned()),
     }
 }
 

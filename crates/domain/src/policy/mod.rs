@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use paths::{NotAPattern, Paths};
 
-use crate::ids::Commit;
+use crate::{deployment::Trust, ids::Commit};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -135,8 +135,8 @@ pub enum Author {
 pub enum Verdict {
     /// It may run.
     Run {
-        /// Whether it sees the secrets of previews.
-        secrets: bool,
+        /// What it may see and share.
+        trust: Trust,
     },
     /// It may run once this commit is approved.
     Approval {
@@ -178,14 +178,13 @@ impl Policy {
             ));
         }
         match (asked.author, self.outsiders) {
-            (Author::Member, _) => Verdict::Run { secrets: true },
-            (Author::Outsider, Outsiders::WithoutSecrets | Outsiders::Off) => {
-                Verdict::Run { secrets: false }
-            }
+            (Author::Member, _) => runs(Trust::Member),
+            (Author::Outsider, Outsiders::WithoutSecrets | Outsiders::Off) => runs(Trust::Outsider),
             (Author::Outsider, Outsiders::Approve) if asked.approved == Some(asked.head) => {
-                Verdict::Run {
-                    secrets: self.fork_secrets,
-                }
+                runs(match self.fork_secrets {
+                    true => Trust::OutsiderWithSecrets,
+                    false => Trust::Outsider,
+                })
             }
             (Author::Outsider, Outsiders::Approve) => Verdict::Approval {
                 commit: asked.head.clone(),
@@ -225,6 +224,10 @@ impl Policy {
 fn skip_word(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase();
     SKIP_WORDS.into_iter().find(|word| text.contains(word))
+}
+
+fn runs(trust: Trust) -> Verdict {
+    Verdict::Run { trust }
 }
 
 fn skip(why: impl Into<String>) -> Verdict {

@@ -55,6 +55,11 @@ impl Paths {
         Ok(Paths { patterns, set })
     }
 
+    /// Whether every file concerns the app, so that none need be listed.
+    pub fn is_every_file(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// Whether any of these files concerns the app.
     pub fn concern(&self, files: &[String]) -> bool {
         self.patterns.is_empty() || files.iter().any(|file| self.has(file))

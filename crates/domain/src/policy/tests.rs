@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::deployment::Trust;
 
 fn commit(n: u8) -> Commit {
     Commit::parse(&format!("{n:040x}")).unwrap()
@@ -45,7 +46,9 @@ static WORDS: std::sync::LazyLock<Words> = std::sync::LazyLock::new(|| Words {
     no_preview: vec!["bug".into(), "no-preview".into()],
 });
 
-const RUNS: Verdict = Verdict::Run { secrets: true };
+const RUNS: Verdict = Verdict::Run {
+    trust: Trust::Member,
+};
 
 #[test]
 fn a_members_pull_request_runs_with_secrets_and_so_does_its_draft() {
@@ -147,7 +150,12 @@ fn an_outsider_waits_until_this_very_commit_is_approved_and_sees_no_secret_then(
     };
     assert_eq!(policy.verdict(&pushed), waits, "a new push revokes it");
     let approved = PullRequest { approved, ..asked };
-    assert_eq!(policy.verdict(&approved), Verdict::Run { secrets: false });
+    assert_eq!(
+        policy.verdict(&approved),
+        Verdict::Run {
+            trust: Trust::Outsider
+        }
+    );
 }
 
 #[test]
@@ -157,10 +165,10 @@ fn only_an_app_that_says_so_hands_secrets_to_an_approved_fork() {
         approved: Some(&head),
         ..strangers(&head)
     };
-    for (outsiders, fork_secrets, secrets) in [
-        (Outsiders::Approve, true, true),
-        (Outsiders::Approve, false, false),
-        (Outsiders::WithoutSecrets, true, false),
+    for (outsiders, fork_secrets, trust) in [
+        (Outsiders::Approve, true, Trust::OutsiderWithSecrets),
+        (Outsiders::Approve, false, Trust::Outsider),
+        (Outsiders::WithoutSecrets, true, Trust::Outsider),
     ] {
         let policy = Policy {
             outsiders,
@@ -169,7 +177,7 @@ fn only_an_app_that_says_so_hands_secrets_to_an_approved_fork() {
         };
         assert_eq!(
             policy.verdict(&asked),
-            Verdict::Run { secrets },
+            Verdict::Run { trust },
             "{outsiders:?}"
         );
     }
@@ -269,10 +277,11 @@ proptest! {
             asked_for,
             ..strangers(&head)
         });
-        if let Verdict::Run { secrets } = found {
+        if let Verdict::Run { trust } = found {
             let is_approved = approved.as_ref() == Some(&head);
             prop_assert!(outsiders == Outsiders::WithoutSecrets || outsiders == Outsiders::Approve && is_approved);
-            prop_assert!(!secrets || fork_secrets && is_approved && outsiders == Outsiders::Approve);
+            prop_assert!(!trust.shares_caches());
+            prop_assert!(!trust.sees_secrets() || fork_secrets && is_approved && outsiders == Outsiders::Approve);
         }
     }
 }

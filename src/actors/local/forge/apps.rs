@@ -5,15 +5,11 @@
 //! whose folder is gone keeps its record and its environments: they say themselves what they miss. An app that a person
 //! removed is not recorded, wherever its folder is.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use nestling_domain::{
     app::{App, Repository},
-    discovery::{self, Discovery, FoundApp},
+    discovery::{Discovery, FoundApp},
     ids::{AppId, Commit},
     label::Slug,
 };
@@ -21,11 +17,8 @@ use tracing::info;
 
 use super::{OWNER, Tools, not_stored};
 use crate::{
-    drivers::{
-        clock,
-        git::{File, Opened},
-        store::StoreError,
-    },
+    actors::trees::{self, Seen},
+    drivers::{clock, git::Opened, store::StoreError},
     messages::forge::ForgeError,
 };
 
@@ -59,13 +52,6 @@ impl Branch<'_> {
     }
 }
 
-/// All that decides which apps a tree holds: the names of its files, and the contents of those that speak of apps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    names: u64,
-    read: Vec<File>,
-}
-
 /// Finds the apps of this commit of `branch`, and records them; `before` are those of an earlier commit of it.
 pub(super) async fn record(
     tools: &Tools,
@@ -82,7 +68,8 @@ pub(super) async fn record(
     if let Some(before) = before.filter(|before| before.seen == seen) {
         return Ok(before.clone());
     }
-    let found = find(tools, repository, opened, files, &seen).await;
+    let name = &repository.name;
+    let found = trees::find(&tools.git, &opened.git_dir, name, files, &seen).await;
     let found = found.map_err(failed)?;
     let mut ids = Vec::new();
     for app in &found.apps {
@@ -95,49 +82,6 @@ pub(super) async fn record(
         discovery: Arc::new(found),
         seen,
     })
-}
-
-impl Seen {
-    fn of(files: &[File]) -> Self {
-        let wanted = discovery::wanted(files.iter().map(|file| file.path.as_str()));
-        let wanted: HashSet<&str> = wanted.into_iter().collect();
-        let mut names = DefaultHasher::new();
-        for file in files {
-            file.path.hash(&mut names);
-        }
-        let read = files.iter().filter(|file| wanted.contains(&*file.path));
-        Seen {
-            names: names.finish(),
-            read: read.cloned().collect(),
-        }
-    }
-}
-
-async fn find(
-    tools: &Tools,
-    repository: &Repository,
-    opened: &Opened,
-    files: Vec<File>,
-    seen: &Seen,
-) -> Result<Discovery, String> {
-    let name = repository.name.clone();
-    let read: Vec<&File> = seen.read.iter().collect();
-    let contents = tools
-        .git
-        .contents(&opened.git_dir, &read)
-        .await
-        .map_err(|error| error.to_string())?;
-    // Half a million names are too much work between two messages of an actor.
-    let discover = move || {
-        discovery::discover(
-            &name,
-            files.iter().map(|file| file.path.as_str()),
-            &contents,
-        )
-    };
-    tokio::task::spawn_blocking(discover)
-        .await
-        .map_err(|error| error.to_string())
 }
 
 /// Records an app, or what the default branch changed about it; what people wrote about it stays.

@@ -7,17 +7,13 @@ use tracing::{debug, warn};
 
 use super::watched::Watched;
 use crate::{
+    actors::trees::{BUNDLES, MIRRORS},
     drivers::{
         clock,
         git::{Beside, GitError, NotOpened, use_mirror},
     },
     messages::forge::ForgeError,
 };
-
-/// The folder of our own copies, in the data folder.
-pub(super) const MIRRORS: &str = "mirrors";
-/// The folder of bundles, in the data folder.
-pub(super) const BUNDLES: &str = "bundles";
 
 /// Why a commit was not packed this time.
 #[derive(Debug, thiserror::Error)]

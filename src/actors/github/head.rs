@@ -1,0 +1,237 @@
+//! What is true of a branch or a pull request now, and whether it may run.
+
+use nestling_domain::{
+    app::{App, Repository},
+    deployment::CommitInfo,
+    ids::{EnvironmentId, Kind, RepositoryId},
+    lifecycle::{Found, State},
+    policy::{self, Author, Verdict},
+    record::{Orders, PullRequest as Row, PullRequestStatus},
+};
+
+use super::{
+    Desk, not_answered, not_stored,
+    place::{Asked, place},
+};
+use crate::{
+    drivers::github::{Level, PullRequest},
+    messages::forge::{ForgeError, Head},
+};
+
+impl Desk {
+    pub(super) async fn head(&self, asked: &Head) -> Result<Found, ForgeError> {
+        match asked.kind {
+            Kind::Production => self.production(asked.repository).await,
+            Kind::Preview(number) => self.preview(asked, number).await,
+        }
+    }
+
+    async fn production(&self, id: RepositoryId) -> Result<Found, ForgeError> {
+        let answer = self
+            .ask(id, async |place, repository| {
+                // Not known before the repository was looked at for the first time.
+                if repository.default_branch.is_empty() {
+                    return Ok(None);
+                }
+                self.client.branch(place, &repository.default_branch).await
+            })
+            .await?;
+        match answer {
+            Asked::Answered(head, _) => Ok(Found::Open(head)),
+            Asked::Nothing(repository) => Err(ForgeError::Failed(format!(
+                "branch `{}` of {}/{}, which is production, does not exist: make it again, or choose another default branch on GitHub; what runs goes on until then",
+                repository.default_branch, repository.owner, repository.name
+            ))),
+            Asked::Gone => Ok(Found::Closed),
+        }
+    }
+
+    async fn preview(&self, asked: &Head, number: u32) -> Result<Found, ForgeError> {
+        let answer = self
+            .ask(asked.repository, async |place, _| {
+                self.client.pull_request(place, number).await
+            })
+            .await?;
+        let (pull_request, repository) = match answer {
+            Asked::Answered(pull_request, repository) => (pull_request, repository),
+            Asked::Nothing(_) | Asked::Gone => return Ok(Found::Closed),
+        };
+        if !pull_request.open {
+            self.see(&repository, &pull_request, None).await?;
+            return Ok(Found::Closed);
+        }
+        let head = self.commit(&repository, &pull_request).await?;
+        let row = self.see(&repository, &pull_request, Some(&head)).await?;
+        let Some(app) = self.store.app(&asked.app).await.map_err(not_stored)? else {
+            // A person removed it just now, and its environments have their orders.
+            return Ok(Found::Waiting("its app is removed".to_owned()));
+        };
+        let verdict = self
+            .verdict(&app, &repository, &pull_request, &head, &row.orders)
+            .await?;
+        let trust = match verdict {
+            Verdict::Run { trust } => trust,
+            Verdict::Approval { commit } => {
+                return Ok(Found::Waiting(format!(
+                    "commit {short} comes from somebody who may not write to this repository: somebody who may approves it with the comment `/approve {short}`, once they have read it",
+                    short = commit.short()
+                )));
+            }
+            Verdict::Skip { why } => return Ok(Found::Waiting(why)),
+        };
+        if let Some(why) = self.full(&app, asked.kind, &row.orders).await? {
+            return Ok(Found::Waiting(why));
+        }
+        Ok(Found::Open(CommitInfo { trust, ..head }))
+    }
+
+    /// The head of a pull request, with its message.
+    async fn commit(
+        &self,
+        repository: &Repository,
+        pull_request: &PullRequest,
+    ) -> Result<CommitInfo, ForgeError> {
+        let head = &pull_request.head;
+        let Some(place) = place(repository) else {
+            return Err(ForgeError::Failed(
+                "its installation is not known".to_owned(),
+            ));
+        };
+        let commit = self
+            .client
+            .commit(&place, head)
+            .await
+            .map_err(not_answered)?;
+        commit.ok_or_else(|| {
+            ForgeError::Failed(format!(
+                "GitHub names commit {} as the head of pull request {}, and does not have it yet",
+                head.short(),
+                pull_request.number
+            ))
+        })
+    }
+
+    /// Remembers a pull request as GitHub shows it; what people ordered about it stays.
+    pub(super) async fn see(
+        &self,
+        repository: &Repository,
+        pull_request: &PullRequest,
+        head: Option<&CommitInfo>,
+    ) -> Result<Row, ForgeError> {
+        let known = self
+            .store
+            .pull_request(repository.id, pull_request.number)
+            .await
+            .map_err(not_stored)?;
+        let kept = known.as_ref().and_then(|row| row.head.clone());
+        let row = Row {
+            repository: repository.id,
+            number: pull_request.number,
+            branch: branch_shown(pull_request),
+            title: pull_request.title.clone(),
+            status: match pull_request.open {
+                true => PullRequestStatus::Open,
+                false => PullRequestStatus::Closed,
+            },
+            head: head.cloned().or(kept),
+            orders: known
+                .as_ref()
+                .map_or_else(Orders::default, |row| row.orders.clone()),
+        };
+        if known.as_ref() != Some(&row) {
+            self.store
+                .put_pull_request(&row)
+                .await
+                .map_err(not_stored)?;
+        }
+        Ok(row)
+    }
+
+    async fn verdict(
+        &self,
+        app: &App,
+        repository: &Repository,
+        pull_request: &PullRequest,
+        head: &CommitInfo,
+        orders: &Orders,
+    ) -> Result<Verdict, ForgeError> {
+        let Some(place) = place(repository) else {
+            return Err(ForgeError::Failed(
+                "its installation is not known".to_owned(),
+            ));
+        };
+        // What comes from a fork is an outsider's, whoever opened the pull request: anybody may push to the fork.
+        let author = match &pull_request.author {
+            Some(login) if !pull_request.fork => {
+                let level = self.client.permission(&place, login).await;
+                match level.map_err(not_answered)? {
+                    Level::Write | Level::Admin => Author::Member,
+                    Level::None | Level::Read => Author::Outsider,
+                }
+            }
+            Some(_) | None => Author::Outsider,
+        };
+        let files = if app.policy.paths.is_every_file() {
+            None
+        } else {
+            let files = self.client.changed_files(&place, pull_request.number).await;
+            files.map_err(not_answered)?
+        };
+        Ok(app.policy.verdict(&policy::PullRequest {
+            head: &pull_request.head,
+            title: &pull_request.title,
+            message: &head.message,
+            draft: pull_request.draft,
+            labels: &pull_request.labels,
+            bot: pull_request.bot,
+            author,
+            files: files.as_deref(),
+            approved: orders.approved.as_ref(),
+            asked_for: orders.asked_for,
+        }))
+    }
+
+    /// Why there is no place for one more preview of an app, if so. One that runs, or is on its way, has its place.
+    async fn full(
+        &self,
+        app: &App,
+        kind: Kind,
+        orders: &Orders,
+    ) -> Result<Option<String>, ForgeError> {
+        if orders.asked_for {
+            return Ok(None);
+        }
+        let this = EnvironmentId::derive(&app.id, kind);
+        let all = self
+            .store
+            .environments_of_app(&app.id)
+            .await
+            .map_err(not_stored)?;
+        // One that was recorded just now has nothing on its way yet, and holds no place.
+        let holds = |state: &State| {
+            !matches!(
+                state,
+                State::Stopped { .. } | State::Creating { next: None }
+            )
+        };
+        let mut held = all
+            .iter()
+            .filter(|one| one.kind != Kind::Production && holds(&one.lifecycle.state));
+        let most = usize::try_from(app.policy.previews).unwrap_or(usize::MAX);
+        if held.clone().any(|one| one.id == this) || held.by_ref().count() < most {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "{most} previews of {} run, which is its limit: close or stop another one, or ask for this one with the comment `/preview`",
+            app.slug
+        )))
+    }
+}
+
+/// The branch of a head as people read it; of a fork with its owner, as no branch of ours can be called.
+fn branch_shown(pull_request: &PullRequest) -> String {
+    match pull_request.fork {
+        false => pull_request.branch.clone(),
+        true => pull_request.label.clone(),
+    }
+}

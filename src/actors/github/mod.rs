@@ -1,0 +1,203 @@
+//! GitHub as the forge: answers what environments ask of a forge, through the App's client and a mirror per repository.
+//!
+//! - What is true is asked of GitHub each time; webhooks and listings only say when to ask.
+//! - A pull request runs when policy lets it ([`head`]); the policy is read from the default branch, never from a head.
+//! - A repository is gone when GitHub says so twice, and not when it cannot be asked ([`place`]).
+//! - Source comes from a mirror of ours ([`source`]), fetched with a token that reads this one repository.
+
+mod head;
+mod listing;
+mod people;
+mod place;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::prelude::*;
+use nestling_domain::{
+    ids::{AppId, Commit, Kind, RepositoryId},
+    lifecycle::Found,
+};
+use tokio::time::Instant;
+
+use crate::{
+    drivers::{
+        git::Git,
+        github::{GitHub, GitHubError},
+        store::{Store, StoreError},
+    },
+    messages::forge::{
+        Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, Pack, StartWaiting,
+    },
+};
+
+/// How often GitHub is asked for all that the App covers, whatever webhooks said.
+const LIST: Duration = Duration::from_mins(15);
+/// How often mirrors and bundles are tidied.
+const TIDY: Duration = Duration::from_hours(1);
+
+/// What everything here is done with.
+pub(super) struct Desk {
+    store: Arc<dyn Store>,
+    client: Arc<GitHub>,
+    git: Git,
+    /// The data folder, with its mirrors and bundles.
+    data: PathBuf,
+    /// Where repositories are cloned from, without a slash at the end.
+    web: String,
+    /// Whoever works the inbox.
+    arrived: Recipient<Arrived>,
+    /// Held while a repository's mirror is written.
+    mirrors: Mutex<HashMap<RepositoryId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Repositories that were found gone once, and when.
+    gone: Mutex<HashMap<RepositoryId, Instant>>,
+    /// The commit of the default branch whose word about apps was taken last.
+    described: Mutex<HashMap<RepositoryId, Commit>>,
+}
+
+/// The actor.
+pub struct GitHubForge {
+    desk: Arc<Desk>,
+}
+
+impl GitHubForge {
+    /// The forge behind this client, with mirrors and bundles in `data`. `web` is where repositories are cloned from, without
+    /// a slash at its end. `arrived` is told whenever there is something in the inbox. An error when `data` cannot be written
+    /// to.
+    pub fn new(
+        store: Arc<dyn Store>,
+        client: Arc<GitHub>,
+        (data, web): (PathBuf, String),
+        arrived: Recipient<Arrived>,
+    ) -> io::Result<Self> {
+        let git = Git::new(&data)?;
+        let desk = Desk {
+            store,
+            client,
+            git,
+            data,
+            web,
+            arrived,
+            mirrors: Mutex::default(),
+            gone: Mutex::default(),
+            described: Mutex::default(),
+        };
+        Ok(GitHubForge {
+            desk: Arc::new(desk),
+        })
+    }
+}
+
+impl Actor for GitHubForge {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let list = |actor: &mut Self, ctx: &mut Context<Self>| {
+            let desk = actor.desk.clone();
+            ctx.spawn(async move { desk.list().await }.into_actor(actor));
+        };
+        list(self, ctx);
+        ctx.run_interval(LIST, list);
+        ctx.run_interval(TIDY, |actor, ctx| {
+            let desk = actor.desk.clone();
+            ctx.spawn(async move { desk.tidy().await }.into_actor(actor));
+        });
+    }
+}
+
+impl Supervised for GitHubForge {}
+
+impl Handler<Head> for GitHubForge {
+    type Result = ResponseFuture<Result<Found, ForgeError>>;
+
+    fn handle(&mut self, head: Head, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move {
+            let found = desk.head(&head).await;
+            if let (Kind::Production, Ok(Found::Open(commit))) = (head.kind, &found) {
+                actix::spawn(desk.prepare(head.repository, commit.id.clone()));
+            }
+            found
+        })
+    }
+}
+
+impl Handler<Pack> for GitHubForge {
+    type Result = ResponseFuture<Result<PathBuf, ForgeError>>;
+
+    fn handle(&mut self, pack: Pack, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.pack(&pack).await })
+    }
+}
+
+/// The apps of a repository are those that people confirmed, whichever of them a commit holds: production has all of them, so
+/// that a head without one breaks it, and its preview says so.
+impl Handler<AppsAt> for GitHubForge {
+    type Result = ResponseFuture<Result<Vec<AppId>, ForgeError>>;
+
+    fn handle(&mut self, asked: AppsAt, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move {
+            let apps = desk.store.apps_of_repository(asked.repository).await;
+            let apps = apps.map_err(not_stored)?;
+            Ok(apps.into_iter().map(|app| app.id).collect())
+        })
+    }
+}
+
+impl Handler<FindApps> for GitHubForge {
+    type Result = ResponseFuture<Result<FoundApps, ForgeError>>;
+
+    fn handle(&mut self, asked: FindApps, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.find_apps(asked.repository).await })
+    }
+}
+
+impl Handler<Announce> for GitHubForge {
+    type Result = Result<(), ForgeError>;
+
+    fn handle(&mut self, _: Announce, _: &mut Self::Context) -> Self::Result {
+        Ok(())
+    }
+}
+
+impl Handler<StartWaiting> for GitHubForge {
+    type Result = ResponseFuture<Result<(), ForgeError>>;
+
+    fn handle(&mut self, start: StartWaiting, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.start_waiting(start.repository, start.number).await })
+    }
+}
+
+/// A failure of the store, as the forge answers it.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
+fn not_stored(error: StoreError) -> ForgeError {
+    let told = error.to_string();
+    match error {
+        StoreError::Rejected(_) => ForgeError::Rejected(told),
+        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(told),
+    }
+}
+
+/// What GitHub did not answer may be answered next time.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
+fn not_answered(error: GitHubError) -> ForgeError {
+    ForgeError::Failed(error.to_string())
+}

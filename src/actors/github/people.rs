@@ -1,0 +1,64 @@
+//! What people order about a pull request beside its environments.
+
+use nestling_domain::{
+    ids::RepositoryId,
+    lifecycle::Trigger,
+    record::{Delivery, Fact, Orders, PullRequestStatus},
+};
+
+use super::{Desk, not_stored};
+use crate::{
+    drivers::clock,
+    messages::forge::{Arrived, ForgeError},
+};
+
+impl Desk {
+    /// A person wants a preview of this pull request although policy would make none. Trust is another matter: an outsider's
+    /// commit still waits for its approval.
+    pub(super) async fn start_waiting(
+        &self,
+        repository: RepositoryId,
+        number: u32,
+    ) -> Result<(), ForgeError> {
+        let row = self
+            .store
+            .pull_request(repository, number)
+            .await
+            .map_err(not_stored)?;
+        let Some(row) = row else {
+            return Err(ForgeError::Rejected(format!(
+                "pull request {number} was not seen here yet"
+            )));
+        };
+        if row.status == PullRequestStatus::Closed {
+            return Err(ForgeError::Rejected(format!(
+                "pull request {number} is closed: open it again on GitHub"
+            )));
+        }
+        let orders = Orders {
+            asked_for: true,
+            ..row.orders.clone()
+        };
+        let row = nestling_domain::record::PullRequest { orders, ..row };
+        self.store
+            .put_pull_request(&row)
+            .await
+            .map_err(not_stored)?;
+        let now = clock::now();
+        let delivery = Delivery {
+            id: format!("start-{repository}-{number}-{}", now.0),
+            at: now,
+            repository: Some(repository),
+            fact: Fact::PullRequest {
+                number,
+                branch: row.branch,
+                title: row.title,
+                commit: None,
+                trigger: Trigger::Start,
+            },
+        };
+        self.store.receive(&delivery).await.map_err(not_stored)?;
+        self.arrived.do_send(Arrived);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a repository is reached now, and whether it is gone.
+//!
+//! Names and installations change, and GitHub answers 404 for what we may not see as for what is not there. So whatever is not
+//! found is looked for once more at the repository itself: what has moved is recorded, and a repository that the App is not
+//! installed on is gone when that was seen twice, [`TWICE`] apart.
+
+use std::{sync::PoisonError, time::Duration};
+
+use nestling_domain::{app::Repository, ids::RepositoryId};
+use tokio::time::Instant;
+use tracing::info;
+
+use super::{Desk, not_answered, not_stored};
+use crate::{
+    drivers::github::{GitHubError, Place},
+    messages::forge::ForgeError,
+};
+
+/// How far apart GitHub must say twice that a repository is gone: everything that runs for it is removed then.
+const TWICE: Duration = Duration::from_secs(10);
+
+/// What came of a question about a repository.
+pub(super) enum Asked<T> {
+    /// It was answered; the repository as it is recorded now.
+    Answered(T, Repository),
+    /// There is no such thing in the repository, which is there.
+    Nothing(Repository),
+    /// The repository is gone, or the App is not installed there any more.
+    Gone,
+}
+
+impl Desk {
+    /// The record of a repository.
+    pub(super) async fn recorded(&self, id: RepositoryId) -> Result<Repository, ForgeError> {
+        let recorded = self.store.repository(id).await.map_err(not_stored)?;
+        recorded.ok_or_else(|| {
+            ForgeError::Rejected(format!(
+                "repository {id} is not recorded here: is the App installed on it?"
+            ))
+        })
+    }
+
+    /// Asks something of a repository where it is reached now. An answer of nothing is believed only when the repository
+    /// itself answers.
+    pub(super) async fn ask<T, A>(&self, id: RepositoryId, ask: A) -> Result<Asked<T>, ForgeError>
+    where
+        A: AsyncFn(&Place, &Repository) -> Result<Option<T>, GitHubError>,
+    {
+        let mut repository = self.recorded(id).await?;
+        if let Some(place) = place(&repository) {
+            match ask(&place, &repository).await {
+                Ok(Some(answer)) => return Ok(Asked::Answered(answer, repository)),
+                // Also when its installation is not known any more, which is a refusal.
+                Ok(None) | Err(GitHubError::Refused { status: 404, .. }) => {}
+                Err(error) => return Err(not_answered(error)),
+            }
+        }
+        let Some(found) = self.find(&repository).await? else {
+            return self.is_gone_for_good(&repository).map(|()| Asked::Gone);
+        };
+        self.forget_gone(id);
+        if found != repository {
+            info!(repository.id = %id, "{}/{} is {}/{} now", repository.owner, repository.name, found.owner, found.name);
+            self.store
+                .put_repository(&found)
+                .await
+                .map_err(not_stored)?;
+        }
+        repository = found;
+        let Some(place) = place(&repository) else {
+            return Ok(Asked::Nothing(repository));
+        };
+        let answer = ask(&place, &repository).await.map_err(not_answered)?;
+        Ok(match answer {
+            Some(answer) => Asked::Answered(answer, repository),
+            None => Asked::Nothing(repository),
+        })
+    }
+
+    /// The repository as GitHub shows it now; `None` when the App is not installed on it, or it is another of the same name.
+    async fn find(&self, known: &Repository) -> Result<Option<Repository>, ForgeError> {
+        let (owner, name) = (&known.owner, &known.name);
+        let installation = self.client.installation_of(owner, name).await;
+        let Some(installation) = installation.map_err(not_answered)? else {
+            return Ok(None);
+        };
+        let place = Place {
+            installation,
+            owner: owner.clone(),
+            name: name.clone(),
+        };
+        let found = self.client.repository(&place).await.map_err(not_answered)?;
+        let found = found.filter(|found| found.id == known.id);
+        Ok(found.map(|found| Repository {
+            owner: found.owner,
+            name: found.name,
+            default_branch: found.default_branch,
+            installation: Some(installation),
+            ..known.clone()
+        }))
+    }
+
+    /// Believes that a repository is gone when it was seen so before, long enough ago.
+    fn is_gone_for_good(&self, repository: &Repository) -> Result<(), ForgeError> {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = gone.entry(repository.id).or_insert_with(Instant::now);
+        if since.elapsed() >= TWICE {
+            return Ok(());
+        }
+        Err(ForgeError::Failed(format!(
+            "GitHub shows no {}/{} to the App: it is gone when that is so once more in {} s",
+            repository.owner,
+            repository.name,
+            TWICE.as_secs()
+        )))
+    }
+
+    fn forget_gone(&self, id: RepositoryId) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.remove(&id);
+    }
+}
+
+/// Where a repository is reached; `None` while its installation is not known.
+pub(super) fn place(repository: &Repository) -> Option<Place> {
+    repository.installation.map(|installation| Place {
+        installation,
+        owner: repository.owner.clone(),
+        name: repository.name.clone(),
+    })
+}

@@ -1,0 +1,379 @@
+//! Stories of the forge against the model of GitHub.
+
+use nestling_domain::{
+    app::{App, Repository},
+    deployment::Trust,
+    environment::Environment,
+    ids::{EnvironmentId, Timestamp},
+    label::Slug,
+    policy::Policy,
+};
+use nestling_protocol::bundle;
+use nestling_world::github::{
+    Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::drivers::{
+    git::sample::git_in,
+    store::{conformance, sqlite::Sqlite},
+};
+
+const SHOP: &str = "acme/shop";
+
+/// Whoever works the inbox.
+struct Inbox;
+
+impl Actor for Inbox {
+    type Context = Context<Self>;
+}
+
+impl Handler<Arrived> for Inbox {
+    type Result = ();
+    fn handle(&mut self, _: Arrived, _: &mut Self::Context) {}
+}
+
+/// GitHub with a private repository of two apps, our App that is installed there, and the forge that answers about it.
+struct World {
+    folder: TempDir,
+    github: Model,
+    installation: u64,
+    desk: Arc<Desk>,
+    forge: Addr<GitHubForge>,
+    shop: App,
+}
+
+impl World {
+    async fn start() -> Self {
+        let github = Model::start().unwrap();
+        let (id, app, installation, key) = github.act(prepare);
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(Sqlite::in_memory().unwrap());
+        let client = Arc::new(GitHub::new(&github.base(), app, key.as_bytes()).unwrap());
+        let places = (folder.path().to_owned(), github.base());
+        let told = Inbox.start().recipient();
+        let forge = GitHubForge::new(store.clone(), client, places, told).unwrap();
+        let desk = forge.desk.clone();
+        let repository = Repository {
+            id: RepositoryId(id),
+            owner: "acme".to_owned(),
+            name: "shop".to_owned(),
+            path: None,
+            installation: Some(installation),
+            default_branch: "main".to_owned(),
+            trouble: None,
+        };
+        store.put_repository(&repository).await.unwrap();
+        let shop = App {
+            id: AppId::derive(repository.id, ""),
+            owner: "acme".to_owned(),
+            slug: Slug::of("shop"),
+            repository: repository.id,
+            root: String::new(),
+            kind: bundle::Kind::Static,
+            description: String::new(),
+            health: None,
+            policy: Policy::default(),
+            created_at: Timestamp(1),
+        };
+        store.put_app(&shop).await.unwrap();
+        World {
+            folder,
+            github,
+            installation,
+            desk,
+            forge: forge.start(),
+            shop,
+        }
+    }
+
+    fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
+        self.github.act(act).unwrap()
+    }
+
+    async fn head(&self, kind: Kind) -> Result<Found, ForgeError> {
+        let head = Head {
+            repository: self.shop.repository,
+            app: self.shop.id.clone(),
+            kind,
+            branch: String::new(),
+        };
+        self.forge.send(head).await.unwrap()
+    }
+
+    /// The trust of the head of a pull request that may run.
+    async fn runs(&self, number: u32) -> Trust {
+        match self.head(Kind::Preview(number)).await {
+            Ok(Found::Open(head)) => head.trust,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Why a pull request may not run.
+    async fn waits(&self, number: u32) -> String {
+        match self.head(Kind::Preview(number)).await {
+            Ok(Found::Waiting(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn recorded(&self) -> Repository {
+        self.desk.recorded(self.shop.repository).await.unwrap()
+    }
+
+    async fn pack(&self, kind: Kind, commit: &str) -> Result<PathBuf, ForgeError> {
+        let pack = Pack {
+            repository: self.shop.repository,
+            kind,
+            commit: Commit::parse(commit).unwrap(),
+        };
+        self.forge.send(pack).await.unwrap()
+    }
+}
+
+fn prepare(state: &mut State) -> (u64, u64, u64, String) {
+    state.create_organisation("acme");
+    let page = [("index.html", "<h1>Shop</h1>")];
+    let repository = state.create_repository(SHOP, true, &page).unwrap();
+    state.set_role(SHOP, "ann", Some(Role::Write)).unwrap();
+    state.set_role(SHOP, "rita", Some(Role::Read)).unwrap();
+    let granted = [
+        ("metadata", Granted::Read),
+        ("contents", Granted::Read),
+        ("pull_requests", Granted::Write),
+        ("checks", Granted::Write),
+        ("deployments", Granted::Write),
+    ];
+    let granted = granted.map(|(name, level)| (name.to_owned(), level)).into();
+    let app = state
+        .register_app("acme", "Nestling", granted, &["push"])
+        .unwrap();
+    let installation = state.install(app, "acme", Selection::All).unwrap();
+    let key = state.private_key(app).unwrap();
+    (repository, app, installation, key)
+}
+
+/// A branch with a change and a pull request from it, by somebody.
+fn propose(state: &mut State, branch: &str, by: &str) -> anyhow::Result<u32> {
+    let change = Change::file("index.html", branch);
+    state.push(SHOP, branch, "ann", &[change])?;
+    let number = state.open_pull_request(SHOP, Opening::of(branch, by))?;
+    Ok(u32::try_from(number)?)
+}
+
+#[actix::test]
+async fn a_members_pull_request_runs_until_it_is_closed_or_nobody_wants_it() {
+    let world = World::start().await;
+    let number = world.act(|state| propose(state, "basket", "ann"));
+    assert_eq!(world.runs(number).await, Trust::Member);
+
+    world.act(|state| state.label(SHOP, number.into(), "ann", "no-preview"));
+    assert!(world.waits(number).await.contains("`no-preview`"));
+    world.act(|state| state.unlabel(SHOP, number.into(), "ann", "no-preview"));
+    world.act(|state| state.retitle(SHOP, number.into(), "ann", "Basket [skip preview]"));
+    assert!(world.waits(number).await.contains("[skip preview]"));
+    world.act(|state| state.label(SHOP, number.into(), "ann", "preview"));
+    assert_eq!(world.runs(number).await, Trust::Member);
+    let row = world.desk.store.pull_request(world.shop.repository, number);
+    let row = row.await.unwrap().unwrap();
+    assert_eq!(
+        (&*row.title, &*row.branch),
+        ("Basket [skip preview]", "basket")
+    );
+
+    world.act(|state| state.close(SHOP, number.into(), "ann"));
+    assert_eq!(world.head(Kind::Preview(number)).await, Ok(Found::Closed));
+    world.act(|state| state.reopen(SHOP, number.into(), "ann"));
+    assert_eq!(world.runs(number).await, Trust::Member);
+}
+
+#[actix::test]
+async fn an_outsiders_commit_waits_for_its_approval_and_a_new_push_revokes_it() {
+    let world = World::start().await;
+    let number = world.act(|state| {
+        state.fork(SHOP, "eve")?;
+        // A branch that is called as production is.
+        state.push("eve/shop", "main", "eve", &[Change::file("evil.html", "1")])?;
+        let opening = Opening::of("main", "eve").from("eve/shop");
+        Ok(u32::try_from(state.open_pull_request(SHOP, opening)?)?)
+    });
+    let why = world.waits(number).await;
+    assert!(why.contains("/approve"), "{why}");
+    let id = world.shop.repository;
+    let mut row = world
+        .desk
+        .store
+        .pull_request(id, number)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(row.branch, "eve:main");
+    let head = row.head.clone().unwrap().id;
+    row.orders.approved = Some(head.clone());
+    world.desk.store.put_pull_request(&row).await.unwrap();
+    assert_eq!(world.runs(number).await, Trust::Outsider);
+    world
+        .pack(Kind::Preview(number), head.as_str())
+        .await
+        .expect("a fork's commit is a ref of the repository itself");
+
+    let pushed =
+        world.act(|state| state.push("eve/shop", "main", "eve", &[Change::file("evil.html", "2")]));
+    let why = world.waits(number).await;
+    assert!(why.contains(&pushed[..7]), "{why}");
+    let production = world.head(Kind::Production).await;
+    assert!(
+        matches!(&production, Ok(Found::Open(commit)) if commit.id != head),
+        "a fork's `main` is not production: {production:?}"
+    );
+
+    // Who may only read is an outsider in the repository itself, too.
+    let number = world.act(|state| propose(state, "notes", "rita"));
+    assert!(world.waits(number).await.contains("/approve"));
+}
+
+#[actix::test]
+async fn a_repository_is_found_under_its_new_name_and_owner() {
+    let world = World::start().await;
+    let number = world.act(|state| propose(state, "basket", "ann"));
+    world.act(|state| state.rename(SHOP, "store", "ann"));
+    assert_eq!(world.runs(number).await, Trust::Member);
+    world.act(|state| {
+        state.create_organisation("umbrella");
+        let app = state.installations[&world.installation].app;
+        state.install(app, "umbrella", Selection::All)?;
+        state.transfer("acme/store", "umbrella", "ann")
+    });
+    assert!(matches!(
+        world.head(Kind::Production).await,
+        Ok(Found::Open(_))
+    ));
+    let now = world.recorded().await;
+    assert_eq!((&*now.owner, &*now.name), ("umbrella", "store"));
+    assert_ne!(now.installation, Some(world.installation));
+}
+
+#[actix::test]
+async fn what_github_cannot_say_closes_nothing_and_what_it_says_twice_does() {
+    let world = World::start().await;
+    let number = world.act(|state| propose(state, "basket", "ann"));
+    let (production, preview) = (Kind::Production, Kind::Preview(number));
+    for fault in [Fault::Status(500), Fault::Status(403)] {
+        world
+            .github
+            .act(|state| state.order("GET /repos/**", fault, Times::Always));
+        for kind in [production, preview] {
+            let failed = world.head(kind).await;
+            assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
+        }
+        world.github.act(|state| state.faults.clear());
+    }
+    world.act(|state| state.suspend(world.installation));
+    let failed = world.head(preview).await;
+    assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
+    world.act(|state| state.unsuspend(world.installation));
+    assert_eq!(world.runs(number).await, Trust::Member);
+
+    world.act(|state| state.uninstall(world.installation));
+    for kind in [production, preview] {
+        let failed = world.head(kind).await;
+        assert!(
+            matches!(failed, Err(ForgeError::Failed(_))),
+            "once: {failed:?}"
+        );
+    }
+    let long_ago = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+    let mut gone = world.desk.gone.lock().unwrap();
+    gone.insert(world.shop.repository, long_ago);
+    drop(gone);
+    for kind in [production, preview] {
+        assert_eq!(world.head(kind).await, Ok(Found::Closed), "twice");
+    }
+}
+
+#[actix::test]
+async fn a_commit_is_packed_from_a_private_repository_and_a_rewritten_one_is_refused() {
+    let world = World::start().await;
+    let number = world.act(|state| propose(state, "basket", "ann"));
+    let first = world
+        .github
+        .look(|state| state.see_branch(SHOP, "basket"))
+        .unwrap()
+        .unwrap();
+    let bundle = world.pack(Kind::Preview(number), &first).await.unwrap();
+    let heads = git_in(
+        world.folder.path(),
+        &["bundle", "list-heads", bundle.to_str().unwrap()],
+    );
+    assert!(heads.unwrap().contains(&first));
+
+    let lost = world.act(|state| {
+        let lost = state.push(SHOP, "basket", "ann", &[Change::file("a", "1")])?;
+        state.force_push(SHOP, "basket", "ann", &[Change::file("b", "1")])?;
+        Ok(lost)
+    });
+    let refused = world.pack(Kind::Preview(number), &lost).await.unwrap_err();
+    let ForgeError::Rejected(why) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(why.contains("deploy a newer one"), "{why}");
+}
+
+#[actix::test]
+async fn the_apps_of_the_default_branch_are_found_with_the_open_pull_requests() {
+    let world = World::start().await;
+    let number = world.act(|state| {
+        let files = [Change::file(
+            "api/nestling.toml",
+            "[start]\nrun = \"./api\"\n",
+        )];
+        state.push(SHOP, "main", "ann", &files)?;
+        propose(state, "basket", "ann")
+    });
+    let asked = FindApps {
+        repository: world.shop.repository,
+    };
+    let found = world.forge.send(asked).await.unwrap().unwrap();
+    let roots: Vec<&str> = found.discovery.apps.iter().map(|app| &*app.root).collect();
+    assert_eq!(roots, ["", "api"]);
+    assert_eq!(found.place, "branch `main` of acme/shop");
+    let row = world.desk.store.pull_request(world.shop.repository, number);
+    assert_eq!(row.await.unwrap().unwrap().branch, "basket");
+}
+
+#[actix::test]
+async fn an_app_has_as_many_previews_as_its_policy_says_and_the_next_waits() {
+    let world = World::start().await;
+    let store = &world.desk.store;
+    let policy = Policy {
+        previews: 1,
+        ..Policy::default()
+    };
+    let shop = App {
+        policy,
+        ..world.shop.clone()
+    };
+    store.put_app(&shop).await.unwrap();
+    let (first, second) =
+        world.act(|state| Ok((propose(state, "one", "ann")?, propose(state, "two", "ann")?)));
+    assert_eq!(world.runs(first).await, Trust::Member);
+    let running = Environment {
+        id: EnvironmentId::derive(&shop.id, Kind::Preview(first)),
+        app: shop.id.clone(),
+        repository: shop.repository,
+        ..conformance::preview("shop", first)
+    };
+    let mut save = conformance::save_of(&running);
+    save.environment.lifecycle.state = conformance::serving(1);
+    store.save(save).await.unwrap();
+    assert_eq!(world.runs(first).await, Trust::Member, "it has its place");
+    let why = world.waits(second).await;
+    assert!(why.starts_with("1 previews of shop run"), "{why}");
+    let start = StartWaiting {
+        repository: shop.repository,
+        number: second,
+    };
+    world.forge.send(start).await.unwrap().unwrap();
+    assert_eq!(world.runs(second).await, Trust::Member);
+}
