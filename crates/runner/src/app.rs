@@ -1,5 +1,7 @@
 //! The running app: started, watched, started again, stopped.
 
+mod debugger;
+mod launch;
 mod readiness;
 
 use std::collections::VecDeque;
@@ -8,18 +10,18 @@ use std::time::Duration;
 use nestling_protocol::report::{
     Address, Endpoint, EndpointKind, Exit, Failure, Phase, Step as StepName,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Config;
 use crate::endpoints::{self, Listener, Target};
-use crate::kinds::{Start, wing};
+use crate::kinds::Start;
 use crate::machine::Machine;
-use crate::process::{Running, Whom, words};
+use crate::process::{Running, words};
 use crate::reporter::Reporter;
-use crate::sandbox::Step;
 use crate::stop::Stop;
 use crate::{ports, static_site};
-use readiness::Readiness;
+use launch::{Launch, Up};
+use readiness::Late;
 
 /// How often an app that ends is started again before its deployment has failed.
 const RESTARTS: usize = 3;
@@ -29,8 +31,8 @@ const RESTARTS_WITHIN: Duration = Duration::from_mins(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long an app may take to end when asked to.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How often to look whether an app listens.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How often to look whether an app that is served elsewhere listens on `PORT` at last.
+const LOOK_LATE_EVERY: Duration = Duration::from_secs(1);
 /// The name of the endpoint at `PORT`.
 const APP: &str = "app";
 
@@ -43,17 +45,20 @@ pub(crate) struct App {
 
 struct Process {
     running: Running,
+    /// What leads it to `PORT`, if it is served elsewhere.
+    late: Option<Late>,
     launch: Launch,
-}
-
-/// How the app is started, each time.
-struct Launch {
-    start: Start,
-    config: Config,
 }
 
 /// Where an app serves.
 type Serves = Vec<(Endpoint, Listener)>;
+
+/// Why nobody watches over an app any more.
+enum Over {
+    /// We were told to stop.
+    Stopped,
+    Ended(Exit),
+}
 
 /// Starts the app and waits until it listens.
 pub(crate) async fn start(
@@ -80,11 +85,16 @@ pub(crate) async fn start(
             process: None,
         });
     }
-    let launch = Launch {
-        start,
-        config: config.clone(),
-    };
-    let (running, serves) = launch.again(machine).await?;
+    let launch = Launch::new(start, config.clone());
+    let Up {
+        running,
+        serves,
+        notice,
+        late,
+    } = launch.again(machine).await?;
+    if let Some(notice) = notice {
+        machine.note(&machine.runtime, &notice);
+    }
     let mut bound = Vec::new();
     for (endpoint, listener) in serves {
         let socket = endpoints::bind(run_dir, &file(&endpoint.name)).map_err(unbound)?;
@@ -94,7 +104,11 @@ pub(crate) async fn start(
     }
     Ok(App {
         served: bound,
-        process: Some(Process { running, launch }),
+        process: Some(Process {
+            running,
+            late,
+            launch,
+        }),
     })
 }
 
@@ -120,11 +134,12 @@ impl App {
         };
         let mut restarts: VecDeque<Instant> = VecDeque::new();
         loop {
-            let exit = tokio::select! {
-                exit = process.running.ended() => exit,
-                () = stop.said() => {
+            let exit = match self.watch(&mut process, machine, reporter, stop).await {
+                Over::Ended(exit) => exit,
+                Over::Stopped => {
                     machine.runtime.say("stopping");
-                    process.running.stop(STOP_GRACE, process.launch.whom()).await;
+                    let whom = process.launch.whom();
+                    process.running.stop(STOP_GRACE, whom).await;
                     return None;
                 }
             };
@@ -148,14 +163,44 @@ impl App {
             });
             tokio::select! {
                 launched = process.launch.again(machine) => match launched {
-                    Ok((running, serves)) => {
-                        process.running = running;
-                        self.follow(&serves);
+                    Ok(up) => {
+                        (process.running, process.late) = (up.running, up.late);
+                        self.follow(&up.serves);
+                        // It was reported at the first start.
+                        if let Some(notice) = up.notice {
+                            machine.runtime.say(notice);
+                        }
                     }
                     // Its end is what the next turn finds.
                     Err(failure) => machine.runtime.say(failure.reason),
                 },
                 () = stop.said() => return None,
+            }
+        }
+    }
+
+    /// Until the app's end. Leads its own address to `PORT`, if that opens only now.
+    async fn watch(
+        &self,
+        process: &mut Process,
+        machine: &Machine,
+        reporter: &Reporter,
+        stop: &Stop,
+    ) -> Over {
+        loop {
+            tokio::select! {
+                exit = process.running.ended() => return Over::Ended(exit),
+                () = stop.said() => return Over::Stopped,
+                () = sleep(LOOK_LATE_EVERY), if process.late.is_some() => {}
+            }
+            let listeners = ports::listeners(&process.running.processes());
+            let found = process.late.and_then(|late| late.look(&listeners));
+            let own = self.served.iter().find(|(endpoint, _)| endpoint.primary);
+            if let (Some((listener, notice)), Some((_, target))) = (found, own) {
+                target.set(listener);
+                process.late = None;
+                machine.note(&machine.runtime, &notice);
+                reporter.tell_notes(machine);
             }
         }
     }
@@ -167,132 +212,6 @@ impl App {
                 serves.iter().find(|(found, _)| found.name == endpoint.name)
             {
                 target.set(*listener);
-            }
-        }
-    }
-}
-
-impl Launch {
-    /// Starts the process and waits until it listens.
-    async fn again(&self, machine: &Machine) -> Result<(Running, Serves), Failure> {
-        machine.runtime.begin_step();
-        match &self.start {
-            Start::Process { step, shown } => self.process(machine, step, shown).await,
-            Start::Wing(wing) => self.wing(machine, wing).await,
-            // Served by the runner, never launched.
-            Start::Files(_) => Err(failure(
-                machine,
-                StepName::Start,
-                "a folder of files is not a process",
-                None,
-            )),
-        }
-    }
-
-    async fn process(
-        &self,
-        machine: &Machine,
-        step: &Step,
-        shown: &str,
-    ) -> Result<(Running, Serves), Failure> {
-        let refused =
-            |error: std::io::Error| failure(machine, StepName::Start, error.to_string(), None);
-        let port = ports::free().map_err(refused)?;
-        let mut step = step.clone();
-        step.state = true;
-        step.environment.insert("PORT".into(), port.to_string());
-        step.environment.insert(
-            "NESTLING_STATE".into(),
-            machine.options.state_dir.display().to_string(),
-        );
-        machine
-            .runtime
-            .say(format!("starting {shown}, PORT={port}"));
-        let mut running = machine
-            .start(&step, &machine.runtime, None)
-            .map_err(refused)?;
-        let mut readiness = Readiness::new(port, self.config.endpoints.clone());
-        let look = async |running: &mut Running, last: bool| {
-            let listeners = ports::listeners(&running.processes());
-            readiness.look(&listeners, Instant::now(), last)
-        };
-        let ready = wait(machine, &mut running, shown, look).await?;
-        if let Some(notice) = &ready.notice {
-            machine.note(&machine.runtime, notice);
-        }
-        Ok((running, ready.serves(&machine.bundle.app.name)))
-    }
-
-    async fn wing(
-        &self,
-        machine: &Machine,
-        wing: &wing::Wing,
-    ) -> Result<(Running, Serves), Failure> {
-        wing::forget_served(machine);
-        machine.runtime.say("starting main.w in the Wing console");
-        let started = machine.start(&wing.serve(machine), &machine.runtime, None);
-        let mut running =
-            started.map_err(|error| failure(machine, StepName::Start, error.to_string(), None))?;
-        let look = async |_: &mut Running, _: bool| Ok(wing::served(machine));
-        let served = wait(machine, &mut running, "main.w", look).await?;
-        let listening = wing::endpoints(&served)
-            .into_iter()
-            .map(|(endpoint, port)| (endpoint, Listener::loopback(port)))
-            .collect();
-        Ok((running, listening))
-    }
-
-    /// Who hears that the app is to end. The Wing console closes its own children, in order.
-    fn whom(&self) -> Whom {
-        match self.start {
-            Start::Wing(_) => Whom::First,
-            Start::Process { .. } | Start::Files(_) => Whom::All,
-        }
-    }
-}
-
-/// Looks again and again until the app is ready, has ended, or took too long.
-async fn wait<T>(
-    machine: &Machine,
-    running: &mut Running,
-    shown: &str,
-    mut look: impl AsyncFnMut(&mut Running, bool) -> Result<Option<T>, String>,
-) -> Result<T, Failure> {
-    let app = &machine.bundle.app.name;
-    let limit = machine.bundle.limits.start;
-    let deadline = Instant::now() + Duration::from_secs(limit);
-    loop {
-        if let Ok(exit) = timeout(LOOK_EVERY, running.ended()).await {
-            let reason = format!(
-                "app {app}: `{shown}` {} before it listened; its output is in the runtime log",
-                words(exit)
-            );
-            return Err(failure(machine, StepName::Start, reason, Some(exit)));
-        }
-        let last = Instant::now() >= deadline;
-        match look(running, last).await {
-            Ok(Some(ready)) => return Ok(ready),
-            Ok(None) if !last => {}
-            Ok(None) => {
-                running.kill().await;
-                let reason = format!(
-                    "app {app}: `{shown}` did not listen within {limit} s (limits.start): let it listen on the port in PORT, or raise the limit"
-                );
-                return Err(failure(
-                    machine,
-                    StepName::Start,
-                    reason,
-                    Some(Exit::Timeout),
-                ));
-            }
-            Err(reason) => {
-                running.kill().await;
-                return Err(failure(
-                    machine,
-                    StepName::Start,
-                    format!("app {app}: {reason}"),
-                    None,
-                ));
             }
         }
     }

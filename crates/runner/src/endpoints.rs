@@ -7,10 +7,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Connections through one endpoint at once; the gateway holds fewer.
 const CONNECTIONS: usize = 4096;
@@ -63,20 +63,20 @@ impl Listener {
 
 /// Where a forwarder leads just now. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Target(Arc<Mutex<Listener>>);
+pub(crate) struct Target(watch::Sender<Listener>);
 
 impl Target {
     pub(crate) fn new(listener: Listener) -> Self {
-        Target(Arc::new(Mutex::new(listener)))
+        Target(watch::Sender::new(listener))
     }
 
-    /// Leads elsewhere from now on.
+    /// Leads elsewhere from now on. Connections to where it led end: the gateway keeps them for later requests.
     pub(crate) fn set(&self, listener: Listener) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = listener;
-    }
-
-    fn get(&self) -> Listener {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.send_if_modified(|now| {
+            let elsewhere = *now != listener;
+            *now = listener;
+            elsewhere
+        });
     }
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn forward(listener: UnixListener, target: Target) {
             let Ok((stream, _)) = listener.accept().await else {
                 continue;
             };
-            let target = target.get();
+            let target = target.0.subscribe();
             tokio::spawn(async move {
                 let _place = place;
                 pass(stream, target).await;
@@ -110,10 +110,14 @@ pub(crate) fn forward(listener: UnixListener, target: Target) {
 }
 
 /// While the app is away the connection is closed at once: the gateway knows what to do then.
-async fn pass(mut outside: UnixStream, target: Listener) {
-    let Ok(mut inside) = target.connect().await else {
+async fn pass(mut outside: UnixStream, mut target: watch::Receiver<Listener>) {
+    let listener = *target.borrow_and_update();
+    let Ok(mut inside) = listener.connect().await else {
         return;
     };
     let _ = inside.set_nodelay(true);
-    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut outside, &mut inside) => {}
+        Ok(()) = target.changed() => {}
+    }
 }

@@ -126,7 +126,7 @@ async fn tell(
         let (server, generation, boot) = speaker;
         keep_alive(server, stop.clone(), generation, boot);
         let (config, plan) = prepare(machine, reporter).await?;
-        report_notes(machine, reporter);
+        reporter.tell_notes(machine);
         test(machine, reporter, &plan).await?;
         reporter
             .ask(Phase::Prepared {
@@ -135,7 +135,7 @@ async fn tell(
             .await?;
         reporter.tell(Phase::Starting);
         let app = app::start(machine, &config, plan.start).await?;
-        report_notes(machine, reporter);
+        reporter.tell_notes(machine);
         reporter.tell(Phase::Running {
             endpoints: app.endpoints(),
         });
@@ -144,12 +144,6 @@ async fn tell(
     tokio::select! {
         told = story => told,
         () = stop.said() => Err(Ended::Stopped),
-    }
-}
-
-fn report_notes(machine: &Machine, reporter: &Reporter) {
-    for text in machine.take_notes() {
-        reporter.tell(Phase::Noted { text });
     }
 }
 

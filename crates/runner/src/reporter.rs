@@ -11,6 +11,7 @@ use nestling_protocol::report::{Answer, Heartbeat, Next, Phase, Report};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::machine::Machine;
 use crate::server::{Attempt, Server, Stale};
 use crate::stop::Stop;
 
@@ -37,7 +38,8 @@ struct Speaker {
 }
 
 impl Reporter {
-    /// Begins to report as this boot of this generation. The queue holds at most the dozen reports of a run.
+    /// Begins to report as this boot of this generation. The queue holds the dozen reports of a run,
+    /// and few more: of restarts, and of a change of ports.
     pub(crate) fn new(server: Server, stop: Stop, generation: u32, boot: String) -> Self {
         let (queue, mut queued) = mpsc::unbounded_channel::<Queued>();
         let mut speaker = Speaker {
@@ -60,6 +62,13 @@ impl Reporter {
         let (answer, _) = oneshot::channel();
         // Fails only when the runtime ends, and then nobody is left to tell.
         let _ = self.queue.send((phase, answer));
+    }
+
+    /// Queues what people should know, of what this machine found since.
+    pub(crate) fn tell_notes(&self, machine: &Machine) {
+        for text in machine.take_notes() {
+            self.tell(Phase::Noted { text });
+        }
     }
 
     /// Says what happened and waits until the server says *go*.

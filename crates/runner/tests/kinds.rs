@@ -20,29 +20,6 @@ fn only_start(start: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_app_that_ignores_port_is_found_where_it_listens() {
-    let server =
-        r#"require("node:http").createServer((_, r) => r.end("elsewhere")).listen(0, "::1");"#;
-    let mut world = World::new(
-        Kind::Node,
-        &[
-            ("package.json", &only_start("node server.js")),
-            ("server.js", server),
-        ],
-    )
-    .await;
-    world.run().until_running().await;
-    assert_eq!(world.get("app", "/").await, (200, "elsewhere".into()));
-    world.stop().await;
-    let log = world.model.state(|state| state.log(Log::Runtime));
-    assert!(
-        log.iter()
-            .any(|line| line.contains("instead of the one in PORT")),
-        "{log:?}"
-    );
-}
-
-#[tokio::test]
 async fn an_unknown_key_in_nestling_toml_names_the_line_and_the_right_one() {
     let config = "[start]\nrun = \"./serve\"\n\n[tests]\nrun = \"./t\"\n";
     let mut world = World::new(Kind::Any, &[("nestling.toml", config)]).await;

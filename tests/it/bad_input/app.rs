@@ -247,7 +247,7 @@ fn bad_input_port_taken_by_an_app_that_chose_its_own() {
     insta::assert_snapshot!(world.seen("/local/shop/production", "shop/production: deployment 1: "), @r"
     page:
     Running
-    Deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+    Deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 15 s; let the app listen on PORT, and it starts at once
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS
@@ -255,15 +255,15 @@ fn bad_input_port_taken_by_an_app_that_chose_its_own() {
         http://neighbour.localhost:#
     local/other/production      running  #
         http://other.localhost:#
-        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 15 s; let the app listen on PORT, and it starts at once
     local/shop/production       running  #
         http://shop.localhost:#
-        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+        the app listens on port # instead of the one in PORT (#): # is used, after a wait of 15 s; let the app listen on PORT, and it starts at once
 
     log:
-    INFO local/shop/production: deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once
+    INFO local/shop/production: deployment 1: the app listens on port # instead of the one in PORT (#): # is used, after a wait of 15 s; let the app listen on PORT, and it starts at once
     ");
-    insta::assert_snapshot!(world.logged("shop/production", "runtime", "in PORT"), @"the app listens on port # instead of the one in PORT (#): # is used, after a wait of 3 s; let the app listen on PORT, and it starts at once");
+    insta::assert_snapshot!(world.logged("shop/production", "runtime", "in PORT"), @"the app listens on port # instead of the one in PORT (#): # is used, after a wait of 15 s; let the app listen on PORT, and it starts at once");
     world.neighbour_serves();
 }
 

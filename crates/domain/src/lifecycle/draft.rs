@@ -55,6 +55,19 @@ impl<'a> Draft<'a> {
         next.filter(|next| next.generation == generation)
     }
 
+    /// The deployment of this generation, whether it serves or is on its way.
+    pub(super) fn named_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
+        let (serving, next) = match &mut self.step.next.state {
+            State::Creating { next } => (None, next.as_deref_mut()),
+            State::Running { serving, .. } => (Some(&mut **serving), None),
+            State::Restarting { serving, next, .. } => (serving.as_deref_mut(), Some(&mut **next)),
+            State::Stopped { .. } => (None, None),
+        };
+        let both = [serving, next].into_iter().flatten();
+        both.into_iter()
+            .find(|deployment| deployment.generation == generation)
+    }
+
     /// Moves the deployment on its way to a phase, with the deadline of that phase.
     pub(super) fn enter(&mut self, generation: Generation, phase: Phase) {
         let (now, deadline) = (self.now, self.deadline(phase));

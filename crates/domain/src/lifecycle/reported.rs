@@ -56,24 +56,19 @@ impl Draft<'_> {
     }
 
     fn accept(&mut self, deployment: &Deployment, boot: Boot) {
-        if let Some(next) = self.next_mut(deployment.generation) {
-            next.boot = Some(boot);
-        } else if let super::State::Running { serving, .. }
-        | super::State::Restarting {
-            serving: Some(serving),
-            ..
-        } = &mut self.life_mut().state
-        {
-            serving.boot = Some(boot);
+        if let Some(named) = self.named_mut(deployment.generation) {
+            named.boot = Some(boot);
         }
     }
 
     fn happened_inside(&mut self, deployment: &Deployment, report: &Reported) {
         let (generation, now) = (deployment.generation, self.now);
         if deployment.phase == Phase::Serving {
-            // What serves has nothing to report but its end; a restart is its own affair until the last.
+            // What serves reports its end, and what people should know; a restart is its own affair until the last.
             if let Reported::Failed(failure) = report {
                 self.lose_serving(deployment.failed_as_reported(failure.clone(), now), false);
+            } else if let Reported::Noted { text } = report {
+                self.noted(generation, text);
             }
             return;
         }
@@ -140,13 +135,13 @@ impl Draft<'_> {
     }
 
     fn noted(&mut self, generation: Generation, text: &str) {
-        let Some(next) = self.next_mut(generation) else {
+        let Some(named) = self.named_mut(generation) else {
             return;
         };
-        if next.notes.len() >= MOST_NOTES || next.notes.iter().any(|known| known == text) {
+        if named.notes.len() >= MOST_NOTES || named.notes.iter().any(|known| known == text) {
             return;
         }
-        next.notes.push(text.to_owned());
+        named.notes.push(text.to_owned());
         let text = text.to_owned();
         self.say(super::Happened::Noted { generation, text });
     }

@@ -7,7 +7,7 @@ use nestling_domain::{
 };
 use nestling_protocol::report::{Next, Phase as Report};
 
-use crate::world::{World, commit};
+use crate::world::{World, commit, endpoint};
 
 fn observed(world: &mut World, observation: Observation) -> Step {
     world.apply(&Event::Observed(observation)).unwrap()
@@ -44,4 +44,31 @@ fn notes_are_said_once_each_eight_at_most_and_stop_nothing() {
     assert_eq!(next.phase, Phase::Booting, "a note is no phase");
     assert_eq!(next.notes.len(), 8);
     assert_eq!(next.notes[0], "the lockfile is out of date");
+}
+
+#[test]
+fn what_serves_may_note_something_too() {
+    let mut world = World::new(false);
+    let look = world.record.look.clone().unwrap().number;
+    let found = Found::Open(commit(2));
+    observed(&mut world, Observation::Found { look, found });
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    let running = Observation::Reported {
+        generation: Generation(1),
+        boot: "boot".into(),
+        seq: 1,
+        phase: Report::Running {
+            endpoints: vec![endpoint()],
+        },
+    };
+    observed(&mut world, running);
+    observed(&mut world, Observation::Healthy(Generation(1)));
+
+    let step = note(&mut world, 2, "it listens on PORT now");
+    assert_eq!(step.answer, Some(Next::Go));
+    assert!(matches!(&step.happened[..], [Happened::Noted { .. }]));
+    let serving = world.record.serving().unwrap();
+    assert_eq!(serving.notes, ["it listens on PORT now"]);
+    assert_eq!(serving.phase, Phase::Serving);
 }

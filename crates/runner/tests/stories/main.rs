@@ -8,6 +8,7 @@
 )]
 
 mod alive;
+mod elsewhere;
 mod failures;
 mod server;
 #[path = "../support/mod.rs"]
