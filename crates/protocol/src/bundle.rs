@@ -21,6 +21,10 @@ pub struct Bundle {
     pub variables: BTreeMap<String, String>,
     /// Secret values, by name: masked in every log, report and result.
     pub secrets: BTreeMap<String, String>,
+    /// A key for digests of variables and secrets, which lie where code of the app's other deployments reads them. The
+    /// same in all deployments of the app.
+    #[serde(default)]
+    pub digest_key: String,
     /// How long things may take.
     pub limits: Limits,
 }

@@ -259,3 +259,70 @@ async fn classic_yarn_runs_the_apps_own_scripts_over_what_was_kept() {
 async fn modern_yarn_runs_the_apps_own_scripts_over_what_was_kept() {
     own_script(("yarn.lock", lockfiles::MODERN_YARN)).await;
 }
+
+/// Commits a dependency that writes down, while it is installed, what the variable `COLOUR` says; packed as by a registry.
+fn writes_down(world: &World) {
+    let package = world.repository().join("package");
+    std::fs::create_dir(&package).unwrap();
+    let script = r#"{"name":"lib","version":"1.0.0","main":"index.js","scripts":{"postinstall":"node make.js"}}"#;
+    let make = r#"require("node:fs").writeFileSync("index.js", "module.exports = " + JSON.stringify(process.env.COLOUR + process.env.KEY));"#;
+    std::fs::write(package.join("package.json"), script).unwrap();
+    std::fs::write(package.join("make.js"), make).unwrap();
+    let packed = std::process::Command::new("tar")
+        .args(["-czf", "lib.tgz", "package"])
+        .current_dir(world.repository())
+        .status();
+    assert!(packed.unwrap().success());
+    std::fs::remove_dir_all(package).unwrap();
+    world.commit(&[]);
+}
+
+async fn tell(world: &mut World, colour: &str, key: &str) -> (String, bool) {
+    world.next_machine();
+    world.model.change(|state| {
+        let bundle = &mut state.bundle;
+        bundle.variables.insert("COLOUR".into(), colour.into());
+        bundle.secrets.insert("KEY".into(), key.into());
+    });
+    deploy(world).await
+}
+
+#[tokio::test]
+async fn what_a_script_of_a_dependency_reads_of_variables_and_secrets_is_never_older_than_they_are()
+{
+    let package = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js"},"dependencies":{"lib":"file:lib.tgz"}}"#;
+    let files = [
+        ("package.json", package),
+        ("package-lock.json", lockfiles::NPM_PACKED),
+        ("server.js", &server("lib")),
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    writes_down(&world);
+    let first = tell(&mut world, "green", "-one-of-many").await;
+    assert_eq!(first, ("green-one-of-many".into(), false));
+    let same = tell(&mut world, "green", "-one-of-many").await;
+    assert_eq!(same, ("green-one-of-many".into(), true));
+    let colour = tell(&mut world, "red", "-one-of-many").await;
+    assert_eq!(colour, ("red-one-of-many".into(), false));
+    let key = tell(&mut world, "red", "-two-of-many").await;
+    assert_eq!(key, ("red-two-of-many".into(), false));
+    let again = tell(&mut world, "green", "-one-of-many").await;
+    assert_eq!(again, ("green-one-of-many".into(), true), "each is kept");
+}
+
+#[tokio::test]
+async fn variables_do_not_matter_where_no_dependency_has_a_script() {
+    let package = r#"{"name":"shop","version":"1.0.0","scripts":{"start":"node server.js"},"dependencies":{"lib":"file:./lib"}}"#;
+    let files = [
+        ("package.json", package),
+        ("package-lock.json", lockfiles::NPM_LIB),
+        ("server.js", &server("lib")),
+        ("lib/index.js", &says("hello")),
+        LIBRARY,
+    ];
+    let mut world = World::new(Kind::Node, &files).await;
+    let first = tell(&mut world, "green", "-one-of-many").await;
+    assert_eq!(first, ("hello".into(), false));
+    let second = tell(&mut world, "red", "-two-of-many").await;
+    assert_eq!(second, ("hello".into(), true));
+}

@@ -6,10 +6,13 @@
 
 use std::{fmt, path::Path, time::Duration};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
+use nestling_domain::ids::{AppId, EnvironmentId, Generation, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -59,8 +62,9 @@ pub enum TokenError {
 #[error("could not sign a runner's token")]
 pub struct NotSigned(#[from] jsonwebtoken::errors::Error);
 
-/// Signs and verifies runners' tokens.
+/// Signs and verifies runners' tokens, and makes the keys of what runners digest.
 pub struct RunnerKeys {
+    digests: hmac::Key,
     signing: EncodingKey,
     verifying: DecodingKey,
     rules: Validation,
@@ -91,6 +95,7 @@ impl RunnerKeys {
         let key = document.and_then(|document| {
             let pair = Ed25519KeyPair::from_pkcs8(&document).ok()?;
             Some(RunnerKeys {
+                digests: hmac::Key::new(hmac::HMAC_SHA256, &document),
                 signing: EncodingKey::from_ed_der(&document),
                 verifying: DecodingKey::from_ed_der(pair.public_key().as_ref()),
                 rules: rules(),
@@ -109,6 +114,13 @@ impl RunnerKeys {
             claims,
             &self.signing,
         )?)
+    }
+
+    /// The key with which runners of this app make digests that its code cannot make. Another for each app, and the
+    /// same after a restart.
+    pub fn digest_key(&self, app: &AppId) -> String {
+        let message = format!("digests of {app}");
+        STANDARD.encode(hmac::sign(&self.digests, message.as_bytes()))
     }
 
     /// What a token says, when it is one of ours and has not expired at `now`.

@@ -66,7 +66,7 @@ pub(super) async fn get(
         &record,
         deployment,
         &app,
-        revealed,
+        (revealed, runners.tokens.digest_key(&record.app)),
         &services.addresses,
         &runners.times,
     );
@@ -110,7 +110,7 @@ fn compose(
     record: &Environment,
     deployment: &Deployment,
     app: &App,
-    revealed: Revealed,
+    (revealed, digest_key): (Revealed, String),
     addresses: &Addresses,
     times: &Times,
 ) -> Bundle {
@@ -136,6 +136,7 @@ fn compose(
         },
         variables: revealed.variables,
         secrets: revealed.secrets,
+        digest_key,
         limits: Limits {
             setup: times.setup.as_secs(),
             test: times.test.as_secs(),

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use nestling_domain::{
     deployment::Deployment,
     environment::Environment,
-    ids::{EnvironmentId, Generation, Timestamp},
+    ids::{AppId, EnvironmentId, Generation, Timestamp},
 };
 
 use tracing::error;
@@ -47,6 +47,8 @@ pub trait RunnerTokens: Send + Sync + 'static {
     fn sign(&self, environment: &EnvironmentId, generation: Generation, now: Timestamp) -> String;
     /// What a token says when signature and audience are right; whether it has expired is in what it says.
     fn read(&self, token: &str) -> Result<Claims, Invalid>;
+    /// What the app's runners make digests with that nobody else can make.
+    fn digest_key(&self, app: &AppId) -> String;
 }
 
 impl RunnerTokens for RunnerKeys {
@@ -70,6 +72,10 @@ impl RunnerTokens for RunnerKeys {
             }),
             Err(TokenError::Invalid) => Err(Invalid),
         }
+    }
+
+    fn digest_key(&self, app: &AppId) -> String {
+        RunnerKeys::digest_key(self, app)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
+use nestling_domain::ids::{AppId, EnvironmentId, Generation, Timestamp};
 
 use crate::{
     drivers::keys::signing::{self, RunnerKeys},
@@ -42,5 +42,9 @@ impl RunnerTokens for Tokens {
 
     fn read(&self, token: &str) -> Result<Claims, Invalid> {
         self.0.read(token)
+    }
+
+    fn digest_key(&self, app: &AppId) -> String {
+        self.0.digest_key(app)
     }
 }

@@ -99,7 +99,8 @@ async fn one(
     }
     install(machine, package, &manager, deadline).await?;
     if let Ok((key, _)) = reusable {
-        reuse::keep(machine, (package, &own), &key, deadline).await;
+        let packages = (package, &*own);
+        reuse::keep(machine, packages, manager.lockfile, &key, deadline).await;
     }
     Ok(false)
 }

@@ -4,8 +4,10 @@
 //! code, which may have left links there that lead elsewhere.
 //!
 //! Never may code of an older commit come alive under the name of a newer one. What of an install comes from the commit
-//! is told in [`tree`]; what scripts of the app's own packages make is made again ([`super::again`]). ADR 18 says more.
+//! is told in [`tree`]; what scripts of the app's own packages make is made again ([`super::again`]); what those of
+//! dependencies make is of the variables and secrets that they saw ([`scripts`]). ADRs 18 and 20 say more.
 
+mod scripts;
 mod tree;
 
 use std::fmt::Write as _;
@@ -45,12 +47,16 @@ const FOLDER: &str = "dependencies";
 const KEY_BYTES: usize = 16;
 /// A copy that is not whole so long after it was begun was cut short: a whole setup ends before.
 const CUT_SHORT: Duration = Duration::from_hours(2);
+/// The rules by which a key is made: what was kept by others is not taken.
+const RULES: &[u8] = b"2";
 /// Says that a copy is whole.
 const MARK: &str = "complete";
 
 /// What an install is known by.
 pub(super) struct Key {
     name: String,
+    /// Its name if scripts of dependencies ran: the app's variables and secrets count.
+    scripted: String,
     /// Files of the tree that managers let programs be.
     programs: Vec<PathBuf>,
 }
@@ -80,6 +86,7 @@ pub(super) fn key(
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
+    add(RULES);
     add(manager.tool.name.as_bytes());
     add(manager.version.as_bytes());
     add(manager.install().join(" ").as_bytes());
@@ -107,12 +114,41 @@ pub(super) fn key(
         add(relative(file, &checkout).as_bytes());
         add(&tree::contents(file, &checkout)?);
     }
-    let digest = hash.finalize();
-    let mut name = String::new();
-    for byte in digest.iter().take(KEY_BYTES) {
-        let _ = write!(name, "{byte:02x}");
+    let name = shown(hash);
+    Ok(Key {
+        scripted: format!("{name}-{}", environment(machine)),
+        name,
+        programs,
+    })
+}
+
+/// A digest of all variables and secrets. Code of any deployment of the app reads the names of kept installs, so
+/// nobody may learn from one what is in it: only the app's runners have the key.
+fn environment(machine: &Machine) -> String {
+    let bundle = &machine.bundle;
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(&bundle.digest_key);
+    for values in [&bundle.variables, &bundle.secrets] {
+        add(&values.len().to_string());
+        for (name, value) in values {
+            add(name);
+            add(value);
+        }
     }
-    Ok(Key { name, programs })
+    shown(hash)
+}
+
+/// The beginning of a hash: nothing can be said of a longer text from it.
+fn shown(hash: Sha256) -> String {
+    let mut shown = String::new();
+    for byte in hash.finalize().iter().take(KEY_BYTES) {
+        let _ = write!(shown, "{byte:02x}");
+    }
+    shown
 }
 
 /// The app's variables that managers listen to.
@@ -133,10 +169,10 @@ pub(super) async fn take(
     key: &Key,
     deadline: Instant,
 ) -> bool {
-    let kept = folder(machine).join(&key.name);
-    if !kept.join(MARK).is_file() {
+    let kept = [&key.name, &key.scripted].map(|name| folder(machine).join(name));
+    let Some(kept) = kept.into_iter().find(|kept| kept.join(MARK).is_file()) else {
         return false;
-    }
+    };
     let from = kept.join("files/.").display().to_string();
     let to = format!("{}/", package.folder.display());
     let copied = run(
@@ -176,10 +212,10 @@ pub(super) async fn clear(machine: &Machine, own: &[Package], deadline: Instant)
 pub(super) async fn keep(
     machine: &Machine,
     (package, own): (&Package, &[Package]),
+    lockfile: Option<&str>,
     key: &Key,
     deadline: Instant,
 ) {
-    let key = &key.name;
     if let Some(name) = tree::copy(own, &machine.checkout()) {
         machine.deployment.say(format!(
             "the installed dependencies are not kept for the next deployment, because {name} among them is a copy of a folder of this commit"
@@ -194,6 +230,12 @@ pub(super) async fn keep(
     if installed.is_empty() {
         return;
     }
+    let lockfile = lockfile.map(|file| package.folder.join(file));
+    let key = if scripts::ran(&installed, lockfile.as_deref(), &machine.checkout()) {
+        &key.scripted
+    } else {
+        &key.name
+    };
     let folder = folder(machine);
     let making = folder.join(format!("{key}.{}", machine.bundle.generation));
     let shown = making.display().to_string();

@@ -68,3 +68,6 @@ pub const NPM_GENERATE: &str = r#"{"name":"shop","version":"1.0.0","lockfileVers
 
 /// npm, with a folder `lib` that is called as Prisma's client.
 pub const NPM_PRISMA: &str = r#"{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{"":{"name":"shop","version":"1.0.0","dependencies":{"@prisma/client":"file:./lib"}},"lib":{"name":"@prisma/client","version":"1.0.0"},"node_modules/@prisma/client":{"resolved":"lib","link":true}}}"#;
+
+/// npm, with a dependency in `lib.tgz` that has an install script.
+pub const NPM_PACKED: &str = r#"{"name":"shop","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{"":{"name":"shop","version":"1.0.0","dependencies":{"lib":"file:lib.tgz"}},"node_modules/lib":{"version":"1.0.0","resolved":"file:lib.tgz","hasInstallScript":true}}}"#;
