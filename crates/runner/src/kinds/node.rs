@@ -48,7 +48,10 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
         .filter_map(|name| package.script(name));
     let report = match &config.report {
         Some(path) => Report::Named(path.clone()),
-        None if runs_nodes_own(script) && !beside.any(|script| script.contains("--test")) => {
+        None if runs_nodes_own(script)
+            && !beside.any(|script| script.contains("--test"))
+            && machine.node.get().is_some_and(|node| has_junit(node)) =>
+        {
             // Node's runner is asked for a second report beside the one that people read.
             let path = machine.control().join("node-tests.xml");
             let reporters = format!(
@@ -109,6 +112,17 @@ fn script_step(machine: &Machine, package: &Package, name: &str) -> crate::sandb
     step
 }
 
+/// Whether a Node of this version, in its own words, writes JUnit. One that does not ends at once when asked to, before
+/// any test; unasked it writes TAP where nobody looks on, which is read, too.
+fn has_junit(version: &str) -> bool {
+    let version = semver::Version::parse(version.trim_start_matches('v'));
+    version.is_ok_and(|version| match version.major {
+        18 => version.minor >= 19,
+        20 => version.minor >= 8,
+        major => major > 20,
+    })
+}
+
 /// Whether a script is one `node --test`, without a reporter of its own choice. Of several, each would write over the report
 /// of the one before; what they all print tells more.
 fn runs_nodes_own(script: &str) -> bool {
@@ -123,6 +137,21 @@ fn runs_nodes_own(script: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_cannot_write_junit_is_not_asked_to() {
+        // Each as its `node --version` says, and tried: those without end with code 7 or 9 when asked.
+        for with in [
+            "v18.19.0", "v18.20.0", "v20.8.0", "v20.20.2", "v21.0.0", "v24.1.0",
+        ] {
+            assert!(has_junit(with), "{with}");
+        }
+        for without in [
+            "v16.20.0", "v18.13.0", "v18.18.2", "v19.9.0", "v20.7.0", "?",
+        ] {
+            assert!(!has_junit(without), "{without}");
+        }
+    }
 
     #[test]
     fn only_nodes_own_runner_is_asked_for_a_report() {
