@@ -159,6 +159,12 @@ async fn answer(stream: &mut Stream, head: &Head, seen: &Seen) -> Option<()> {
             send(stream, b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n").await?;
             say(stream, "200 OK", "", hello.as_bytes()).await
         }
+        "/hints-many" => {
+            for hint in ["100 Continue", "102 Processing", "103 Early Hints", "103 Early Hints"] {
+                send(stream, format!("HTTP/1.1 {hint}\r\nLink: </a.css>\r\n\r\n").as_bytes()).await?;
+            }
+            say(stream, "404 Not Found", "X-App: kept\r\n", hello.as_bytes()).await
+        }
         "/orders" => {
             let orders = "Fly-Replay: app=evil\r\nX-Nestling-Commit: forged\r\nX-Accel-Redirect: /etc\r\nAlt-Svc: h2=\":1\"\r\n\
                 Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-App: kept\r\nX-Robots-Tag: all\r\n\

@@ -202,6 +202,7 @@ async fn a_probe_tells_what_came_instead() {
     assert_eq!(probe(Some("/healthy")).await, Ok(()));
     assert_eq!(probe(Some("healthy")).await, Ok(()));
     assert_eq!(app.requests(), 9, "three answers each");
+    assert_eq!(probe(Some("/hints")).await, Ok(()), "a hint is no answer");
     for (health, words) in [
         (
             "/teapot",

@@ -107,6 +107,29 @@ async fn answers_without_a_body_stay_so_and_the_connection_goes_on() {
 }
 
 #[actix_web::test]
+async fn hints_and_trailers_end_here_and_the_answer_is_whole() {
+    let world = World::new();
+    let app = world.app(1);
+    world.shop(serving(&app, 1));
+    let mut client = world.client().await;
+    for method in ["GET", "POST"] {
+        for (path, status, body) in [
+            ("/hints", 200, "generation 1"),
+            ("/hints-many", 404, "generation 1"),
+            ("/trailers", 200, "ok"),
+            ("/", 200, "generation 1"),
+        ] {
+            let reply = client.ask(request(method, path, SHOP, &[], "")).await;
+            assert_eq!(reply.status, status, "{method} {path}");
+            assert!(reply.whole && reply.text() == body, "{method} {path}");
+            for gone in ["link", "trailer", "x-t"] {
+                assert_eq!(reply.field(gone), None, "{method} {path}: {gone}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
 async fn large_bodies_pass_both_ways_whole() {
     let world = World::new();
     let app = world.app(1);
