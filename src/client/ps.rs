@@ -2,8 +2,7 @@
 
 use super::{AppName, Failed, Output, connection::Connection, output::Table};
 use crate::http::api::views::{
-    AppsPage, EnvironmentView, EnvironmentsPage, QueueView, TestsView, TroubleView, TroublesView,
-    WaitingView,
+    AppsPage, EnvironmentView, EnvironmentsPage, TestsView, TroubleView, TroublesView, WaitingView,
 };
 
 /// Items asked for at a time.
@@ -28,7 +27,6 @@ pub(super) async fn ps(
         environments.extend(of_app);
         waiting.extend(waits);
     }
-    let queue = queue(connection, &environments).await?;
     let TroublesView { troubles } = connection.get("/v1/troubles").await?;
     if connection.json {
         let all = serde_json::json!({ "environments": environments, "waiting": waiting, "troubles": troubles });
@@ -36,7 +34,7 @@ pub(super) async fn ps(
     }
     let any = !environments.is_empty() || !waiting.is_empty();
     if any {
-        output.table(&table(&environments, &waiting, &queue))?;
+        output.table(&table(&environments, &waiting))?;
     } else {
         output.line("no environments yet: an app is found by what its repository holds")?;
     }
@@ -95,24 +93,11 @@ async fn of_app(
     }
 }
 
-/// The environments that wait for a build slot, next first; asked only when one does.
-async fn queue(
-    connection: &Connection,
-    environments: &[EnvironmentView],
-) -> Result<Vec<String>, Failed> {
-    if !environments.iter().any(is_queued) {
-        return Ok(Vec::new());
-    }
-    let queue: QueueView = connection.get("/v1/queue").await?;
-    let waiting = queue.waiting.into_iter().map(|build| build.environment);
-    Ok(waiting.collect())
-}
-
 fn is_queued(environment: &EnvironmentView) -> bool {
     environment.status == "queued"
 }
 
-fn table(environments: &[EnvironmentView], waiting: &[WaitingView], queue: &[String]) -> Table {
+fn table(environments: &[EnvironmentView], waiting: &[WaitingView]) -> Table {
     let mut table = Table::new(&["ENVIRONMENT", "STATUS", "COMMIT", "TESTS", "ADDRESS"]);
     for environment in environments {
         let newest = environment.next.as_ref().or(environment.serving.as_ref());
@@ -135,7 +120,7 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView], queue: &[Str
                 String::new()
             },
         ];
-        let place = is_queued(environment).then(|| place(environment, queue));
+        let place = is_queued(environment).then(|| place(environment));
         table.row(cells, place.into_iter().chain(notes(environment)).collect());
     }
     for waits in waiting {
@@ -151,9 +136,8 @@ fn table(environments: &[EnvironmentView], waiting: &[WaitingView], queue: &[Str
 }
 
 /// Where a queued environment stands, in the words of its page.
-fn place(environment: &EnvironmentView, queue: &[String]) -> String {
-    let ahead = queue.iter().position(|name| *name == environment.name);
-    ahead.map_or_else(
+fn place(environment: &EnvironmentView) -> String {
+    environment.ahead.map_or_else(
         || "waits a moment before the next try".to_owned(),
         nestling_domain::queue::place,
     )

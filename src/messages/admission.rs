@@ -64,6 +64,14 @@ pub struct Queue {
     pub paused: Option<String>,
 }
 
+impl Queue {
+    /// How many builds go before that of this environment, while it waits.
+    pub fn ahead(&self, environment: &EnvironmentId) -> Option<usize> {
+        let mut waiting = self.waiting.iter();
+        waiting.position(|build| build.environment == *environment)
+    }
+}
+
 /// The way for everybody else to reach admission.
 #[derive(Clone)]
 pub struct Handle {

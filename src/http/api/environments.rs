@@ -1,7 +1,7 @@
 //! Environments, and the open pull requests that wait to become one.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
-use nestling_domain::record::PullRequestStatus;
+use nestling_domain::{environment::Environment, record::PullRequestStatus};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -41,17 +41,19 @@ pub(super) async fn list(
         .into_iter()
         .filter(|pull_request| pull_request.status == PullRequestStatus::Waiting)
         .map(|pull_request| show::waiting(&pull_request, &app));
+    let queue = find::queue(&services, &page).await?;
+    let view = |record| {
+        let record: &Environment = record;
+        show::environment(record, queue.ahead(&record.id), &services.addresses)
+    };
     Ok(web::Json(EnvironmentsPage {
-        environments: page
-            .iter()
-            .map(|record| show::environment(record, &services.addresses))
-            .collect(),
+        environments: page.iter().map(view).collect(),
         waiting: waiting.collect(),
         next,
     }))
 }
 
-/// One environment. Its `ETag` is the version of its record.
+/// One environment. Its `ETag` is the version of its record, and its place in the queue.
 #[utoipa::path(tag = "environments", responses((status = 200, body = EnvironmentView), (status = 304, description = "as `If-None-Match` has it"), (status = 404, body = Problem)))]
 #[get("/v1/apps/{owner}/{app}/environments/{environment}")]
 pub(super) async fn get(
@@ -61,7 +63,10 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (owner, slug, name) = path.into_inner();
     let record = find::environment(&services, &owner, &slug, &name).await?;
-    let tag = format!("\"{}\"", record.version.0);
+    let queue = find::queue(&services, [&record]).await?;
+    let ahead = queue.ahead(&record.id);
+    let place = ahead.map_or_else(String::new, |ahead| format!("-{ahead}"));
+    let tag = format!("\"{}{place}\"", record.version.0);
     let known = request
         .headers()
         .get(header::IF_NONE_MATCH)
@@ -78,6 +83,6 @@ pub(super) async fn get(
     Ok(if known {
         response.finish()
     } else {
-        response.json(show::environment(&record, &services.addresses))
+        response.json(show::environment(&record, ahead, &services.addresses))
     })
 }

@@ -2,6 +2,7 @@
 
 use nestling_domain::{
     app::{App, RemovedApp, Repository},
+    deployment::Shown,
     environment::Environment,
     ids::{Class, EnvironmentId, Kind, RepositoryId},
     label::Slug,
@@ -11,7 +12,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{LONGEST_PAGE, PAGE, show};
-use crate::http::{Services, problem::Problem};
+use crate::{
+    http::{Services, problem::Problem},
+    messages::admission::{Look, Queue},
+};
 
 /// How much is repeated of a name that is not there.
 const LONGEST_SHOWN: usize = 200;
@@ -184,6 +188,18 @@ pub(crate) fn class(name: &str) -> Result<Class, Problem> {
             "{name:?} is not a kind of environment: use `production` or `preview`"
         ))
     })
+}
+
+/// The queue for build slots; asked only while one of these environments waits in it, and empty else.
+pub(crate) async fn queue<'r>(
+    services: &Services,
+    records: impl IntoIterator<Item = &'r Environment>,
+) -> Result<Queue, Problem> {
+    let waits = |record: &Environment| record.lifecycle.shown() == Shown::Queued;
+    if records.into_iter().any(waits) {
+        return Ok(services.admission.look.send(Look).await?);
+    }
+    Ok(Queue::default())
 }
 
 #[cfg(test)]

@@ -126,9 +126,13 @@ async fn order(
         }
         applied => applied?,
     };
+    let environment = &*applied.environment;
+    // The order is done, whether or not anybody can say how many go before it.
+    let queue = find::queue(services, [environment]).await.ok();
+    let ahead = queue.and_then(|queue| queue.ahead(&environment.id));
     Ok(web::Json(OrderedView {
         decision: applied.decision,
-        environment: Some(show::environment(&applied.environment, &services.addresses)),
+        environment: Some(show::environment(environment, ahead, &services.addresses)),
     }))
 }
 

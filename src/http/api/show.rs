@@ -75,7 +75,12 @@ pub(crate) fn repository_of(app: &App, repositories: &[Repository]) -> String {
     }
 }
 
-pub(crate) fn environment(record: &Environment, addresses: &Addresses) -> EnvironmentView {
+/// `ahead` is its place in the queue, see [`find::queue`](super::find::queue).
+pub(crate) fn environment(
+    record: &Environment,
+    ahead: Option<usize>,
+    addresses: &Addresses,
+) -> EnvironmentView {
     let life = &record.lifecycle;
     let serving = life.serving();
     EnvironmentView {
@@ -86,6 +91,7 @@ pub(crate) fn environment(record: &Environment, addresses: &Addresses) -> Enviro
         pull_request: record.kind.pull_request(),
         title: record.title.clone(),
         status: life.shown().name().to_owned(),
+        ahead,
         state: life.state_name().to_owned(),
         reason: reason(&life.state),
         url: addresses.of(record.label().as_str()),

@@ -113,6 +113,9 @@ pub struct EnvironmentView {
     pub title: String,
     /// What people see: `queued`, `deploying`, `running-tests`, `starting`, `running`, `failed`, `stopped`.
     pub status: String,
+    /// How many builds go before its own, while that waits for a slot; 0 is the next.
+    #[serde(default)]
+    pub ahead: Option<usize>,
     /// The word of its lifecycle: `creating`, `running`, `restarting` or `stopped`.
     pub state: String,
     /// Why it is stopped, or why its newest deployment is not the one that serves.

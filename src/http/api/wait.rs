@@ -72,13 +72,13 @@ pub(super) async fn wait(
         if let Some((environment, outcome)) = &found
             && *outcome != Outcome::Pending
         {
-            return Ok(web::Json(view(&services, environment, outcome)));
+            return view(&services, environment, outcome).await;
         }
         if Instant::now() >= end {
             let Some((environment, _)) = found else {
                 return Err(never_came(&owner, &slug, kind));
             };
-            return Ok(web::Json(view(&services, &environment, &Outcome::Pending)));
+            return view(&services, &environment, &Outcome::Pending).await;
         }
         let again = end.min(Instant::now() + LOOK_AGAIN);
         match timeout_at(again, frames.recv()).await {
@@ -148,8 +148,14 @@ fn outcome(environment: &Environment, history: &[DeploymentRecord], commit: &str
     }
 }
 
-fn view(services: &Services, environment: &Environment, outcome: &Outcome) -> WaitView {
-    let shown = show::environment(environment, &services.addresses);
+async fn view(
+    services: &Services,
+    environment: &Environment,
+    outcome: &Outcome,
+) -> Result<web::Json<WaitView>, Problem> {
+    let queue = find::queue(services, [environment]).await?;
+    let ahead = queue.ahead(&environment.id);
+    let shown = show::environment(environment, ahead, &services.addresses);
     let (word, reason, deployment, failure) = match outcome {
         Outcome::Pending => (
             "pending",
@@ -184,13 +190,13 @@ fn view(services: &Services, environment: &Environment, outcome: &Outcome) -> Wa
             (word, reason, Some(number), failure)
         }
     };
-    WaitView {
+    Ok(web::Json(WaitView {
         outcome: word.to_owned(),
         reason,
         deployment,
         failure,
         environment: shown,
-    }
+    }))
 }
 
 fn abbreviation(commit: &str) -> Result<&str, Problem> {

@@ -60,7 +60,7 @@ pub(super) async fn app(path: web::Path<(String, String)>, visitor: Visitor) -> 
         &app,
         (&repository, &pull_requests),
         &environments,
-        |id| facts::ahead(&queue, id),
+        |id| queue.ahead(id),
         &services.addresses,
         visitor.visit(None),
     );

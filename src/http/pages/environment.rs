@@ -204,7 +204,7 @@ async fn show(
     let facts = Facts {
         app: &app,
         environment: &environment,
-        ahead: facts::ahead(&queue, &environment.id),
+        ahead: queue.ahead(&environment.id),
         paused: queue.paused.as_deref(),
         quarantined: quarantined.get(&environment.id).map(String::as_str),
         troubles: &troubles::of_environment(services, &environment).await?,

@@ -5,7 +5,7 @@ use nestling_domain::{
     app::{App, RemovedApp, Repository},
     deployment::Tests,
     environment::Environment,
-    ids::{AppId, Class, EnvironmentId, Generation},
+    ids::{AppId, Class, Generation},
     record::PullRequest,
 };
 use nestling_protocol::test::{ARTIFACT, Results};
@@ -135,7 +135,7 @@ fn section<'a>(
     Section {
         environment,
         results: results.as_ref(),
-        ahead: ahead(queue, &environment.id),
+        ahead: queue.ahead(&environment.id),
         skipped: None,
     }
 }
@@ -205,10 +205,4 @@ pub(super) async fn repository(services: &Services, app: &App) -> Result<Reposit
 
 pub(super) async fn queue(services: &Services) -> Result<Queue, NoPage> {
     Ok(services.admission.look.send(Look).await?)
-}
-
-/// How many builds go before that of this environment, while it waits.
-pub(super) fn ahead(queue: &Queue, id: &EnvironmentId) -> Option<usize> {
-    let waiting = &queue.waiting;
-    waiting.iter().position(|build| build.environment == *id)
 }

@@ -1,7 +1,11 @@
 //! Apps, environments, deployments, orders, and waiting for a commit.
 
 use hyper::StatusCode;
-use nestling_domain::ids::Kind;
+use nestling_domain::{
+    deployment,
+    environment::Environment,
+    ids::{EnvironmentId, Kind},
+};
 use nestling_protocol::{
     report::Phase,
     test::{Counts, Outcome, Results, TestRecord},
@@ -96,6 +100,46 @@ async fn a_preview_comes_alive_and_every_list_shows_it() {
         .collect();
     assert_eq!(phases.first(), Some(&"queued"));
     assert_eq!(phases.last(), Some(&"running"));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_build_that_waits_is_shown_with_its_place_in_the_queue() {
+    let world = World::start().await;
+    let mut builds = Vec::new();
+    for name in ["one", "two", "three", "four"] {
+        builds.push(world.deploy(&app(name), Kind::Production, 1).await);
+    }
+    let place = |name: &str| format!("/v1/apps/local/{name}/environments/production");
+    let ahead = async |name: &str| {
+        let shown: EnvironmentView = world.people.get(&place(name)).await.json();
+        (shown.status, shown.ahead)
+    };
+    for name in ["five", "six"] {
+        let id = world.push(&app(name), Kind::Production, &commit(1)).await;
+        let queued = |record: &Environment| record.lifecycle.next().is_some();
+        world.until(&id, "was queued", queued).await;
+    }
+    assert_eq!(ahead("five").await, ("queued".into(), Some(0)));
+    assert_eq!(ahead("six").await, ("queued".into(), Some(1)));
+    let list = "/v1/apps/local/six/environments";
+    let list: EnvironmentsPage = world.people.get(list).await.json();
+    assert_eq!(list.environments[0].ahead, Some(1));
+    assert_eq!(ahead("one").await, ("deploying".into(), None));
+
+    let second = world.people.get(&place("six")).await;
+    builds[0].fails("it cannot be built").await;
+    let freed = EnvironmentId::derive(&app("five").id, Kind::Production);
+    let begun = |record: &Environment| {
+        let next = record.lifecycle.next();
+        next.is_some_and(|next| next.phase == deployment::Phase::Booting)
+    };
+    world.until(&freed, "has begun", begun).await;
+    assert_eq!(ahead("six").await, ("queued".into(), Some(0)));
+    let tag = second.header("etag");
+    let known = world.people.with("if-none-match", tag);
+    let again = known.get(&place("six")).await;
+    assert_eq!(again.status, StatusCode::OK, "it has moved up since");
     world.stop().await;
 }
 
