@@ -14,6 +14,7 @@
 
 mod apps;
 mod bad_input;
+mod bombs;
 mod check;
 mod commits;
 mod demo;

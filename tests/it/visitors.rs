@@ -110,7 +110,8 @@ impl Visitor {
 }
 
 impl At {
-    fn connect(&self, head: &str) -> io::Result<TcpStream> {
+    /// A connection on which this head, without its host, is sent.
+    pub(crate) fn connect(&self, head: &str) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let host = format!("Host: {}.localhost:{}", self.label, self.port);
