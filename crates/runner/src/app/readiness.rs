@@ -21,6 +21,9 @@ const IGNORES: Duration = Duration::from_secs(15);
 /// mends, so it is longer than what a switch to `PORT` mends.
 const SEVERAL: Duration = Duration::from_mins(1);
 
+/// Of more listeners none is asked what it is: each may take a second, and they are several in any case.
+const ASKED: usize = 8;
+
 /// What is known so far.
 pub(super) struct Readiness {
     port: u16,
@@ -147,7 +150,7 @@ impl Readiness {
         let unknown: Vec<_> = unknown
             .filter(|one| !self.debuggers.contains_key(&one.port))
             .collect();
-        if !unknown.is_empty() {
+        if !unknown.is_empty() && ports.len() <= ASKED {
             return Ok(Seen::Ask(unknown));
         }
         let (debuggers, others): (Vec<_>, Vec<_>) = ports
@@ -332,6 +335,16 @@ mod tests {
             error.contains("8080, 8081") && error.contains("[[endpoint]]"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn of_very_many_listeners_none_is_asked_and_the_app_fails_in_time() {
+        let ports: Vec<u16> = (8000..8100).collect();
+        let listeners = ports.iter().map(|port| Listener::loopback(*port)).collect();
+        let mut readiness = Readiness::new(3000, vec![]);
+        let seen = readiness.look(&listeners, Instant::now(), true);
+        let error = seen.unwrap_err();
+        assert!(error.contains("several ports (8000, 8001, "), "{error}");
     }
 
     #[test]
