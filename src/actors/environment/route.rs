@@ -6,7 +6,7 @@ use nestling_domain::{
     deployment::Deployment,
     environment::Environment,
     ids::{EnvironmentId, Generation},
-    lifecycle::{State, Trigger, Why},
+    lifecycle::{State, Trigger, Waits, Why},
 };
 use nestling_protocol::report::{Address, EndpointKind};
 
@@ -48,7 +48,7 @@ pub fn route(
                     failed.phase.name(),
                     failed.reason
                 ),
-                Why::Policy(reason) | Why::Waits(reason) => reason.clone(),
+                Why::Policy(reason) | Why::Waits(Waits { reason, .. }) => reason.clone(),
                 Why::Closed | Why::Person | Why::Idle => format!("it is stopped ({})", why.name()),
             };
             To::Stopped {

@@ -6,7 +6,7 @@ use nestling_domain::{
     environment::Environment,
     ids::Kind,
     label::Label,
-    lifecycle::{State, Why},
+    lifecycle::{State, Waits, Why},
     record::{Delivery, DeliveryState, DeploymentRecord, Fact, PullRequest},
 };
 use nestling_protocol::{
@@ -127,7 +127,7 @@ fn reason(state: &State) -> Option<String> {
         State::Stopped { why, .. } => Some(match why {
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
             Why::Person => "stopped by a person".to_owned(),
-            Why::Policy(words) | Why::Waits(words) => words.clone(),
+            Why::Policy(words) | Why::Waits(Waits { reason: words, .. }) => words.clone(),
             Why::Idle => "sleeps, because nobody visited it for a while".to_owned(),
             Why::Failed(failed) => {
                 format!("failed while {}: {}", failed.phase.name(), failed.reason)

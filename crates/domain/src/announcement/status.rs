@@ -4,7 +4,7 @@ use nestling_protocol::report::Exit;
 
 use crate::{
     deployment::{Cause, Deployment, Failed, Phase, Shown, Tests},
-    lifecycle::{Lifecycle, State, Why},
+    lifecycle::{Lifecycle, State, Waits, Why},
     queue,
 };
 
@@ -183,7 +183,7 @@ fn stopped(why: &Why) -> Status {
             "Stopped",
             Some("a person stopped it, and can start it again".to_owned()),
         ),
-        Why::Policy(reason) | Why::Waits(reason) => {
+        Why::Policy(reason) | Why::Waits(Waits { reason, .. }) => {
             says(Mark::Resting, "Waiting", Some(reason.clone()))
         }
         Why::Idle => says(

@@ -3,7 +3,7 @@
 use nestling_protocol::report::{Next, Phase as Reported};
 use serde::{Deserialize, Serialize};
 
-use super::{Lifecycle, Trigger, owed::Effect};
+use super::{Lifecycle, Trigger, Waits, owed::Effect};
 use crate::{
     deployment::{Cause, CommitInfo, Failed, Shown},
     ids::{Commit, Generation, Timestamp},
@@ -141,8 +141,8 @@ pub enum Found {
     Open(CommitInfo),
     /// It is closed, or its branch is gone.
     Closed,
-    /// It is open, and policy says that it must wait, with the reason in words.
-    Waiting(String),
+    /// It is open, and policy says that it must wait.
+    Waiting(Waits),
 }
 
 /// What one step decided.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use event::{Command, Event, Found, Happened, Observation, Refused, Step};
 pub use owed::{Effect, Lane};
 pub use times::Times;
-pub use why::{Trigger, Why};
+pub use why::{Trigger, Waits, Why};
 
 use crate::{
     deployment::{CommitInfo, Deployment, Failed, Shown},

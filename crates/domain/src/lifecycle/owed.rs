@@ -192,9 +192,9 @@ impl Lifecycle {
             let failure = life.failure().map(|failed| failed.generation);
             let waits = match &life.state {
                 State::Stopped {
-                    why: Why::Waits(reason),
+                    why: Why::Waits(waits),
                     ..
-                } => Some(reason.clone()),
+                } => Some(waits.clone()),
                 State::Creating { .. }
                 | State::Running { .. }
                 | State::Restarting { .. }

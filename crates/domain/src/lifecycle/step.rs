@@ -2,7 +2,7 @@
 
 use super::{
     Command, Event, Found, Happened, Lifecycle, Observation, Refused, State, Step, Times, Trigger,
-    Why, draft::Draft, owed::ABSENT_ENOUGH,
+    Waits, Why, draft::Draft, owed::ABSENT_ENOUGH,
 };
 use crate::{
     deployment::{Cause, CommitInfo, Phase},
@@ -228,9 +228,9 @@ impl Draft<'_> {
         };
         match found {
             Found::Closed => self.close(),
-            Found::Waiting(reason) => {
+            Found::Waiting(waits) => {
                 self.life_mut().look = None;
-                self.wait(reason);
+                self.wait(waits);
             }
             Found::Open(head) => {
                 let expected = look
@@ -259,8 +259,8 @@ impl Draft<'_> {
 
     /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except one that was
     /// closed: it is open again.
-    fn wait(&mut self, reason: &str) {
-        let waits = || Why::Waits(reason.to_owned());
+    fn wait(&mut self, waits: &Waits) {
+        let waits = || Why::Waits(waits.clone());
         match &mut self.life_mut().state {
             State::Stopped {
                 why: why @ (Why::Waits(_) | Why::Closed),

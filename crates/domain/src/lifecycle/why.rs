@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::Failed;
+use crate::{deployment::Failed, ids::Commit};
 
 /// Why nothing runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +14,32 @@ pub enum Why {
     Person,
     /// A policy stopped it, in words (expired, over budget).
     Policy(String),
-    /// The forge says that its pull request may not run now, in words (waits for an approval or a free place, nobody wants
-    /// it). Whatever makes it look again brings it back once the forge says otherwise.
-    Waits(String),
+    /// The forge says that its pull request may not run now. Whatever makes it look again brings it back once the forge
+    /// says otherwise.
+    Waits(Waits),
     /// Nobody visited it for a while; the next visit wakes it.
     Idle,
     /// Its newest deployment failed and no older one serves.
     Failed(Box<Failed>),
+}
+
+/// Why a pull request may not run now, as the forge says. A text becomes one that waits for no approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// In words (waits for an approval or a free place, nobody wants it).
+    pub reason: String,
+    /// The commit that somebody who may write has to approve first, when it waits for that.
+    #[serde(default)]
+    pub approval: Option<Commit>,
+}
+
+impl<T: Into<String>> From<T> for Waits {
+    fn from(reason: T) -> Self {
+        Waits {
+            reason: reason.into(),
+            approval: None,
+        }
+    }
 }
 
 /// What might bring a stopped environment back.

@@ -3,7 +3,7 @@
 use nestling_domain::{
     deployment::{Cause, Phase, Tests},
     ids::Generation,
-    lifecycle::{Command, Event, Found, Happened, Observation, State, Trigger, Why},
+    lifecycle::{Command, Event, Found, Happened, Observation, State, Trigger, Waits, Why},
 };
 use nestling_protocol::{VERSION, report::Phase as Report, test::Counts};
 
@@ -210,10 +210,14 @@ fn one_that_waits_hears_another_reason_and_runs_once_the_forge_says_so() {
         observed(world, Observation::Found { look, found });
     };
     let mut world = queued(false);
-    for reason in ["nobody approved 1", "nobody approved 2"] {
+    let approval = |n| Waits {
+        reason: "nobody approved it".into(),
+        approval: Some(commit(n).id),
+    };
+    for waits in ["ten are open".into(), approval(1), approval(2)] {
         let edition = world.record.world.edition;
-        answered(&mut world, Trigger::Push, Found::Waiting(reason.into()));
-        assert_eq!(why(&world), &Why::Waits(reason.into()));
+        answered(&mut world, Trigger::Push, Found::Waiting(waits.clone()));
+        assert_eq!(why(&world), &Why::Waits(waits));
         assert!(world.record.world.edition > edition, "people are told");
     }
     let head = nestling_domain::deployment::CommitInfo {

@@ -394,7 +394,7 @@ fn answer(memory: &Memory, kind: Kind) -> Result<Option<Found>, ForgeError> {
     Ok(match (row.status, &row.head) {
         (PullRequestStatus::Open | PullRequestStatus::Waiting, _) if missing => None,
         (PullRequestStatus::Open, Some(head)) => Some(Found::Open(head.clone())),
-        (PullRequestStatus::Waiting, _) => Some(Found::Waiting(local_forge::why_waiting())),
+        (PullRequestStatus::Waiting, _) => Some(Found::Waiting(local_forge::why_waiting().into())),
         (PullRequestStatus::Open, None) | (PullRequestStatus::Closed, _) => Some(Found::Closed),
     })
 }

@@ -201,10 +201,10 @@ async fn the_eleventh_branch_waits_until_a_person_starts_it() {
         panic!("{waiting:?}")
     };
     let kind = Kind::Preview(*number);
-    let Ok(Found::Waiting(why)) = world.head(id, kind).await else {
+    let Ok(Found::Waiting(waits)) = world.head(id, kind).await else {
         panic!("does not wait")
     };
-    insta::assert_snapshot!(why, @"10 pull requests of this repository are open, which is the limit: start this one by hand, or delete or merge the branch of another");
+    insta::assert_snapshot!(waits.reason, @"10 pull requests of this repository are open, which is the limit: start this one by hand, or delete or merge the branch of another");
 
     let start = StartWaiting {
         repository: id,
