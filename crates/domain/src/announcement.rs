@@ -9,7 +9,7 @@ mod fold;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,7 @@ use nestling_protocol::{
 };
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use fold::{failure, words};
 pub use status::{Mark, Status, ended, status, tested, while_};
 pub use utc::{Utc, utc};
 

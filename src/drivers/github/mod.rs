@@ -25,7 +25,7 @@ use octocrab::{Octocrab, models::AppId};
 pub use error::GitHubError;
 pub use limits::Quota;
 pub use reading::{AppShown, Installation, Level, PullRequest, Repository};
-pub use showing::{Button, CheckRun, CheckState, Comment, DeploymentState, Outcome, Stage};
+pub use showing::Comment;
 pub use tokens::SourceToken;
 
 use limits::Limits;

@@ -1,7 +1,10 @@
 //! What people see: comments, check runs and deployments. Each can be found again when the answer to its creation was
 //! lost: a comment by a marker in its text, a check run by our name for it, a deployment by what we wrote into it.
 
-use nestling_domain::ids::Commit;
+use nestling_domain::{
+    github::shown::{CheckRun, CheckState, DeploymentState, Stage},
+    ids::Commit,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,88 +17,6 @@ pub struct Comment {
     pub id: u64,
     /// Its text.
     pub body: String,
-}
-
-/// A check run as it shall be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckRun {
-    /// What people read in the list of checks.
-    pub name: String,
-    /// The commit that it stands on.
-    pub head: Commit,
-    /// Our name for it: of one app, commit and generation.
-    pub external_id: String,
-    /// How far it is.
-    pub state: CheckState,
-    /// One line.
-    pub title: String,
-    /// Markdown, at most 65,535 characters.
-    pub summary: String,
-    /// Where "Details" leads.
-    pub details_url: Option<String>,
-    /// At most three.
-    pub buttons: Vec<Button>,
-}
-
-/// A button on a check run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Button {
-    /// Our name for it, at most 20 characters: the webhook of a press says it.
-    pub identifier: String,
-    /// What it reads, at most 20 characters.
-    pub label: String,
-    /// What it does, at most 40 characters.
-    pub description: String,
-}
-
-/// How far a check run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckState {
-    /// Not begun.
-    Queued,
-    /// Begun.
-    InProgress,
-    /// Ended.
-    Completed(Outcome),
-}
-
-/// How a check run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Well.
-    Success,
-    /// Not well.
-    Failure,
-    /// Something newer came.
-    Cancelled,
-    /// A person must do something first.
-    ActionRequired,
-    /// Nothing was to be done.
-    Skipped,
-}
-
-/// How a deployment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeploymentState {
-    /// It waits for a place.
-    Queued,
-    /// It is built, tested or started.
-    InProgress,
-    /// It serves.
-    Success,
-    /// It does not.
-    Failure,
-    /// It is gone.
-    Inactive,
-}
-
-/// Where something is deployed: GitHub shows one list per environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// The environment's name, fixed per app and kind.
-    pub environment: String,
-    /// Whether it is production; anything else is transient.
-    pub production: bool,
 }
 
 #[derive(Deserialize)]
@@ -199,7 +120,7 @@ impl GitHub {
     /// Makes a check run; its number.
     pub async fn create_check_run(&self, at: &Place, run: &CheckRun) -> Result<u64, GitHubError> {
         let what = format!("a check run on commit {} of {at}", run.head.short());
-        let mut body = run.body();
+        let mut body = body_of(run);
         body["head_sha"] = json!(run.head);
         self.create(at, Asked::create(what, at.path(&["check-runs"]), body))
             .await
@@ -213,7 +134,11 @@ impl GitHub {
         run: &CheckRun,
     ) -> Result<(), GitHubError> {
         let what = format!("a change of check run {id} of {at}");
-        let asked = Asked::set(what, at.path(&["check-runs", &id.to_string()]), run.body());
+        let asked = Asked::set(
+            what,
+            at.path(&["check-runs", &id.to_string()]),
+            body_of(run),
+        );
         self.request(at.who(), &asked).await.map(drop)
     }
 
@@ -289,57 +214,31 @@ impl GitHub {
     }
 }
 
-impl CheckRun {
-    fn body(&self) -> Value {
-        let buttons = self.buttons.iter().map(|button| {
-            json!({
-                "label": button.label,
-                "description": button.description,
-                "identifier": button.identifier,
-            })
-        });
-        let mut body = json!({
-            "name": self.name,
-            "external_id": self.external_id,
-            "output": { "title": self.title, "summary": self.summary },
-            "actions": buttons.collect::<Vec<_>>(),
-        });
-        // A conclusion ends it: GitHub sets the status to completed by itself.
-        match self.state {
-            CheckState::Queued => body["status"] = json!("queued"),
-            CheckState::InProgress => body["status"] = json!("in_progress"),
-            CheckState::Completed(outcome) => {
-                body["status"] = json!("completed");
-                body["conclusion"] = json!(outcome.name());
-            }
-        }
-        if let Some(url) = &self.details_url {
-            body["details_url"] = json!(url);
-        }
-        body
-    }
-}
-
-impl Outcome {
-    fn name(self) -> &'static str {
-        match self {
-            Outcome::Success => "success",
-            Outcome::Failure => "failure",
-            Outcome::Cancelled => "cancelled",
-            Outcome::ActionRequired => "action_required",
-            Outcome::Skipped => "skipped",
+fn body_of(run: &CheckRun) -> Value {
+    let buttons = run.buttons.iter().map(|button| {
+        json!({
+            "label": button.label,
+            "description": button.description,
+            "identifier": button.identifier,
+        })
+    });
+    let mut body = json!({
+        "name": run.name,
+        "external_id": run.external_id,
+        "output": { "title": run.title, "summary": run.summary },
+        "actions": buttons.collect::<Vec<_>>(),
+    });
+    // A conclusion ends it: GitHub sets the status to completed by itrun.
+    match run.state {
+        CheckState::Queued => body["status"] = json!("queued"),
+        CheckState::InProgress => body["status"] = json!("in_progress"),
+        CheckState::Completed(outcome) => {
+            body["status"] = json!("completed");
+            body["conclusion"] = json!(outcome.name());
         }
     }
-}
-
-impl DeploymentState {
-    fn name(self) -> &'static str {
-        match self {
-            DeploymentState::Queued => "queued",
-            DeploymentState::InProgress => "in_progress",
-            DeploymentState::Success => "success",
-            DeploymentState::Failure => "failure",
-            DeploymentState::Inactive => "inactive",
-        }
+    if let Some(url) = &run.details_url {
+        body["details_url"] = json!(url);
     }
+    body
 }

@@ -5,17 +5,17 @@ mod showing;
 mod tokens;
 mod trouble;
 
-use nestling_domain::ids::{Commit, RepositoryId};
+use nestling_domain::{
+    github::shown::{Button, CheckRun, CheckState, DeploymentState, Outcome, Stage},
+    ids::{Commit, RepositoryId},
+};
 use nestling_world::github::{
     Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
 };
 
 use crate::drivers::git::{Git, Remote};
 
-use super::{
-    Button, CheckRun, CheckState, DeploymentState, GitHub, GitHubError, Level, NotUsable, Outcome,
-    Place, Stage,
-};
+use super::{GitHub, GitHubError, Level, NotUsable, Place};
 
 const SHOP: &str = "acme/shop";
 const COMMENTS: &str = "POST /repos/*/*/issues/*/comments";

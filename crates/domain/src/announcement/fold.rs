@@ -71,7 +71,7 @@ fn tests(section: &Section<'_>, site: &Site<'_>, room: usize) -> Option<String> 
 }
 
 /// `3 passed, 1 failed`.
-fn words(counts: Counts) -> String {
+pub(crate) fn words(counts: Counts) -> String {
     let mut parts = vec![format!("{} passed", counts.passed)];
     if counts.failed > 0 {
         parts.push(format!("{} failed", counts.failed));
@@ -82,7 +82,8 @@ fn words(counts: Counts) -> String {
     parts.join(", ")
 }
 
-fn failure(section: &Section<'_>, site: &Site<'_>) -> Option<String> {
+/// What failed, with the last lines of its log; `None` when nothing did.
+pub(crate) fn failure(section: &Section<'_>, site: &Site<'_>) -> Option<String> {
     let failed = section.environment.lifecycle.failure()?;
     let app = section.environment.slug.as_str();
     let exit = failed

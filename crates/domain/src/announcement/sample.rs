@@ -13,15 +13,15 @@ use crate::{
     lifecycle::Lifecycle,
 };
 
-pub(super) const SITE: Site<'_> = Site {
+pub(crate) const SITE: Site<'_> = Site {
     dashboard: "http://nestling.localhost:4100",
     scheme: "http",
     preview_domain: "localhost:4100",
 };
 /// 2026-03-07 09:05:07 UTC: a month and an hour that want a zero in front.
-pub(super) const NOW: Timestamp = Timestamp(1_772_874_307_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_772_874_307_000);
 
-pub(super) fn commit(digit: char, message: &str) -> CommitInfo {
+pub(crate) fn commit(digit: char, message: &str) -> CommitInfo {
     CommitInfo {
         id: Commit::parse(&digit.to_string().repeat(40)).unwrap(),
         message: message.to_owned(),
@@ -30,7 +30,7 @@ pub(super) fn commit(digit: char, message: &str) -> CommitInfo {
     }
 }
 
-pub(super) fn endpoint(name: &str, kind: EndpointKind, primary: bool) -> Endpoint {
+pub(crate) fn endpoint(name: &str, kind: EndpointKind, primary: bool) -> Endpoint {
     Endpoint {
         name: name.to_owned(),
         label: name.to_owned(),
@@ -41,7 +41,7 @@ pub(super) fn endpoint(name: &str, kind: EndpointKind, primary: bool) -> Endpoin
     }
 }
 
-pub(super) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployment {
+pub(crate) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployment {
     let serves = phase == Phase::Serving;
     Deployment {
         generation: Generation(generation),
@@ -77,7 +77,7 @@ pub(super) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployme
     }
 }
 
-pub(super) fn failed(generation: u32, digit: char) -> Box<Failed> {
+pub(crate) fn failed(generation: u32, digit: char) -> Box<Failed> {
     Box::new(Failed {
         generation: Generation(generation),
         commit: commit(digit, "Break the start"),
@@ -89,7 +89,7 @@ pub(super) fn failed(generation: u32, digit: char) -> Box<Failed> {
     })
 }
 
-pub(super) fn environment(app: &str, state: State) -> Environment {
+pub(crate) fn environment(app: &str, state: State) -> Environment {
     let id = AppId("0123456789abcdef".to_owned());
     let mut lifecycle = Lifecycle::new(NOW, None);
     lifecycle.state = state;
@@ -109,7 +109,7 @@ pub(super) fn environment(app: &str, state: State) -> Environment {
     }
 }
 
-pub(super) fn section(environment: &Environment) -> Section<'_> {
+pub(crate) fn section(environment: &Environment) -> Section<'_> {
     Section {
         environment,
         results: None,
@@ -118,7 +118,7 @@ pub(super) fn section(environment: &Environment) -> Section<'_> {
     }
 }
 
-pub(super) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
+pub(crate) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
     Announcement {
         repository: RepositoryId(7),
         number: 12,
@@ -128,13 +128,13 @@ pub(super) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
     }
 }
 
-pub(super) fn coming(phase: Phase) -> State {
+pub(crate) fn coming(phase: Phase) -> State {
     State::Creating {
         next: Some(Box::new(deployment(1, 'a', phase))),
     }
 }
 
-pub(super) fn stopped(why: Why) -> State {
+pub(crate) fn stopped(why: Why) -> State {
     State::Stopped {
         why,
         last: Some(commit('a', "Sort the cart by price")),
@@ -142,7 +142,7 @@ pub(super) fn stopped(why: Why) -> State {
     }
 }
 
-pub(super) fn results() -> Results {
+pub(crate) fn results() -> Results {
     let test = |path: &str, outcome, error: Option<&str>| TestRecord {
         path: path.to_owned(),
         name: path.rsplit(':').next().unwrap_or_default().to_owned(),

@@ -3,6 +3,7 @@
 mod command;
 mod meaning;
 mod payload;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 mod webhook;

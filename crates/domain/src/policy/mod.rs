@@ -54,6 +54,8 @@ pub struct Policy {
     pub ends_after_days: u32,
     /// What a push to the production branch does.
     pub production_deploys: Production,
+    /// When a pull request gets a comment. Of several apps, the one that shows most decides.
+    pub comment: Comments,
 }
 
 impl Default for Policy {
@@ -68,6 +70,7 @@ impl Default for Policy {
             sleeps_after_hours: 24,
             ends_after_days: 14,
             production_deploys: Production::OnPush,
+            comment: Comments::Always,
         }
     }
 }
@@ -82,6 +85,18 @@ pub enum Outsiders {
     Approve,
     /// They run at once, and see no secret.
     WithoutSecrets,
+}
+
+/// When a pull request gets a comment; least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comments {
+    /// Never. One that is there is kept up to date.
+    Off,
+    /// Once something failed.
+    Failures,
+    /// As soon as there is an environment.
+    Always,
 }
 
 /// What a push to the production branch does.

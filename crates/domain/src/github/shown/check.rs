@@ -1,0 +1,290 @@
+//! Check runs: what the list below a commit says of an app.
+
+use std::fmt::Write as _;
+
+use super::{Button, CheckRun, CheckState, Outcome, red};
+use crate::{
+    announcement::{
+        Mark, Section, Site, ended,
+        escape::{code, text},
+        failure, status, while_, words,
+    },
+    deployment::{Cause, CommitInfo, Deployment, Failed, Phase, Tests},
+    environment::Environment,
+    ids::{Commit, EnvironmentId, Kind},
+    lifecycle::{State, Why},
+};
+
+/// The button that deploys the newest commit again.
+pub const REDEPLOY: &str = "redeploy";
+/// The button that stops the environment.
+pub const STOP: &str = "stop";
+/// The button that approves the commit of the check run.
+pub const APPROVE: &str = "approve";
+
+/// How much of a commit's message is quoted, in characters.
+const MESSAGE_SHOWN: usize = 72;
+/// How much of a reason is quoted, in characters.
+const REASON_SHOWN: usize = 400;
+
+/// A check run that GitHub shall show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// As it shall be.
+    pub run: CheckRun,
+    /// Whether a push or a person asked for this very run: then it begins anew although it had ended.
+    pub asked: bool,
+    /// Whether it is made where there is none. If not, it is no news: one that has ended stays as it is, too.
+    pub makes: bool,
+}
+
+/// The environment and the commit that a check run of this name is about; `None` when the name is not of our making.
+pub fn subject(external_id: &str) -> Option<(EnvironmentId, Commit)> {
+    let (environment, commit) = external_id.split_once('/')?;
+    let commit = Commit::parse(commit).ok()?;
+    (!environment.is_empty()).then(|| (EnvironmentId(environment.to_owned()), commit))
+}
+
+/// The check runs of an environment: of its newest commit, and of the one that serves meanwhile.
+pub(super) fn checks(section: &Section<'_>, head: Option<&Commit>, site: &Site<'_>) -> Vec<Check> {
+    let newest = newest(section, head, site);
+    let serving = section.environment.lifecycle.serving();
+    let other = serving.filter(|serving| {
+        let newest = newest.as_ref();
+        newest.is_none_or(|newest| newest.run.head != serving.commit.id)
+    });
+    // That it came to serve may not have been told before something newer came. It is no news by now.
+    let other = other.map(|serving| Check {
+        makes: false,
+        ..served(section, serving, site)
+    });
+    newest.into_iter().chain(other).collect()
+}
+
+fn newest(section: &Section<'_>, head: Option<&Commit>, site: &Site<'_>) -> Option<Check> {
+    match &section.environment.lifecycle.state {
+        State::Creating { next: None } => None,
+        State::Creating { next: Some(next) } => Some(coming(section, next, site)),
+        // A roll-back starts an old commit again, because the newest one failed.
+        State::Restarting {
+            next,
+            failed: Some(failed),
+            ..
+        } if failed.commit.id != next.commit.id => Some(broken(section, failed, site)),
+        State::Restarting { next, .. } => Some(coming(section, next, site)),
+        State::Running {
+            serving,
+            failed: None,
+        } => Some(served(section, serving, site)),
+        State::Running {
+            failed: Some(failed),
+            ..
+        } => Some(broken(section, failed, site)),
+        State::Stopped { why, last, .. } => stopped(section, (why, last.as_ref(), head), site),
+    }
+}
+
+/// Which phase it is in is told by the page and the comment: a write for each would say little and cost as much.
+fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
+    let (state, title, says) = match next.phase {
+        Phase::Queued => (CheckState::Queued, "Queued", "⏳ Waits for a build slot"),
+        Phase::Launching
+        | Phase::Booting
+        | Phase::Cloning
+        | Phase::SettingUp
+        | Phase::Testing
+        | Phase::Prepared
+        | Phase::Starting
+        | Phase::Probing
+        | Phase::Serving => (CheckState::InProgress, "In progress", "🔨 In progress"),
+    };
+    let page = site.page(section.environment);
+    let says = format!("{says}: [its page]({page}) shows each step");
+    let summary = summary(section, (&says, Some(&next.commit), None), site);
+    Check {
+        run: CheckRun {
+            title: title.to_owned(),
+            summary,
+            buttons: vec![stop()],
+            ..run(section.environment, &next.commit.id, state, site)
+        },
+        asked: matches!(next.cause, Cause::Push | Cause::Redeploy),
+        makes: true,
+    }
+}
+
+fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check {
+    let (outcome, title) = match &serving.tests {
+        Tests::Ran(counts) if counts.failed > 0 => {
+            let (failed, total) = (counts.failed, counts.total());
+            let title = format!("Running, but {failed} of {total} tests failed");
+            (Outcome::Failure, title)
+        }
+        Tests::Broken(_) => {
+            let title = "Running, but its tests could not run".to_owned();
+            (Outcome::Failure, title)
+        }
+        Tests::Ran(counts) if counts.total() > 0 => {
+            let title = format!("Running; {} tests passed", counts.passed);
+            (Outcome::Success, title)
+        }
+        Tests::Ran(_) | Tests::Pending => (Outcome::Success, "Running".to_owned()),
+    };
+    let mark = if red(&serving.tests) {
+        Mark::Troubled
+    } else {
+        Mark::Good
+    };
+    let says = format!("{} Running", mark.sign());
+    let told = (says.as_str(), Some(&serving.commit), Some(&serving.tests));
+    let state = CheckState::Completed(outcome);
+    Check {
+        run: CheckRun {
+            title,
+            summary: summary(section, told, site),
+            buttons: vec![redeploy(), stop()],
+            ..run(section.environment, &serving.commit.id, state, site)
+        },
+        asked: false,
+        makes: true,
+    }
+}
+
+fn broken(section: &Section<'_>, failed: &Failed, site: &Site<'_>) -> Check {
+    let exit = failed.exit.map(|exit| format!(" ({})", ended(exit)));
+    let title = format!(
+        "Failed while {}{}",
+        while_(failed.phase),
+        exit.unwrap_or_default()
+    );
+    let says = format!("{} Failed", Mark::Bad.sign());
+    let mut summary = summary(section, (&says, Some(&failed.commit), None), site);
+    if let Some(failure) = failure(section, site) {
+        summary.push('\n');
+        summary.push_str(&failure);
+    }
+    let serves = section.environment.lifecycle.serving().is_some();
+    let state = CheckState::Completed(Outcome::Failure);
+    Check {
+        run: CheckRun {
+            title,
+            summary,
+            buttons: [Some(redeploy()), serves.then(stop)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            ..run(section.environment, &failed.commit.id, state, site)
+        },
+        asked: false,
+        makes: true,
+    }
+}
+
+fn stopped(
+    section: &Section<'_>,
+    (why, last, head): (&Why, Option<&CommitInfo>, Option<&Commit>),
+    site: &Site<'_>,
+) -> Option<Check> {
+    let last_id = last.map(|last| &last.id);
+    let (outcome, on) = match why {
+        Why::Closed => return None,
+        Why::Failed(failed) => return Some(broken(section, failed, site)),
+        Why::Person => (Outcome::Cancelled, last_id),
+        Why::Policy(_) | Why::Idle => (Outcome::Skipped, last_id),
+        Why::Waits(waits) => match &waits.approval {
+            Some(commit) => (Outcome::ActionRequired, Some(commit)),
+            None => (Outcome::Skipped, head.or(last_id)),
+        },
+    };
+    let status = status(&section.environment.lifecycle, None);
+    let mut says = format!("{} {}", status.mark.sign(), status.word);
+    if let Some(detail) = &status.detail {
+        let _ = write!(says, ": {}", text(detail, REASON_SHOWN));
+    }
+    let needs_approval = outcome == Outcome::ActionRequired;
+    let title = if needs_approval {
+        "Waits for an approval of this commit"
+    } else {
+        status.word
+    };
+    let on = on?;
+    let known = last.filter(|last| last.id == *on);
+    let state = CheckState::Completed(outcome);
+    Some(Check {
+        run: CheckRun {
+            title: title.to_owned(),
+            summary: summary(section, (&says, known, None), site),
+            buttons: needs_approval.then(approve).into_iter().collect(),
+            ..run(section.environment, on, state, site)
+        },
+        asked: false,
+        // What waits never ran: this is the first that people hear of it.
+        makes: matches!(why, Why::Waits(_)),
+    })
+}
+
+fn run(environment: &Environment, head: &Commit, state: CheckState, site: &Site<'_>) -> CheckRun {
+    let name = match environment.kind {
+        Kind::Production => format!("Nestling / {} production", environment.slug),
+        Kind::Preview(_) => format!("Nestling / {}", environment.slug),
+    };
+    CheckRun {
+        name,
+        head: head.clone(),
+        external_id: format!("{}/{head}", environment.id),
+        state,
+        title: String::new(),
+        summary: String::new(),
+        details_url: Some(site.page(environment)),
+        buttons: Vec::new(),
+    }
+}
+
+fn summary(
+    section: &Section<'_>,
+    (says, commit, tests): (&str, Option<&CommitInfo>, Option<&Tests>),
+    site: &Site<'_>,
+) -> String {
+    let environment = section.environment;
+    let mut out = format!("- **Status:** {says}\n");
+    if environment.lifecycle.serving().is_some() {
+        let preview = site.preview(environment);
+        let _ = writeln!(out, "- **Address:** [{preview}]({preview})");
+    }
+    if let Some(commit) = commit {
+        let message = text(&commit.message, MESSAGE_SHOWN);
+        let _ = writeln!(out, "- **Commit:** {} {message}", code(commit.id.short()));
+    }
+    let page = site.page(environment);
+    match tests {
+        Some(Tests::Ran(counts)) if counts.total() > 0 => {
+            let _ = writeln!(out, "- **Tests:** [{}]({page}/tests)", words(*counts));
+        }
+        Some(Tests::Broken(reason)) => {
+            let reason = text(reason, REASON_SHOWN);
+            let _ = writeln!(out, "- **Tests:** could not run: {reason}");
+        }
+        Some(Tests::Ran(_) | Tests::Pending) | None => {}
+    }
+    out
+}
+
+fn redeploy() -> Button {
+    button(REDEPLOY, "Redeploy", "Deploy the newest commit again")
+}
+
+fn stop() -> Button {
+    button(STOP, "Stop", "Stop it until a person starts it")
+}
+
+fn approve() -> Button {
+    button(APPROVE, "Approve", "Let this commit run, and no other")
+}
+
+fn button(identifier: &str, label: &str, description: &str) -> Button {
+    Button {
+        identifier: identifier.to_owned(),
+        label: label.to_owned(),
+        description: description.to_owned(),
+    }
+}

@@ -1,0 +1,216 @@
+//! What is to be written: the difference between what GitHub shall show and what it shows.
+
+use super::{
+    Check, CheckRun, CheckState, Comment, Deployed, DeploymentState, Ledger, Outcome, Wanted,
+    ledger::{CheckShown, DeploymentShown, of_check},
+};
+use crate::announcement::digest;
+
+/// One thing to make or to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// The comment.
+    Comment {
+        /// What is known of it.
+        known: Known,
+        /// Its whole text.
+        body: String,
+    },
+    /// A check run.
+    Check {
+        /// What is known of it.
+        known: Known,
+        /// As it shall be.
+        run: CheckRun,
+    },
+    /// A deployment.
+    Deployment {
+        /// What is known of it.
+        known: Known,
+        /// As it shall be.
+        deployed: Deployed,
+    },
+}
+
+/// What is known of something that is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// GitHub shows it, under this number.
+    Number(u64),
+    /// GitHub may show it: it is looked for.
+    Maybe,
+    /// GitHub does not show it.
+    New,
+}
+
+impl Write {
+    /// What is known of it.
+    pub fn known(&self) -> Known {
+        match self {
+            Write::Comment { known, .. }
+            | Write::Check { known, .. }
+            | Write::Deployment { known, .. } => *known,
+        }
+    }
+
+    /// Whether it is made when GitHub does not show it: not only to say that it is over.
+    pub fn makes(&self) -> bool {
+        match self {
+            Write::Comment { .. } => true,
+            Write::Check { run, .. } => run.state != CheckState::Completed(Outcome::Cancelled),
+            Write::Deployment { deployed, .. } => deployed.state != DeploymentState::Inactive,
+        }
+    }
+}
+
+/// Whether these writes may wait a few seconds for more to be told: nothing began or ended, only the comment's words about
+/// something under way differ.
+pub fn is_patient(writes: &[Write]) -> bool {
+    let words = |write: &Write| {
+        matches!(
+            write,
+            Write::Comment {
+                known: Known::Number(_),
+                ..
+            }
+        )
+    };
+    writes.iter().all(words)
+}
+
+impl Ledger {
+    /// What is to be written, in order. Empty when GitHub shows all that it shall.
+    pub fn plan(&self, wanted: &Wanted) -> Vec<Write> {
+        let comment = wanted.comment.iter();
+        let comment = comment.filter_map(|comment| self.for_comment(comment));
+        let checks = wanted.checks.iter();
+        let checks = checks.filter_map(|check| self.for_check(check));
+        let ending = self.checks.iter();
+        let ending = ending.filter_map(|shown| for_unwanted_check(shown, wanted));
+        let deployments = wanted.deployments.iter();
+        let deployments = deployments.filter_map(|deployed| self.for_deployment(deployed));
+        let gone = self.deployments.iter();
+        let gone = gone.filter_map(|shown| for_unwanted_deployment(shown, wanted));
+        let all = comment.chain(checks).chain(ending).chain(deployments);
+        all.chain(gone).collect()
+    }
+
+    fn for_comment(&self, wanted: &Comment) -> Option<Write> {
+        let write = |known| Write::Comment {
+            known,
+            body: wanted.body.clone(),
+        };
+        match &self.comment {
+            Some(shown) if shown.digest == Some(digest(&wanted.body)) => None,
+            Some(shown) => Some(write(maybe(shown.number))),
+            None => wanted.makes.then(|| write(self.unheard_of())),
+        }
+    }
+
+    fn for_check(&self, wanted: &Check) -> Option<Write> {
+        let write = |known| Write::Check {
+            known,
+            run: wanted.run.clone(),
+        };
+        let is_it = |shown: &&CheckShown| shown.external_id == wanted.run.external_id;
+        match self.checks.iter().find(is_it) {
+            Some(shown) => differs(shown, wanted).then(|| write(maybe(shown.number))),
+            None => wanted.makes.then(|| write(self.unheard_of())),
+        }
+    }
+
+    fn for_deployment(&self, wanted: &Deployed) -> Option<Write> {
+        let write = |known| Write::Deployment {
+            known,
+            deployed: wanted.clone(),
+        };
+        let is_it = |shown: &&DeploymentShown| shown.ours == wanted.ours;
+        match self.deployments.iter().find(is_it) {
+            Some(shown) if shown.state == Some(wanted.state) => None,
+            Some(shown) => Some(write(maybe(shown.number))),
+            None => Some(write(self.unheard_of())),
+        }
+    }
+
+    /// What is known of something that does not stand here.
+    fn unheard_of(&self) -> Known {
+        if self.complete {
+            Known::New
+        } else {
+            Known::Maybe
+        }
+    }
+}
+
+/// Whether a check run has to change. A commit that was deployed and tested stays so, whatever becomes of its app later;
+/// only a push or a person begins it anew.
+fn differs(shown: &CheckShown, wanted: &Check) -> bool {
+    let changed = shown.digest != Some(of_check(&wanted.run));
+    let Some(ended) = shown.outcome else {
+        return changed;
+    };
+    if !wanted.makes {
+        return false;
+    }
+    let may = match (ended, wanted.run.state.outcome()) {
+        (Outcome::Success | Outcome::Failure, None) => wanted.asked,
+        (Outcome::Success, Some(_)) => false,
+        (Outcome::Failure, Some(now)) => matches!(now, Outcome::Success | Outcome::Failure),
+        (Outcome::Cancelled | Outcome::ActionRequired | Outcome::Skipped, _) => true,
+    };
+    may && changed
+}
+
+/// A check run that nothing names any more ends. So does one that waits for an approval which would help no more.
+fn for_unwanted_check(shown: &CheckShown, wanted: &Wanted) -> Option<Write> {
+    let mut named = wanted.checks.iter();
+    let is_named = named.any(|check| check.run.external_id == shown.external_id);
+    if is_named || !matches!(shown.outcome, None | Some(Outcome::ActionRequired)) {
+        return None;
+    }
+    let mut newer = wanted.checks.iter();
+    let newer = newer.find(|check| check.run.name == shown.name);
+    let summary = match newer {
+        Some(newer) => {
+            let goes_on = newer.run.head.short();
+            format!("It ended before it was through: its environment went on with `{goes_on}`.")
+        }
+        None => "It ended before it was through: its environment was removed.".to_owned(),
+    };
+    Some(Write::Check {
+        known: maybe(shown.number),
+        run: CheckRun {
+            name: shown.name.clone(),
+            head: shown.head.clone(),
+            external_id: shown.external_id.clone(),
+            state: CheckState::Completed(Outcome::Cancelled),
+            title: "Cancelled".to_owned(),
+            summary,
+            details_url: None,
+            buttons: Vec::new(),
+        },
+    })
+}
+
+fn for_unwanted_deployment(shown: &DeploymentShown, wanted: &Wanted) -> Option<Write> {
+    let mut named = wanted.deployments.iter();
+    let over = [DeploymentState::Inactive, DeploymentState::Failure].map(Some);
+    if named.any(|deployed| deployed.ours == shown.ours) || over.contains(&shown.state) {
+        return None;
+    }
+    Some(Write::Deployment {
+        known: maybe(shown.number),
+        deployed: Deployed {
+            ours: shown.ours.clone(),
+            commit: shown.commit.clone(),
+            stage: shown.stage.clone(),
+            state: DeploymentState::Inactive,
+            address: None,
+            log: None,
+        },
+    })
+}
+
+fn maybe(number: Option<u64>) -> Known {
+    number.map_or(Known::Maybe, Known::Number)
+}
