@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use nestling_domain::{
     app::{App, RemovedApp, Repository, VariableName},
     environment::Environment,
-    ids::{AppId, Class, EnvironmentId, Generation, InputId, RepositoryId, Timestamp, Version},
+    github::shown::Ledger,
+    ids::{
+        AppId, Class, EnvironmentId, Generation, InputId, Kind, RepositoryId, Timestamp, Version,
+    },
     label::Slug,
     lifecycle::Happened,
     record::{
@@ -188,6 +191,20 @@ pub trait Store: Send + Sync + 'static {
     /// The pull requests of a repository, highest number first.
     async fn pull_requests(&self, repository: RepositoryId)
     -> Result<Vec<PullRequest>, StoreError>;
+
+    /// What GitHub shows of production or of a pull request, as far as is known; `None` when nothing is.
+    async fn shown(
+        &self,
+        repository: RepositoryId,
+        kind: Kind,
+    ) -> Result<Option<Ledger>, StoreError>;
+    /// Replaces what is known about what GitHub shows.
+    async fn put_shown(
+        &self,
+        repository: RepositoryId,
+        kind: Kind,
+        ledger: &Ledger,
+    ) -> Result<(), StoreError>;
 
     // --- secrets and variables
 

@@ -2,6 +2,7 @@
 
 use nestling_domain::{
     app::{RemovedApp, VariableName},
+    github::shown::{CommentShown, Ledger},
     ids::Class,
     record::{Content, Delivery, Fact, PullRequestStatus, Value},
 };
@@ -273,6 +274,37 @@ pub(crate) async fn a_pull_request_of_a_forge_keeps_the_forges_number(store: Any
         .await
         .unwrap();
     assert_eq!(next.number, 42, "a number is never given twice");
+}
+
+pub(crate) async fn what_github_shows_is_kept_per_pull_request_and_for_production(store: AnyStore) {
+    let (here, there) = (RepositoryId(1), RepositoryId(2));
+    let comment = |number| Ledger {
+        complete: true,
+        comment: Some(CommentShown {
+            number: Some(number),
+            digest: Some(u64::MAX),
+        }),
+        ..Ledger::default()
+    };
+    let places = [
+        (here, Kind::Production),
+        (here, Kind::Preview(1)),
+        (here, Kind::Preview(11)),
+        (there, Kind::Preview(1)),
+    ];
+    for (place, number) in places.into_iter().zip(1..) {
+        let (repository, kind) = place;
+        assert_eq!(store.shown(repository, kind).await.unwrap(), None);
+        for ledger in [Ledger::default(), comment(number)] {
+            store.put_shown(repository, kind, &ledger).await.unwrap();
+        }
+    }
+    for ((repository, kind), number) in places.into_iter().zip(1..) {
+        let kept = store.shown(repository, kind).await.unwrap();
+        assert_eq!(kept, Some(comment(number)));
+    }
+    let none = store.pull_requests(here).await.unwrap();
+    assert_eq!(none, [], "it is no pull request");
 }
 
 pub(crate) async fn values_are_kept_per_app_kind_and_name(store: AnyStore) {

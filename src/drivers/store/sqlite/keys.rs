@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use nestling_domain::{
     app::App,
     environment::Environment,
-    ids::{AppId, EnvironmentId, RepositoryId},
+    ids::{AppId, EnvironmentId, Kind, RepositoryId},
     label::Slug,
 };
 
@@ -77,6 +77,14 @@ pub(super) fn slug(slug: &Slug) -> String {
 /// A pull request in its repository.
 pub(super) fn pull_request(number: u32) -> String {
     format!("PULL#{number:010}")
+}
+
+/// What GitHub shows of production or of a pull request.
+pub(super) fn shown(kind: Kind) -> String {
+    match kind {
+        Kind::Production => "SHOWN#PRODUCTION".to_owned(),
+        Kind::Preview(number) => format!("SHOWN#PULL#{number:010}"),
+    }
 }
 
 /// The number that a branch of a repository has.

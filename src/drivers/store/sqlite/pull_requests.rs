@@ -1,7 +1,8 @@
-//! Pull requests and their numbers: a branch keeps its number for ever.
+//! Pull requests and their numbers: a branch keeps its number for ever. And what GitHub shows of them.
 
 use nestling_domain::{
-    ids::RepositoryId,
+    github::shown::Ledger,
+    ids::{Kind, RepositoryId},
     record::{PullRequest, PullRequestStatus},
 };
 use rusqlite::Connection;
@@ -107,6 +108,28 @@ pub(super) fn one(
         database,
         &keys::repository(repository),
         &keys::pull_request(number),
+    )
+}
+
+pub(super) fn shown(
+    database: &Connection,
+    repository: RepositoryId,
+    kind: Kind,
+) -> Result<Option<Ledger>, Trouble> {
+    get(database, &keys::repository(repository), &keys::shown(kind))
+}
+
+pub(super) fn put_shown(
+    database: &Connection,
+    (repository, kind): (RepositoryId, Kind),
+    ledger: &Ledger,
+) -> Result<(), Trouble> {
+    let body = encode("what GitHub shows", ledger)?;
+    put(
+        database,
+        &keys::repository(repository),
+        &keys::shown(kind),
+        &body,
     )
 }
 

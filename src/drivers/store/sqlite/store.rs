@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use nestling_domain::{
     app::{App, RemovedApp, Repository, VariableName},
     environment::Environment,
-    ids::{AppId, Class, EnvironmentId, Generation, InputId, RepositoryId, Timestamp},
+    github::shown::Ledger,
+    ids::{AppId, Class, EnvironmentId, Generation, InputId, Kind, RepositoryId, Timestamp},
     label::Slug,
     record::{
         Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
@@ -261,6 +262,26 @@ impl Store for Sqlite {
         repository: RepositoryId,
     ) -> Result<Vec<PullRequest>, StoreError> {
         self.read(move |database| pull_requests::of_repository(database, repository))
+            .await
+    }
+
+    async fn shown(
+        &self,
+        repository: RepositoryId,
+        kind: Kind,
+    ) -> Result<Option<Ledger>, StoreError> {
+        self.read(move |database| pull_requests::shown(database, repository, kind))
+            .await
+    }
+
+    async fn put_shown(
+        &self,
+        repository: RepositoryId,
+        kind: Kind,
+        ledger: &Ledger,
+    ) -> Result<(), StoreError> {
+        let ledger = ledger.clone();
+        self.write(move |database| pull_requests::put_shown(database, (repository, kind), &ledger))
             .await
     }
 
