@@ -17,7 +17,6 @@ use nestling_domain::{
     ids::{AppId, RepositoryId},
     label::Slug,
     lifecycle::{Command, Event},
-    policy::Policy,
     record::{Delivery, Fact},
 };
 use tracing::{info, warn};
@@ -183,7 +182,7 @@ impl Apps {
             kind: there.kind,
             description: String::new(),
             health: there.health.clone(),
-            policy: Policy::default(),
+            policy: there.policy.clone().unwrap_or_default(),
             created_at: now,
         };
         let app = self.store.put_app(&app).await?;
@@ -224,6 +223,7 @@ impl Apps {
             Some(there) => App {
                 kind: there.kind,
                 health: there.health.clone(),
+                policy: there.policy.clone().unwrap_or_else(|| app.policy.clone()),
                 ..app
             },
             None => app,

@@ -1,6 +1,7 @@
 //! Intake: turns deliveries of the inbox into events for environments. A delivery is done only when every
 //! environment that it concerns has saved.
 
+mod orders;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -22,7 +23,7 @@ use crate::{
     messages::{
         environment::{Apply, Birth, NotApplied},
         environments::Handle,
-        forge::{AppsAt, Arrived, ForgeError},
+        forge::{AppsAt, Arrived, ForgeError, People},
         live::Touch,
     },
 };
@@ -45,6 +46,8 @@ struct Desk {
     store: Arc<dyn Store>,
     environments: Handle,
     apps_at: Recipient<AppsAt>,
+    /// Those who write comments, where the forge has such.
+    people: Option<People>,
     live: Recipient<Touch>,
 }
 
@@ -53,7 +56,7 @@ impl Intake {
     pub fn new(
         store: Arc<dyn Store>,
         environments: Handle,
-        apps_at: Recipient<AppsAt>,
+        (apps_at, people): (Recipient<AppsAt>, Option<People>),
         live: Recipient<Touch>,
     ) -> Self {
         Intake {
@@ -61,6 +64,7 @@ impl Intake {
                 store,
                 environments,
                 apps_at,
+                people,
                 live,
             },
             working: false,
@@ -173,7 +177,7 @@ impl Desk {
                 },
                 _,
             ) => self.for_all_of(app, branch, commit.as_ref()).await?,
-            (Fact::Webhook { webhook, .. }, _) => self.of_webhook(webhook).await?,
+            (Fact::Webhook { webhook, .. }, _) => self.of_webhook(webhook, delivery).await?,
             (Fact::Unreadable { event, why }, _) => only(event, format!("ignored: {why}")),
             (Fact::Production { .. } | Fact::PullRequest { .. }, None) => {
                 only("a branch", "ignored: it names no repository")

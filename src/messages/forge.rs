@@ -99,6 +99,48 @@ pub struct WatchRepository {
     pub path: std::path::PathBuf,
 }
 
+/// Whether somebody may write to a repository, as the forge says now.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<bool, ForgeError>")]
+pub struct MayWrite {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Their login.
+    pub login: String,
+}
+
+/// Show on a comment what becomes of what it orders. It may fail, and nothing depends on it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct React {
+    /// In which repository.
+    pub repository: RepositoryId,
+    /// The comment.
+    pub comment: u64,
+    /// What is shown.
+    pub reaction: Reaction,
+}
+
+/// What is shown on a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaction {
+    /// It was read.
+    Eyes,
+    /// All that it orders was done.
+    Rocket,
+    /// Something of it was not done.
+    Confused,
+}
+
+/// The way to a forge on which people write comments.
+#[derive(Clone)]
+pub struct People {
+    /// Who may write.
+    pub may_write: Recipient<MayWrite>,
+    /// What is shown on a comment.
+    pub react: Recipient<React>,
+}
+
 /// Why the forge could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {

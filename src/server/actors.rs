@@ -56,7 +56,11 @@ impl Actors {
         let queue = Admission::new(slots(config), live.touch.clone()).start();
         let admission = Admission::handle(&queue);
         let arrived = Relay::default().start();
-        let (forge, watch) = start_forge(config, drivers, &arrived)?;
+        let Forge {
+            forge,
+            people,
+            watch,
+        } = start_forge(config, drivers, &arrived)?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
         let gateway = start_gateway(drivers, &routes, &grants, &waker);
@@ -86,7 +90,7 @@ impl Actors {
             addresses: drivers.addresses.clone(),
             keys_trouble: drivers.keys.trouble().map(Arc::from),
         };
-        start_intake(&services, &arrived);
+        start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);
         Ok(Actors {
             watch,
@@ -152,13 +156,18 @@ async fn take_up(
     Ok(())
 }
 
+/// A forge, and what only one of its kind has.
+struct Forge {
+    forge: forge::Handle,
+    /// Those who write comments.
+    people: Option<forge::People>,
+    /// Who watches local repositories.
+    watch: Option<Recipient<forge::WatchRepository>>,
+}
+
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
 /// they need the forge.
-fn start_forge(
-    config: &Config,
-    drivers: &Drivers,
-    arrived: &Addr<Relay>,
-) -> anyhow::Result<(forge::Handle, Option<Recipient<forge::WatchRepository>>)> {
+fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> anyhow::Result<Forge> {
     let folder = drivers.data.path().to_owned();
     let unprepared = format!("could not prepare {} for mirrors", folder.display());
     let (store, told) = (drivers.store.clone(), arrived.clone().recipient());
@@ -166,7 +175,11 @@ fn start_forge(
         ForgeDriver::Local => {
             let forge = LocalForge::new(store, folder, told).context(unprepared)?;
             let forge = forge.start();
-            Ok((forge_handle(&forge), Some(forge.recipient())))
+            Ok(Forge {
+                forge: forge_handle(&forge),
+                people: None,
+                watch: Some(forge.recipient()),
+            })
         }
         ForgeDriver::GitHub => {
             let github = &config.forge.github;
@@ -175,7 +188,14 @@ fn start_forge(
             let places = (folder, github.web_url.clone());
             let forge = GitHubForge::new(store, Arc::new(client), places, told);
             let forge = forge.context(unprepared)?.start();
-            Ok((forge_handle(&forge), None))
+            Ok(Forge {
+                people: Some(forge::People {
+                    may_write: forge.clone().recipient(),
+                    react: forge.clone().recipient(),
+                }),
+                forge: forge_handle(&forge),
+                watch: None,
+            })
         }
     }
 }
@@ -225,11 +245,11 @@ fn start_apps(
     Apps::handle(&apps.start())
 }
 
-fn start_intake(services: &Services, arrived: &Addr<Relay>) {
+fn start_intake(services: &Services, people: Option<forge::People>, arrived: &Addr<Relay>) {
     let intake = Intake::new(
         services.store.clone(),
         services.environments.clone(),
-        services.forge.apps_at.clone(),
+        (services.forge.apps_at.clone(), people),
         services.live.touch.clone(),
     );
     arrived.do_send(To(intake.start().recipient()));

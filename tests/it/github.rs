@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use nestling_world::github::{Change, Level, Model, Opening, Permissions, Role, Selection, State};
+use nestling_world::github::{
+    Change, Level, Loss, Model, Opening, Permissions, Role, Selection, State, Times,
+};
 
 use crate::server::{SOON, Server, free_port, get};
 
@@ -47,6 +49,30 @@ impl Team {
         self.github.act(act).unwrap()
     }
 
+    /// Confirms the app at the root of the repository.
+    fn add_app(&self) -> (u16, serde_json::Value) {
+        let wanted = r#"{"repository":"acme/shop","root":""}"#;
+        self.server.order("POST", "/v1/apps", wanted)
+    }
+
+    fn head(&self, branch: &str) -> String {
+        let found = self.github.look(|state| state.see_branch(SHOP, branch));
+        found.unwrap().unwrap()
+    }
+
+    /// Until our App shows this reaction on a comment.
+    fn shows(&self, comment: u64, reaction: &str) {
+        let what = format!("comment {comment} shows {reaction}");
+        self.server.until(&what, SOON, |_| {
+            let comments = self
+                .github
+                .look(|state| state.see_comments(SHOP, 1))
+                .unwrap();
+            let found = comments.iter().find(|one| one.id == comment).unwrap();
+            found.reactions.iter().any(|one| one.content == reaction)
+        });
+    }
+
     /// Until an environment serves this commit.
     fn serves(&self, name: &str, commit: &str) {
         let what = format!("{name} serves {commit}");
@@ -76,7 +102,13 @@ fn prepare(state: &mut State, hook: &str) -> anyhow::Result<(u64, u64)> {
         ("deployments", Level::Write),
     ];
     let granted: Permissions = granted.map(|(name, level)| (name.to_owned(), level)).into();
-    let events = ["pull_request", "push", "delete", "repository"];
+    let events = [
+        "pull_request",
+        "push",
+        "delete",
+        "repository",
+        "issue_comment",
+    ];
     let app = state.register_app("acme", "Nestling", granted, &events)?;
     state.set_webhook_url(app, hook)?;
     if let Some(app) = state.apps.get_mut(&app) {
@@ -117,17 +149,9 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
         state.open_pull_request(SHOP, Opening::of("basket", "ann").titled("A basket"))?;
         Ok(head)
     });
-    let (status, app) = team.server.order(
-        "POST",
-        "/v1/apps",
-        r#"{"repository":"acme/shop","root":""}"#,
-    );
+    let (status, app) = team.add_app();
     assert_eq!((status, &app["app"]), (201, &"shop".into()), "{app}");
-    let main = team
-        .github
-        .look(|state| state.see_branch(SHOP, "main"))
-        .unwrap()
-        .unwrap();
+    let main = team.head("main");
     team.serves(PRODUCTION, &main);
     team.serves(PREVIEW, &first);
     assert_eq!(
@@ -158,4 +182,74 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
     for name in [PRODUCTION, PREVIEW] {
         team.stops(name, "closed");
     }
+}
+
+#[test]
+fn people_order_in_comments_and_an_outsiders_commit_waits_until_it_is_approved() {
+    let team = Team::new();
+    let head = team.act(|state| {
+        state.fork(SHOP, "eve")?;
+        // Called as production is, of which it must touch nothing.
+        let head = state.push("eve/shop", "main", "eve", &change("<h1>Eve</h1>"))?;
+        state.open_pull_request(SHOP, Opening::of("main", "eve").from("eve/shop"))?;
+        Ok(head)
+    });
+    let (status, app) = team.add_app();
+    assert_eq!(status, 201, "{app}");
+    let main = team.head("main");
+    team.serves(PRODUCTION, &main);
+    team.stops(PREVIEW, "/approve");
+    let approve = format!("I have read it.\n/approve {head}");
+    let by_eve = team.act(|state| state.comment(SHOP, 1, "eve", &approve));
+    team.shows(by_eve, "confused");
+    team.stops(PREVIEW, "/approve");
+    let by_ann = team.act(|state| state.comment(SHOP, 1, "ann", &approve));
+    team.serves(PREVIEW, &head);
+    team.shows(by_ann, "rocket");
+    assert_eq!(team.server.status(PRODUCTION).1, main);
+
+    team.act(|state| state.comment(SHOP, 1, "ann", "/stop"));
+    team.stops(PREVIEW, "by a person");
+    let nonsense = team.act(|state| state.comment(SHOP, 1, "ann", "/start till"));
+    team.shows(nonsense, "confused");
+    team.act(|state| state.comment(SHOP, 1, "ann", "/start"));
+    team.serves(PREVIEW, &head);
+    team.act(|state| state.push("eve/shop", "main", "eve", &change("<h1>Evil</h1>")));
+    team.stops(PREVIEW, "/approve");
+}
+
+#[test]
+fn what_was_missed_while_the_server_was_away_is_made_up_for_at_its_start() {
+    let mut team = Team::new();
+    let (status, app) = team.add_app();
+    assert_eq!(status, 201, "{app}");
+    let propose = |state: &mut State, branch: &str| {
+        let head = state.push(SHOP, branch, "ann", &change(branch))?;
+        state.open_pull_request(SHOP, Opening::of(branch, "ann"))?;
+        anyhow::Ok(head)
+    };
+    let first = team.act(|state| propose(state, "one"));
+    let second = team.act(|state| propose(state, "two"));
+    team.serves(PREVIEW, &first);
+    team.serves("acme/shop/pr-2", &second);
+
+    team.server.die();
+    // GitHub's log has what it could not deliver, and of some it has nothing.
+    let pushed = team.act(|state| state.push(SHOP, "one", "ann", &change("more")));
+    let (main, third) = team.act(|state| {
+        state.faults.webhook("*", Loss::Silent, Times::Always);
+        state.close(SHOP, 2, "ann")?;
+        let main = state.push(SHOP, "main", "ann", &change("<h1>New</h1>"))?;
+        let third = propose(state, "three")?;
+        state.faults.clear();
+        Ok((main, third))
+    });
+    team.server.rise();
+    team.serves(PREVIEW, &pushed);
+    team.stops("acme/shop/pr-2", "closed");
+    team.serves("acme/shop/pr-3", &third);
+    team.serves(PRODUCTION, &main);
+    let log = team.server.get("/v1/deliveries");
+    let log = log.to_string();
+    assert!(log.contains("listed-"), "{log}");
 }

@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nestling_protocol::bundle;
 
+use crate::policy::Policy;
 use folder::Folder;
 use package::Package;
 
@@ -49,6 +50,9 @@ pub struct FoundApp {
     pub name: String,
     /// The path that the health probe asks for, if `nestling.toml` names one.
     pub health: Option<String>,
+    /// What its owners want to run: `[policy]` of `nestling.toml`, the defaults where it has none. None when the file cannot
+    /// be read: what is known from an earlier one stays, because the defaults may let more run.
+    pub policy: Option<Policy>,
 }
 
 /// A file that might have made an app and did not, and why.

@@ -16,6 +16,8 @@ const SIZE_LIMIT: u64 = 64 * 1024;
 
 /// What the app is called; told by the server, which names it.
 const NAME: &str = "name";
+/// What may run; read by the server, from the default branch.
+const POLICY: &str = "policy";
 /// The keys of each section.
 const SECTIONS: [(&str, &[&str]); 4] = [
     ("setup", &["run"]),
@@ -122,9 +124,12 @@ impl Reader<'_> {
         if name == NAME {
             return self.string(key, NAME, value).map(drop);
         }
+        if name == POLICY {
+            return Ok(());
+        }
         let sections = SECTIONS.iter().map(|(section, _)| *section);
         let Some((section, keys)) = SECTIONS.iter().find(|(section, _)| *section == name) else {
-            return Err(self.unknown(key, name, sections.chain([NAME])));
+            return Err(self.unknown(key, name, sections.chain([NAME, POLICY])));
         };
         match (*section, value.get_ref()) {
             ("endpoint", DeValue::Array(tables)) => tables

@@ -51,7 +51,7 @@ impl Story {
         store.put_pull_request(&pull_request).await.unwrap();
         let live = house.live.touch.clone();
         let apps_at = house.forge.apps_at.clone();
-        let intake = Intake::new(store, house.environments.clone(), apps_at, live).start();
+        let intake = Intake::new(store, house.environments.clone(), (apps_at, None), live).start();
         let story = Story {
             house,
             shop,
@@ -137,6 +137,7 @@ fn found(app: &App) -> FoundApp {
         kind: app.kind,
         name: app.slug.to_string(),
         health: None,
+        policy: None,
     }
 }
 

@@ -4,7 +4,7 @@ use nestling_domain::{
     app::{App, Repository},
     deployment::CommitInfo,
     ids::{EnvironmentId, Kind, RepositoryId},
-    lifecycle::{Found, State},
+    lifecycle::{Found, State, Waits},
     policy::{self, Author, Verdict},
     record::{Orders, PullRequest as Row, PullRequestStatus},
 };
@@ -64,23 +64,27 @@ impl Desk {
         let row = self.see(&repository, &pull_request, Some(&head)).await?;
         let Some(app) = self.store.app(&asked.app).await.map_err(not_stored)? else {
             // A person removed it just now, and its environments have their orders.
-            return Ok(Found::Waiting("its app is removed".to_owned()));
+            return Ok(Found::Waiting("its app is removed".into()));
         };
         let verdict = self
             .verdict(&app, &repository, &pull_request, &head, &row.orders)
             .await?;
         let trust = match verdict {
             Verdict::Run { trust } => trust,
+            // A short name can be imitated by another commit within minutes.
             Verdict::Approval { commit } => {
-                return Ok(Found::Waiting(format!(
-                    "commit {short} comes from somebody who may not write to this repository: somebody who may approves it with the comment `/approve {short}`, once they have read it",
-                    short = commit.short()
-                )));
+                return Ok(Found::Waiting(Waits {
+                    reason: format!(
+                        "commit {} comes from somebody who may not write to this repository: once somebody who may has read it, they approve it with the comment `/approve {commit}`",
+                        commit.short()
+                    ),
+                    approval: Some(commit),
+                }));
             }
-            Verdict::Skip { why } => return Ok(Found::Waiting(why)),
+            Verdict::Skip { why } => return Ok(Found::Waiting(why.into())),
         };
         if let Some(why) = self.full(&app, asked.kind, &row.orders).await? {
-            return Ok(Found::Waiting(why));
+            return Ok(Found::Waiting(why.into()));
         }
         Ok(Found::Open(CommitInfo { trust, ..head }))
     }
@@ -229,7 +233,7 @@ impl Desk {
 }
 
 /// The branch of a head as people read it; of a fork with its owner, as no branch of ours can be called.
-fn branch_shown(pull_request: &PullRequest) -> String {
+pub(super) fn branch_shown(pull_request: &PullRequest) -> String {
     match pull_request.fork {
         false => pull_request.branch.clone(),
         true => pull_request.label.clone(),

@@ -1,24 +1,48 @@
-//! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here.
+//! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here. And webhooks
+//! that did not get through, which GitHub is asked to deliver once more.
 
-use nestling_domain::app::Repository;
+use std::sync::PoisonError;
+
+use nestling_domain::{
+    app::Repository,
+    github::{FailedAttempt, Listed, Open, again, missed},
+    ids::RepositoryId,
+    record::Delivery,
+};
 use tracing::{info, warn};
 
-use super::{Desk, not_answered, not_stored};
-use crate::messages::forge::ForgeError;
+use super::{
+    Desk,
+    head::branch_shown,
+    not_answered, not_stored,
+    place::{Asked, place},
+};
+use crate::{
+    drivers::clock,
+    messages::forge::{Arrived, ForgeError},
+};
 
 impl Desk {
-    /// Looks at every installation. What fails is logged, and looked at again by the next listing.
+    /// Looks at every installation, then at every repository that has an app. What fails is logged, and looked at again by the
+    /// next listing.
     pub(super) async fn list(&self) {
-        let installations = match self.client.installations().await {
-            Ok(installations) => installations,
-            Err(error) => return warn!("{error}"),
-        };
-        for installation in installations {
-            if installation.suspended {
-                continue;
+        match self.client.installations().await {
+            Ok(installations) => {
+                for installation in installations.iter().filter(|one| !one.suspended) {
+                    if let Err(error) = self.list_repositories(installation.id).await {
+                        warn!("installation {}: {error}", installation.id);
+                    }
+                }
             }
-            if let Err(error) = self.list_repositories(installation.id).await {
-                warn!("installation {}: {error}", installation.id);
+            Err(error) => warn!("{error}"),
+        }
+        let repositories = match self.store.repositories().await {
+            Ok(repositories) => repositories,
+            Err(error) => return warn!("the repositories could not be read: {error}"),
+        };
+        for repository in repositories {
+            if let Err(error) = self.look_at(repository.id).await {
+                warn!(repository.id = %repository.id, "{}/{}: {error}", repository.owner, repository.name);
             }
         }
     }
@@ -48,5 +72,114 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Compares a repository with its environments, and tells them what they have not heard.
+    async fn look_at(&self, id: RepositoryId) -> Result<(), ForgeError> {
+        let apps = self
+            .store
+            .apps_of_repository(id)
+            .await
+            .map_err(not_stored)?;
+        if apps.is_empty() {
+            return Ok(());
+        }
+        let listed = self
+            .ask(id, async |place, _| {
+                self.client.open_pull_requests(place).await.map(Some)
+            })
+            .await?;
+        let (open, repository) = match listed {
+            Asked::Answered(open, repository) => (open, repository),
+            // Its environments ask themselves, and close.
+            Asked::Nothing(repository) => (Vec::new(), repository),
+            Asked::Gone => (Vec::new(), self.recorded(id).await?),
+        };
+        let head = match place(&repository) {
+            Some(place) if !open.is_empty() || !repository.default_branch.is_empty() => {
+                let head = self.client.branch(&place, &repository.default_branch).await;
+                head.ok().flatten()
+            }
+            _ => None,
+        };
+        let mut environments = Vec::new();
+        for app in &apps {
+            let found = self
+                .store
+                .environments_of_app(&app.id)
+                .await
+                .map_err(not_stored)?;
+            environments.extend(found);
+        }
+        let open: Vec<Open> = open
+            .iter()
+            .map(|one| Open {
+                number: one.number,
+                branch: branch_shown(one),
+                title: one.title.clone(),
+                head: one.head.clone(),
+            })
+            .collect();
+        let listed = Listed {
+            branch: &repository.default_branch,
+            head: head.as_ref().map(|head| &head.id),
+            open: &open,
+        };
+        let apps: Vec<_> = apps.into_iter().map(|app| app.id).collect();
+        let facts = missed(&apps, &environments, &listed);
+        let now = clock::now();
+        for (place, fact) in facts.iter().enumerate() {
+            let delivery = Delivery {
+                id: format!("listed-{id}-{}-{place}", now.0),
+                at: now,
+                repository: Some(id),
+                fact: fact.clone(),
+            };
+            self.store.receive(&delivery).await.map_err(not_stored)?;
+        }
+        if !facts.is_empty() {
+            info!(repository.id = %id, "a look at {}/{} found {} news", repository.owner, repository.name, facts.len());
+            self.arrived.do_send(Arrived);
+        }
+        Ok(())
+    }
+
+    /// Asks GitHub to deliver once more what did not get through.
+    pub(super) async fn recover(&self) {
+        let failed = match self.client.failed_attempts().await {
+            Ok(failed) => failed,
+            Err(error) => return warn!("{error}"),
+        };
+        let attempts: Vec<FailedAttempt> = failed
+            .into_iter()
+            .map(|one| FailedAttempt {
+                id: one.id,
+                guid: one.guid,
+                status: one.status_code,
+            })
+            .collect();
+        let lost = {
+            let mut asked = self
+                .asked_again
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            // What the log has no more need not be remembered.
+            asked.retain(|id| attempts.iter().any(|attempt| attempt.id == *id));
+            again(&attempts, &asked)
+        };
+        for attempt in lost {
+            match self.client.deliver_again(attempt).await {
+                Ok(()) => info!("webhook {attempt} did not get through: asked for it once more"),
+                Err(error) => {
+                    warn!("{error}");
+                    continue;
+                }
+            }
+            let mut asked = self
+                .asked_again
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            asked.insert(attempt);
+        }
     }
 }

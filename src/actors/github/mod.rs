@@ -14,7 +14,7 @@ mod source;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -35,12 +35,15 @@ use crate::{
         store::{Store, StoreError},
     },
     messages::forge::{
-        Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, Pack, StartWaiting,
+        Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, MayWrite, Pack, React,
+        StartWaiting,
     },
 };
 
 /// How often GitHub is asked for all that the App covers, whatever webhooks said.
 const LIST: Duration = Duration::from_mins(15);
+/// How often GitHub is asked which webhooks did not get through.
+const RECOVER: Duration = Duration::from_mins(1);
 /// How often mirrors and bundles are tidied.
 const TIDY: Duration = Duration::from_hours(1);
 
@@ -61,6 +64,8 @@ pub(super) struct Desk {
     gone: Mutex<HashMap<RepositoryId, Instant>>,
     /// The commit of the default branch whose word about apps was taken last.
     described: Mutex<HashMap<RepositoryId, Commit>>,
+    /// The failed attempts of webhooks after which another one was asked for.
+    asked_again: Mutex<HashSet<u64>>,
 }
 
 /// The actor.
@@ -89,6 +94,7 @@ impl GitHubForge {
             mirrors: Mutex::default(),
             gone: Mutex::default(),
             described: Mutex::default(),
+            asked_again: Mutex::default(),
         };
         Ok(GitHubForge {
             desk: Arc::new(desk),
@@ -106,6 +112,12 @@ impl Actor for GitHubForge {
         };
         list(self, ctx);
         ctx.run_interval(LIST, list);
+        let recover = |actor: &mut Self, ctx: &mut Context<Self>| {
+            let desk = actor.desk.clone();
+            ctx.spawn(async move { desk.recover().await }.into_actor(actor));
+        };
+        recover(self, ctx);
+        ctx.run_interval(RECOVER, recover);
         ctx.run_interval(TIDY, |actor, ctx| {
             let desk = actor.desk.clone();
             ctx.spawn(async move { desk.tidy().await }.into_actor(actor));
@@ -177,6 +189,24 @@ impl Handler<StartWaiting> for GitHubForge {
     fn handle(&mut self, start: StartWaiting, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
         Box::pin(async move { desk.start_waiting(start.repository, start.number).await })
+    }
+}
+
+impl Handler<MayWrite> for GitHubForge {
+    type Result = ResponseFuture<Result<bool, ForgeError>>;
+
+    fn handle(&mut self, asked: MayWrite, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.may_write(asked.repository, &asked.login).await })
+    }
+}
+
+impl Handler<React> for GitHubForge {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, react: React, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.react(&react).await })
     }
 }
 

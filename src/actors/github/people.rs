@@ -6,13 +6,50 @@ use nestling_domain::{
     record::{Delivery, Fact, Orders, PullRequestStatus},
 };
 
-use super::{Desk, not_stored};
+use tracing::warn;
+
+use super::{Desk, not_stored, place::Asked};
 use crate::{
-    drivers::clock,
-    messages::forge::{Arrived, ForgeError},
+    drivers::{clock, github::Level},
+    messages::forge::{Arrived, ForgeError, React, Reaction},
 };
 
 impl Desk {
+    /// Whether somebody may write to a repository.
+    pub(super) async fn may_write(
+        &self,
+        repository: RepositoryId,
+        login: &str,
+    ) -> Result<bool, ForgeError> {
+        let answer = self
+            .ask(repository, async |place, _| {
+                self.client.permission(place, login).await.map(Some)
+            })
+            .await?;
+        Ok(match answer {
+            Asked::Answered(level, _) => level >= Level::Write,
+            Asked::Nothing(_) | Asked::Gone => false,
+        })
+    }
+
+    /// Shows on a comment what becomes of what it orders.
+    pub(super) async fn react(&self, react: &React) {
+        let content = match react.reaction {
+            Reaction::Eyes => "eyes",
+            Reaction::Rocket => "rocket",
+            Reaction::Confused => "confused",
+        };
+        let reacted = self.ask(react.repository, async |place, _| {
+            self.client
+                .react(place, react.comment, content)
+                .await
+                .map(Some)
+        });
+        if let Err(error) = reacted.await {
+            warn!("{error}");
+        }
+    }
+
     /// A person wants a preview of this pull request although policy would make none. Trust is another matter: an outsider's
     /// commit still waits for its approval.
     pub(super) async fn start_waiting(

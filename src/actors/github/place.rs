@@ -1,8 +1,8 @@
 //! Where a repository is reached now, and whether it is gone.
 //!
 //! Names and installations change, and GitHub answers 404 for what we may not see as for what is not there. So whatever is not
-//! found is looked for once more at the repository itself: what has moved is recorded, and a repository that the App is not
-//! installed on is gone when that was seen twice, [`TWICE`] apart.
+//! found is looked for once more at the repository itself, by its number: what has moved is recorded, and a repository that no
+//! installation of the App covers is gone when that was seen twice, [`TWICE`] apart.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{Desk, not_answered, not_stored};
 use crate::{
-    drivers::github::{GitHubError, Place},
+    drivers::github::{self, GitHubError, Place},
     messages::forge::ForgeError,
 };
 
@@ -77,27 +77,44 @@ impl Desk {
         })
     }
 
-    /// The repository as GitHub shows it now; `None` when the App is not installed on it, or it is another of the same name.
+    /// The repository as GitHub shows it now; `None` when the App is not installed on it, by whatever name.
     async fn find(&self, known: &Repository) -> Result<Option<Repository>, ForgeError> {
         let (owner, name) = (&known.owner, &known.name);
         let installation = self.client.installation_of(owner, name).await;
-        let Some(installation) = installation.map_err(not_answered)? else {
-            return Ok(None);
-        };
-        let place = Place {
-            installation,
-            owner: owner.clone(),
-            name: name.clone(),
-        };
-        let found = self.client.repository(&place).await.map_err(not_answered)?;
-        let found = found.filter(|found| found.id == known.id);
-        Ok(found.map(|found| Repository {
-            owner: found.owner,
-            name: found.name,
-            default_branch: found.default_branch,
-            installation: Some(installation),
-            ..known.clone()
-        }))
+        if let Some(installation) = installation.map_err(not_answered)? {
+            let place = Place {
+                installation,
+                owner: owner.clone(),
+                name: name.clone(),
+            };
+            let found = self.client.repository(&place).await.map_err(not_answered)?;
+            // Another one may have its name now.
+            if let Some(found) = found.filter(|found| found.id == known.id) {
+                return Ok(Some(moved(known, found, installation)));
+            }
+        }
+        self.find_by_number(known).await
+    }
+
+    /// Looks for a repository among all that the App covers.
+    async fn find_by_number(&self, known: &Repository) -> Result<Option<Repository>, ForgeError> {
+        for installation in self.client.installations().await.map_err(not_answered)? {
+            if installation.suspended {
+                if known.installation == Some(installation.id) {
+                    return Err(ForgeError::Failed(format!(
+                        "the App is suspended at {}: what runs goes on, and nothing new does until its owner lets it go on",
+                        known.owner
+                    )));
+                }
+                continue;
+            }
+            let covered = self.client.repositories(installation.id).await;
+            let mut covered = covered.map_err(not_answered)?.into_iter();
+            if let Some(found) = covered.find(|one| one.id == known.id) {
+                return Ok(Some(moved(known, found, installation.id)));
+            }
+        }
+        Ok(None)
     }
 
     /// Believes that a repository is gone when it was seen so before, long enough ago.
@@ -128,4 +145,15 @@ pub(super) fn place(repository: &Repository) -> Option<Place> {
         owner: repository.owner.clone(),
         name: repository.name.clone(),
     })
+}
+
+/// A repository as it is called now.
+fn moved(known: &Repository, found: github::Repository, installation: u64) -> Repository {
+    Repository {
+        owner: found.owner,
+        name: found.name,
+        default_branch: found.default_branch,
+        installation: Some(installation),
+        ..known.clone()
+    }
 }

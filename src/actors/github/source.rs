@@ -199,6 +199,7 @@ impl Desk {
             let now = App {
                 kind: there.kind,
                 health: there.health.clone(),
+                policy: there.policy.clone().unwrap_or_else(|| app.policy.clone()),
                 ..app.clone()
             };
             if now != app {

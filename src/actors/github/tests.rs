@@ -113,7 +113,7 @@ impl World {
     /// Why a pull request may not run.
     async fn waits(&self, number: u32) -> String {
         match self.head(Kind::Preview(number)).await {
-            Ok(Found::Waiting(why)) => why,
+            Ok(Found::Waiting(waits)) => waits.reason,
             other => panic!("{other:?}"),
         }
     }

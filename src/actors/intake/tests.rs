@@ -46,7 +46,7 @@ impl Inbox {
         let live = self.house.live.touch.clone();
         let apps_at = self.house.forge.apps_at.clone();
         let environments = self.house.environments.clone();
-        Intake::new(self.store.clone(), environments, apps_at, live).start();
+        Intake::new(self.store.clone(), environments, (apps_at, None), live).start();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
             let mut log = self.store.deliveries(None, 100).await.unwrap().into_iter();

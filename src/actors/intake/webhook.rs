@@ -4,13 +4,18 @@ use nestling_domain::{
     app::Repository,
     environment::Environment,
     github::{Meaning, Named, Webhook, meaning},
+    record::Delivery,
 };
 
 use super::{App, BTreeMap, Commit, Desk, Hint, Kind, RepositoryId, ToTell, Trigger, Waits, only};
 
 impl Desk {
     /// What the environments are told that a webhook concerns, and why others are told nothing.
-    pub(super) async fn of_webhook(&self, webhook: &Webhook) -> Result<ToTell, Waits> {
+    pub(super) async fn of_webhook(
+        &self,
+        webhook: &Webhook,
+        delivery: &Delivery,
+    ) -> Result<ToTell, Waits> {
         let recorded = match &webhook.repository {
             Some(named) => self.store.repository(named.id).await?,
             None => None,
@@ -34,6 +39,7 @@ impl Desk {
                 }
                 Ok((told, BTreeMap::new()))
             }
+            (Meaning::Order, Some(recorded)) => self.of_order(&recorded, webhook, delivery).await,
             (Meaning::EachApp(hint), Some(recorded)) => self.for_all_apps(recorded.id, &hint).await,
             (
                 Meaning::Previews {
@@ -58,12 +64,16 @@ impl Desk {
                 },
                 Some(recorded),
             ) => self.record(&recorded, &repository, production).await,
-            (Meaning::EachApp(_) | Meaning::Previews { .. } | Meaning::Recorded { .. }, None) => {
-                Ok(only(
-                    &subject(webhook),
-                    "nothing: this repository is not recorded here",
-                ))
-            }
+            (
+                Meaning::EachApp(_)
+                | Meaning::Previews { .. }
+                | Meaning::Recorded { .. }
+                | Meaning::Order,
+                None,
+            ) => Ok(only(
+                &subject(webhook),
+                "nothing: this repository is not recorded here",
+            )),
         }
     }
 

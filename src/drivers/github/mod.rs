@@ -9,6 +9,7 @@
 //! that say how long to wait. Paths and fields: GitHub's REST API description, version 2022-11-28.
 
 mod error;
+mod hooks;
 mod limits;
 mod paths;
 mod reading;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use octocrab::{Octocrab, models::AppId};
 
 pub use error::GitHubError;
+pub use hooks::FailedAttempt;
 pub use limits::Quota;
 pub use reading::{AppShown, Installation, Level, PullRequest, Repository};
 pub use showing::Comment;

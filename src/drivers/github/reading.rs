@@ -13,7 +13,7 @@ use super::{GitHub, GitHubError, Place, limits::Who, paths::path, request::Asked
 /// Items of a page, the most that GitHub gives.
 const PAGE: usize = 100;
 /// Pages of one listing that are read: ten thousand repositories, pull requests or comments.
-const MOST_PAGES: usize = 100;
+pub(super) const MOST_PAGES: usize = 100;
 /// GitHub lists so many files of a pull request, and not one more.
 const MOST_FILES: usize = 3000;
 /// How much of a commit's first line is kept, in characters.

@@ -228,6 +228,19 @@ impl Reply {
         link.is_some_and(|link| link.contains("rel=\"next\""))
     }
 
+    /// Where a listing by cursor goes on: letters that can be put into an address.
+    pub(super) fn next_cursor(&self) -> Option<&str> {
+        let link = self
+            .headers
+            .get("link")
+            .and_then(|link| link.to_str().ok())?;
+        let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
+        let (_, cursor) = next.split_once("cursor=")?;
+        let cursor = cursor.split(['&', '>']).next()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.~%".contains(&byte);
+        cursor.bytes().all(plain).then_some(cursor)
+    }
+
     pub(super) fn read<T: DeserializeOwned>(&self, asked: &Asked) -> Result<T, GitHubError> {
         serde_json::from_slice(&self.body).map_err(|error| GitHubError::Unreadable {
             asked: asked.what.clone(),

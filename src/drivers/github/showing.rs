@@ -86,6 +86,14 @@ impl GitHub {
             .await
     }
 
+    /// Puts a reaction of ours on a comment; one more of the same changes nothing. `content` is one of GitHub's words.
+    pub async fn react(&self, at: &Place, comment: u64, content: &str) -> Result<(), GitHubError> {
+        let what = format!("a reaction on comment {comment} of {at}");
+        let route = at.path(&["issues", "comments", &comment.to_string(), "reactions"]);
+        let asked = Asked::create(what, route, json!({ "content": content })).harmless();
+        self.request(at.who(), &asked).await.map(drop)
+    }
+
     /// Writes a comment anew; absent when a person deleted it.
     pub async fn change_comment(
         &self,

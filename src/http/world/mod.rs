@@ -298,7 +298,7 @@ async fn services(
     let intake = Intake::new(
         store.clone(),
         house.environments.clone(),
-        house.forge.apps_at.clone(),
+        (house.forge.apps_at.clone(), None),
         house.live.touch.clone(),
     );
     let arrived = intake.start().recipient();

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::package::{Package, WRITTEN_BY_NPM};
 use super::{DEEPEST, FoundApp};
+use crate::policy::Policy;
 
 /// The longest name taken from a file; a slug is shorter still.
 const LONGEST_NAME: usize = 100;
@@ -111,6 +112,7 @@ pub(super) struct Folder<'a> {
 struct Nestling {
     name: Option<String>,
     start: Option<Start>,
+    policy: Option<Policy>,
     /// Everything else, for its keys.
     #[serde(flatten)]
     rest: BTreeMap<String, toml::Value>,
@@ -301,6 +303,11 @@ impl<'a> Folder<'a> {
                 .take(LONGEST_NAME)
                 .collect(),
             health: start.and_then(|start| start.health.clone()),
+            policy: match &self.nestling {
+                None => Some(Policy::default()),
+                Some(Ok(nestling)) => Some(nestling.policy.clone().unwrap_or_default()),
+                Some(Err(_)) => None,
+            },
         }
     }
 
@@ -340,7 +347,7 @@ impl Nestling {
             || "it has no [start] run".to_owned(),
             |key| {
                 let key = shown(key);
-                format!("it has no [start] run, and an unknown key {key:?}: name, setup, test, start and endpoint are the known ones")
+                format!("it has no [start] run, and an unknown key {key:?}: name, setup, test, start, endpoint and policy are the known ones")
             },
         )
     }

@@ -1,6 +1,7 @@
 mod libraries;
 
 use super::*;
+use crate::policy::{Outsiders, Production};
 
 /// Lines of `path` or `path: content` to what is found, one line each.
 fn found(tree: &str) -> String {
@@ -287,7 +288,7 @@ fn a_nestling_toml_starts_an_app_by_a_line_or_by_words_and_a_misspelt_one_is_nam
     let misspelt = found("[strat]\nrun = \"./serve\"\n");
     insta::assert_snapshot!(
         misspelt.not_taken[0].reason,
-        @r#"it has no [start] run, and an unknown key "strat": name, setup, test, start and endpoint are the known ones"#
+        @r#"it has no [start] run, and an unknown key "strat": name, setup, test, start, endpoint and policy are the known ones"#
     );
 }
 
@@ -307,4 +308,29 @@ fn who_looks_for_an_app_where_there_is_none_is_told_why_and_where_there_are() {
     );
     let nothing = discover("shop", ["README.md"], &BTreeMap::new());
     assert_eq!(Some(nothing.why_not("", place)), nothing.trouble(place));
+}
+
+#[test]
+fn an_apps_policy_is_read_from_its_file_and_a_broken_file_says_none() {
+    let policy = |text: &str| {
+        let files = BTreeMap::from([("nestling.toml".to_owned(), text.to_owned())]);
+        let found = discover("shop", ["index.html", "nestling.toml"].into_iter(), &files);
+        found.apps[0].policy.clone()
+    };
+    let read = policy(
+        "[policy]\ndrafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction_deploys = \"manual\"\n",
+    );
+    let read = read.unwrap();
+    assert!(!read.drafts && read.outsiders == Outsiders::Off);
+    assert_eq!(read.production_deploys, Production::Manual);
+    assert!(!read.paths.concern(&["api/x".to_owned()]));
+    assert_eq!(read.previews, 10, "what is not said is as ever");
+    assert_eq!(policy("name = \"shop\"\n"), Some(Policy::default()));
+    for broken in [
+        "[policy]\noutsider = \"off\"\n",
+        "[policy]\npreviews = -1\n",
+        "[policy",
+    ] {
+        assert_eq!(policy(broken), None, "{broken}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The shortest beginning of a commit that names one: GitHub's own short form.
-const SHORTEST_COMMIT: usize = 7;
+use crate::ids::Commit;
+
 /// The longest name of an app.
 const LONGEST_APP: usize = 63;
 
@@ -35,10 +35,10 @@ pub enum Command {
     },
     /// Say where the logs are.
     Logs,
-    /// Trust the commit that begins so: at least seven lower-case hex digits.
+    /// Trust this commit. Named whole, because a short name can be imitated by another commit within minutes.
     Approve {
-        /// The beginning, or all of it.
-        commit: String,
+        /// It.
+        commit: Commit,
     },
     /// Let no age end it.
     Keep,
@@ -92,11 +92,11 @@ fn command(line: &str) -> Result<Command, NotACommand> {
         })
     };
     if word == Some("/approve") {
-        return match (argument.filter(|commit| may_be_a_commit(commit)), more) {
-            (Some(commit), None) => Ok(Command::Approve {
-                commit: commit.to_owned(),
-            }),
-            _ => refuse("say which commit you have read: `/approve 1a2b3c4`"),
+        return match (argument.map(Commit::parse), more) {
+            (Some(Ok(commit)), None) => Ok(Command::Approve { commit }),
+            _ => refuse(
+                "say which commit you have read, by its whole name of 40 digits: a short one can be imitated",
+            ),
         };
     }
     let app = argument.map(str::to_owned);
@@ -119,9 +119,4 @@ fn command(line: &str) -> Result<Command, NotACommand> {
 fn may_be_an_app(word: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     word.len() <= LONGEST_APP && word.bytes().all(fits)
-}
-
-fn may_be_a_commit(word: &str) -> bool {
-    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    (SHORTEST_COMMIT..=64).contains(&word.len()) && word.bytes().all(hex)
 }

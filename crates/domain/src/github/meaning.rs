@@ -42,6 +42,8 @@ pub enum Meaning {
         /// Which.
         repositories: Vec<RepositoryId>,
     },
+    /// Somebody orders something; whether they may is asked of the forge first.
+    Order,
     /// No environment is told anything: why, for people.
     Nothing(String),
 }
@@ -104,10 +106,7 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
         Says::RepositoryDeleted => Meaning::Everything {
             repositories: vec![recorded.id],
         },
-        Says::Comment { .. } => not_yet("commands in comments are not obeyed"),
-        Says::Check { .. } | Says::ChecksAgain { .. } => {
-            not_yet("there are no check runs that could be run again")
-        }
+        Says::Comment { .. } | Says::Check { .. } | Says::ChecksAgain { .. } => Meaning::Order,
         Says::Installation { change } => of_installation(change, webhook.installation),
         Says::Repositories { added, removed } => {
             of_repositories(added, removed, webhook.installation)
@@ -152,9 +151,11 @@ fn of_installation(change: &InstallationChange, installation: Option<u64>) -> Me
     match change {
         InstallationChange::Deleted { repositories } => everything(repositories),
         InstallationChange::Covers { repositories } => covers(repositories, installation),
-        InstallationChange::Suspended => not_yet("what runs goes on while it is suspended"),
+        InstallationChange::Suspended => {
+            Meaning::Nothing("nothing: what runs goes on while the App is suspended".to_owned())
+        }
         InstallationChange::Unsuspended => {
-            not_yet("what was missed is seen with the next news of each branch")
+            Meaning::Nothing("nothing: the next listing finds what was missed meanwhile".to_owned())
         }
     }
 }
@@ -181,9 +182,4 @@ fn everything(repositories: &[Named]) -> Meaning {
     Meaning::Everything {
         repositories: repositories.iter().map(|named| named.id).collect(),
     }
-}
-
-/// What a later version will do something about.
-fn not_yet(why: &str) -> Meaning {
-    Meaning::Nothing(format!("nothing yet: {why}"))
 }

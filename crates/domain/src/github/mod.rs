@@ -2,7 +2,9 @@
 
 mod command;
 mod meaning;
+mod missed;
 mod payload;
+mod redelivery;
 pub mod shown;
 #[cfg(test)]
 mod tests;
@@ -11,7 +13,9 @@ mod words;
 
 pub use command::{Command, NotACommand, commands};
 pub use meaning::{Meaning, meaning};
+pub use missed::{Listed, Open, missed};
 pub use payload::read;
+pub use redelivery::{FailedAttempt, again};
 pub use webhook::{
     CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,
 };

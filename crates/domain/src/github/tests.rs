@@ -1,6 +1,7 @@
 //! Webhooks and commands as GitHub and people write them.
 
 mod meanings;
+mod missing;
 
 use super::*;
 
@@ -171,6 +172,7 @@ fn commands_are_whole_lines_and_what_is_wrong_with_one_is_said() {
         "/redeploy",
         "/redeploy shop",
         "/stop",
+        "/approve 0123456789abcdef0123456789abcdef01234567",
         "/approve 1a2b3c4",
         "/approve",
         "/approve HEAD",
@@ -191,9 +193,10 @@ fn commands_are_whole_lines_and_what_is_wrong_with_one_is_said() {
     Redeploy { app: None }
     Redeploy { app: Some("shop") }
     Stop { app: None }
-    Approve { commit: "1a2b3c4" }
-    `/approve` was not understood: say which commit you have read: `/approve 1a2b3c4`
-    `/approve HEAD` was not understood: say which commit you have read: `/approve 1a2b3c4`
+    Approve { commit: Commit("0123456789abcdef0123456789abcdef01234567") }
+    `/approve 1a2b3c4` was not understood: say which commit you have read, by its whole name of 40 digits: a short one can be imitated
+    `/approve` was not understood: say which commit you have read, by its whole name of 40 digits: a short one can be imitated
+    `/approve HEAD` was not understood: say which commit you have read, by its whole name of 40 digits: a short one can be imitated
     `/keep it` was not understood: this command takes no further word
     `/redeploy all of it` was not understood: a command stands on a line of its own, with at most one word after it
     `/stop bteam/b` was not understood: a command stands on a line of its own, with at most one word after it

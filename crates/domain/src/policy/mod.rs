@@ -34,7 +34,7 @@ pub const SKIP_WORDS: [&str; 5] = [
 
 /// What the owners of an app want. The default is the one table of defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// Whether drafts have previews.
     pub drafts: bool,
@@ -101,7 +101,7 @@ pub enum Comments {
 
 /// What a push to the production branch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Production {
     /// It is deployed.
     OnPush,

@@ -241,7 +241,7 @@ fn patterns_are_written_as_they_were_read() {
 
 #[test]
 fn a_policy_is_read_from_toml_and_an_unknown_key_is_refused() {
-    let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction-deploys = \"manual\"").unwrap();
+    let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction_deploys = \"manual\"").unwrap();
     assert_eq!(
         (policy.drafts, policy.bots, policy.outsiders),
         (false, false, Outsiders::Off)

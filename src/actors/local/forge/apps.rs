@@ -105,10 +105,11 @@ async fn ensure(
     }
     let app = match known {
         Some(_) if matches!(branch, Branch::PullRequest(_)) => return Ok(id),
-        Some(known) if known.kind == found.kind && known.health == found.health => return Ok(id),
+        Some(known) if is_described(&known, found) => return Ok(id),
         Some(known) => App {
             kind: found.kind,
             health: found.health.clone(),
+            policy: found.policy.clone().unwrap_or_else(|| known.policy.clone()),
             ..known
         },
         None => App {
@@ -120,7 +121,7 @@ async fn ensure(
             kind: found.kind,
             description: String::new(),
             health: found.health.clone(),
-            policy: nestling_domain::policy::Policy::default(),
+            policy: found.policy.clone().unwrap_or_default(),
             created_at: clock::now(),
         },
     };
@@ -131,4 +132,10 @@ async fn ensure(
     };
     info!(app.id = %app.id, "found {} ({:?}) in {}/{}", app.slug, app.kind, repository.name, app.root);
     Ok(app.id)
+}
+
+/// Whether an app is recorded as it was found.
+fn is_described(known: &App, found: &FoundApp) -> bool {
+    let policy = found.policy.as_ref().unwrap_or(&known.policy);
+    known.kind == found.kind && known.health == found.health && known.policy == *policy
 }

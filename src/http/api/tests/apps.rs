@@ -24,6 +24,7 @@ async fn running() -> World {
         kind: bundle::Kind::Wing,
         name: root.into(),
         health: Some("/health".into()),
+        policy: None,
     };
     *world.outside.found.borrow_mut() = Discovery {
         apps: vec![found("shop"), found("blog")],

@@ -103,6 +103,11 @@ fn words(meaning: &Meaning) -> String {
             format!("{owner}/{name} ({default_branch}); {production}")
         }
         Meaning::Everything { repositories } => format!("everything of {repositories:?}"),
+        Meaning::Covers {
+            installation,
+            repositories,
+        } => format!("installation {installation} covers {}", repositories.len()),
+        Meaning::Order => "an order".to_owned(),
         Meaning::Nothing(why) => why.clone(),
     }
 }
@@ -126,7 +131,7 @@ fn what_changes_a_pull_request_makes_its_preview_look() {
     pr-12 on blue: Push of ec26c3e, made if new
     pr-12 on blue: Reopen of ec26c3e, made if new
     pr-12 on blue: Refresh of whatever is there
-    nothing yet: titles, labels and drafts decide nothing
+    pr-12 on blue: Refresh of whatever is there
     "#);
 }
 
@@ -189,10 +194,10 @@ fn what_an_installation_covers_no_longer_looks_and_what_it_covers_from_now_on_wa
     let told = told.map(told_of_nobody);
     insta::assert_snapshot!(told.join("\n"), @r#"
     everything of [RepositoryId(7), RepositoryId(8)]
-    nothing yet: apps of new repositories are not proposed
-    nothing yet: what runs goes on while it is suspended
-    nothing yet: what was missed is seen with the next news of each branch
-    nothing yet: apps of new repositories are not proposed
+    installation 1 covers 2
+    nothing: what runs goes on while the App is suspended
+    nothing: the next listing finds what was missed meanwhile
+    installation 1 covers 2
     everything of [RepositoryId(7), RepositoryId(8)]
     "#);
 }
@@ -203,7 +208,7 @@ fn told_of_nobody(says: Says) -> String {
 }
 
 #[test]
-fn what_is_not_done_yet_is_said_and_what_is_not_recorded_costs_nothing() {
+fn orders_are_orders_and_what_is_not_recorded_costs_nothing() {
     let comment = Says::Comment {
         number: 12,
         comment: 1,
@@ -219,8 +224,8 @@ fn what_is_not_done_yet_is_said_and_what_is_not_recorded_costs_nothing() {
         told_of_nobody(push("main")),
     ];
     insta::assert_snapshot!(told.join("\n"), @r#"
-    nothing yet: commands in comments are not obeyed
-    nothing yet: there are no check runs that could be run again
+    an order
+    an order
     ignored: `star` (created) concerns no environment
     nothing: this repository is not recorded here
     nothing: this repository is not recorded here
@@ -265,6 +270,8 @@ fn every_example_of_a_webhook_has_a_meaning() {
             Meaning::Previews { trigger, .. } => format!("{event}: {trigger:?} of previews"),
             Meaning::Recorded { .. } => format!("{event}: recorded"),
             Meaning::Everything { .. } => format!("{event}: everything"),
+            Meaning::Covers { .. } => format!("{event}: covers"),
+            Meaning::Order => format!("{event}: an order"),
             Meaning::Nothing(why) if why.starts_with("ignored") => "ignored".to_owned(),
             Meaning::Nothing(why) => format!("{event}: {why}"),
         };
@@ -275,18 +282,17 @@ fn every_example_of_a_webhook_has_a_meaning() {
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    2 check_suite: nothing yet: there are no check runs that could be run again
+    2 check_suite: an order
     290 ignored
+    3 installation: covers
     2 installation: everything
-    3 installation: nothing yet: apps of new repositories are not proposed
-    1 installation: nothing yet: what runs goes on while it is suspended
-    1 installation: nothing yet: what was missed is seen with the next news of each branch
+    1 installation: nothing: the next listing finds what was missed meanwhile
+    1 installation: nothing: what runs goes on while the App is suspended
+    2 installation_repositories: covers
     1 installation_repositories: everything
-    2 installation_repositories: nothing yet: apps of new repositories are not proposed
     5 pull_request: Push of Preview(2)
-    2 pull_request: Refresh of Preview(2)
+    12 pull_request: Refresh of Preview(2)
     2 pull_request: Reopen of Preview(2)
-    10 pull_request: nothing yet: titles, labels and drafts decide nothing
     2 push: Push of Production
     6 repository: recorded
     "#);

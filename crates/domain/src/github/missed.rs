@@ -1,0 +1,124 @@
+//! What a complete look at a repository says that its environments have not heard.
+//!
+//! Webhooks are lost. What comes of a look are facts like those of webhooks: hints, after which each environment asks what is
+//! true. So a look deletes nothing, and one that was wrong costs a question.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    environment::Environment,
+    ids::{AppId, Commit, Kind},
+    lifecycle::{State, Trigger, Why},
+    record::Fact,
+};
+
+/// A repository at one moment: all of it, never a part.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// The default branch.
+    pub branch: &'a str,
+    /// Its head; `None` when there is no such branch, which changes nothing.
+    pub head: Option<&'a Commit>,
+    /// Every open pull request.
+    pub open: &'a [Open],
+}
+
+/// An open pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Its number.
+    pub number: u32,
+    /// The branch of its head as people read it.
+    pub branch: String,
+    /// Its title.
+    pub title: String,
+    /// Its head.
+    pub head: Commit,
+}
+
+/// What the environments of these apps of a repository must be told after a look at it.
+pub fn missed(apps: &[AppId], environments: &[Environment], listed: &Listed<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if let Some(head) = listed.head
+        && any_lacks(apps, environments, Kind::Production, head)
+    {
+        facts.push(Fact::Production {
+            branch: listed.branch.to_owned(),
+            commit: head.clone(),
+        });
+    }
+    for one in listed.open {
+        let kind = Kind::Preview(one.number);
+        if any_lacks(apps, environments, kind, &one.head) {
+            facts.push(told(one, Trigger::Push));
+        }
+        // A refresh reaches what a reopening should have reached, and asks anew for what waits.
+        let rests = |environment: &Environment| match &environment.lifecycle.state {
+            State::Stopped { why, .. } => matches!(why, Why::Closed | Why::Waits(_)),
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => false,
+        };
+        if of(environments, kind).any(rests) {
+            facts.push(told(one, Trigger::Refresh));
+        }
+    }
+    let open: BTreeSet<u32> = listed.open.iter().map(|one| one.number).collect();
+    let gone: BTreeSet<(u32, &str, &str)> = environments
+        .iter()
+        .filter(|environment| !environment.lifecycle.is_closed())
+        .filter_map(|environment| {
+            let number = environment.kind.pull_request()?;
+            (!open.contains(&number)).then_some((number, &*environment.branch, &*environment.title))
+        })
+        .collect();
+    facts.extend(
+        gone.into_iter()
+            .map(|(number, branch, title)| Fact::PullRequest {
+                number,
+                branch: branch.to_owned(),
+                title: title.to_owned(),
+                commit: None,
+                trigger: Trigger::Refresh,
+            }),
+    );
+    facts
+}
+
+/// Whether some app has no environment of this kind, or one that has heard of another head than this.
+fn any_lacks(apps: &[AppId], environments: &[Environment], kind: Kind, head: &Commit) -> bool {
+    apps.iter().any(|app| {
+        let found = of(environments, kind).find(|environment| environment.app == *app);
+        found.is_none_or(|environment| {
+            let lifecycle = &environment.lifecycle;
+            // No push reaches what a person or a policy stopped, or what is closed or waits.
+            let rests = match &lifecycle.state {
+                State::Stopped { why, .. } => {
+                    !why.revived_by(Trigger::Push) || matches!(why, Why::Waits(_))
+                }
+                State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => false,
+            };
+            // One that looks hears it by itself.
+            !rests
+                && lifecycle.look.is_none()
+                && lifecycle
+                    .newest_commit()
+                    .is_none_or(|newest| newest.id != *head)
+        })
+    })
+}
+
+fn of(environments: &[Environment], kind: Kind) -> impl Iterator<Item = &Environment> {
+    environments
+        .iter()
+        .filter(move |environment| environment.kind == kind)
+}
+
+fn told(one: &Open, trigger: Trigger) -> Fact {
+    Fact::PullRequest {
+        number: one.number,
+        branch: one.branch.clone(),
+        title: one.title.clone(),
+        // A refresh names no commit, because that reaches even what a person or a policy has stopped.
+        commit: (trigger != Trigger::Refresh).then(|| one.head.clone()),
+        trigger,
+    }
+}

@@ -1,0 +1,386 @@
+//! What people order in comments on a pull request.
+//!
+//! Whoever writes a command must be able to write to the repository, which is asked of GitHub each time. The comment gets eyes
+//! once it is read, then a rocket, or a confused face when something of it was not done; why is in the decision.
+
+use nestling_domain::{
+    app::Repository,
+    environment::Environment,
+    github::{
+        CheckAsk, Command, Says, Sender, Webhook, commands,
+        shown::{APPROVE, REDEPLOY, STOP, subject},
+    },
+    hint::Hint,
+    ids::{Commit, InputId, Kind},
+    lifecycle::{self, Event, Trigger},
+    record::{Delivery, Orders, PullRequest},
+};
+use tracing::warn;
+
+use super::{App, Apply, BTreeMap, Desk, NotApplied, ToTell, Waits, only};
+use crate::messages::forge::{MayWrite, React, Reaction};
+
+/// What came of one line: what is said of it, and whether it was done.
+type Done = (String, bool);
+
+/// A comment with commands.
+pub(super) struct Commented<'a> {
+    /// On which pull request.
+    pub(super) number: u32,
+    /// Which comment.
+    pub(super) comment: u64,
+    /// Its lines that may be commands.
+    pub(super) lines: &'a [String],
+    /// Who wrote it.
+    pub(super) by: Option<&'a Sender>,
+}
+
+impl Desk {
+    /// Does what a webhook says that somebody orders.
+    pub(super) async fn of_order(
+        &self,
+        repository: &Repository,
+        webhook: &Webhook,
+        delivery: &Delivery,
+    ) -> Result<ToTell, Waits> {
+        let by = webhook.sender.as_ref();
+        match &webhook.says {
+            Says::Comment {
+                number,
+                comment,
+                lines,
+            } => {
+                let commented = Commented {
+                    number: *number,
+                    comment: *comment,
+                    lines,
+                    by,
+                };
+                self.obey(repository, commented, delivery).await
+            }
+            Says::Check {
+                external_id, ask, ..
+            } => {
+                self.pressed(repository, (external_id, ask), by, delivery)
+                    .await
+            }
+            Says::ChecksAgain { head } => self.all_again(repository, head, by, delivery).await,
+            _ => Ok(only("an order", "ignored: it orders nothing")),
+        }
+    }
+
+    /// Does what somebody asks of one of our check runs.
+    async fn pressed(
+        &self,
+        repository: &Repository,
+        (external_id, ask): (&str, &CheckAsk),
+        by: Option<&Sender>,
+        delivery: &Delivery,
+    ) -> Result<ToTell, Waits> {
+        let named = subject(external_id);
+        let (environment, commit) = match named {
+            Some((id, commit)) => (self.store.environment(&id).await?, commit),
+            None => return Ok(only("a check run", "ignored: it is none of ours")),
+        };
+        // Its name is ours, and came back through GitHub: it may name nothing of another repository.
+        let Some(environment) = environment.filter(|one| one.repository == repository.id) else {
+            return Ok(only(
+                "a check run",
+                "ignored: there is no such environment here",
+            ));
+        };
+        let about = environment.name();
+        let Some(by) = self.allowed(repository, by).await? else {
+            return Ok(only(
+                &about,
+                "refused: whoever pressed it may not write to the repository",
+            ));
+        };
+        let command = match ask {
+            CheckAsk::Again => lifecycle::Command::Redeploy,
+            CheckAsk::Pressed { button } if button == REDEPLOY => lifecycle::Command::Redeploy,
+            CheckAsk::Pressed { button } if button == STOP => lifecycle::Command::Stop,
+            CheckAsk::Pressed { button } if button == APPROVE => {
+                let Some(number) = environment.kind.pull_request() else {
+                    return Ok(only(&about, "nothing: production needs no approval"));
+                };
+                let (told, (said, _)) = self.approve(repository, number, &commit).await?;
+                return Ok((told, BTreeMap::from([(format!("{about} approval"), said)])));
+            }
+            CheckAsk::Pressed { .. } => {
+                return Ok(only(&about, "ignored: it has no such button"));
+            }
+        };
+        let from = (&*by.login, &*delivery.id);
+        let (said, _) = self.hand(&[&environment], &command, from).await?;
+        Ok(only(&about, said))
+    }
+
+    /// Deploys whatever of a repository tried this commit last once more.
+    async fn all_again(
+        &self,
+        repository: &Repository,
+        head: &Commit,
+        by: Option<&Sender>,
+        delivery: &Delivery,
+    ) -> Result<ToTell, Waits> {
+        let about = format!("{}/{} {}", repository.owner, repository.name, head.short());
+        let Some(by) = self.allowed(repository, by).await? else {
+            return Ok(only(
+                &about,
+                "refused: whoever asks may not write to the repository",
+            ));
+        };
+        let mut found = Vec::new();
+        for app in self.store.apps_of_repository(repository.id).await? {
+            let environments = self.store.environments_of_app(&app.id).await?;
+            found.extend(environments.into_iter().filter(|one| {
+                let newest = one.lifecycle.newest_commit();
+                newest.is_some_and(|newest| newest.id == *head)
+            }));
+        }
+        let found: Vec<&Environment> = found.iter().collect();
+        let from = (&*by.login, &*delivery.id);
+        let (said, _) = self
+            .hand(&found, &lifecycle::Command::Redeploy, from)
+            .await?;
+        Ok(only(&about, said))
+    }
+
+    /// Who orders, when they may: nobody that is a program.
+    async fn allowed<'a>(
+        &self,
+        repository: &Repository,
+        by: Option<&'a Sender>,
+    ) -> Result<Option<&'a Sender>, Waits> {
+        let Some(by) = by.filter(|by| !by.bot) else {
+            return Ok(None);
+        };
+        Ok(self.may_write(repository, by).await?.then_some(by))
+    }
+
+    /// Does what a comment orders, in the order of its lines.
+    pub(super) async fn obey(
+        &self,
+        repository: &Repository,
+        commented: Commented<'_>,
+        delivery: &Delivery,
+    ) -> Result<ToTell, Waits> {
+        let number = commented.number;
+        let about = format!("{}/{} #{number}", repository.owner, repository.name);
+        let Some(by) = commented.by.filter(|by| !by.bot) else {
+            return Ok(only(&about, "ignored: programs order nothing"));
+        };
+        if !self.may_write(repository, by).await? {
+            self.react(repository, &commented, Reaction::Confused);
+            let why = format!(
+                "refused: {} may not write to {}/{}",
+                by.login, repository.owner, repository.name
+            );
+            return Ok(only(&about, why));
+        }
+        self.react(repository, &commented, Reaction::Eyes);
+        let lines = commented.lines.iter().map(String::as_str);
+        let (mut told, mut decisions, mut all_done) = (Vec::new(), BTreeMap::new(), true);
+        for (place, command) in commands(lines).into_iter().enumerate() {
+            let name = format!("{about} line {}", place + 1);
+            let input = format!("{}-{place}", delivery.id);
+            let (said, done) = match command {
+                Err(error) => (format!("refused: {error}"), false),
+                Ok(command) => {
+                    let (more, done) = self
+                        .obey_one(repository, number, &command, (&by.login, &input))
+                        .await?;
+                    told.extend(more);
+                    done
+                }
+            };
+            all_done &= done;
+            decisions.insert(name, said);
+        }
+        let end = if all_done {
+            Reaction::Rocket
+        } else {
+            Reaction::Confused
+        };
+        self.react(repository, &commented, end);
+        Ok((told, decisions))
+    }
+
+    async fn obey_one(
+        &self,
+        repository: &Repository,
+        number: u32,
+        command: &Command,
+        from: (&str, &str),
+    ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
+        let nothing = |done| Ok((Vec::new(), done));
+        match command {
+            Command::Redeploy { app } => {
+                let order = lifecycle::Command::Redeploy;
+                nothing(
+                    self.order(repository, number, app.as_deref(), &order, from)
+                        .await?,
+                )
+            }
+            Command::Stop { app } => {
+                let order = lifecycle::Command::Stop;
+                nothing(
+                    self.order(repository, number, app.as_deref(), &order, from)
+                        .await?,
+                )
+            }
+            Command::Start { app } => {
+                let order = lifecycle::Command::Start;
+                nothing(
+                    self.order(repository, number, app.as_deref(), &order, from)
+                        .await?,
+                )
+            }
+            Command::Cancel { app } => {
+                let order = lifecycle::Command::Cancel;
+                nothing(
+                    self.order(repository, number, app.as_deref(), &order, from)
+                        .await?,
+                )
+            }
+            Command::Preview => {
+                let ordered = |orders: &mut Orders| orders.asked_for = true;
+                self.note(repository, number, ordered, "a preview was asked for")
+                    .await
+            }
+            Command::Keep => {
+                let ordered = |orders: &mut Orders| orders.kept = true;
+                let (_, done) = self
+                    .note(repository, number, ordered, "no age ends its previews")
+                    .await?;
+                nothing(done)
+            }
+            Command::Approve { commit } => self.approve(repository, number, commit).await,
+            Command::Logs => nothing(("the comment links to the logs".to_owned(), true)),
+            Command::Help => nothing((HELP.to_owned(), true)),
+        }
+    }
+
+    /// Hands an order to the environments of a pull request: of one app, or of all.
+    async fn order(
+        &self,
+        repository: &Repository,
+        number: u32,
+        app: Option<&str>,
+        command: &lifecycle::Command,
+        from: (&str, &str),
+    ) -> Result<Done, Waits> {
+        let found = self
+            .store
+            .environments_of_pull_request(repository.id, number)
+            .await?;
+        let meant = |one: &&Environment| app.is_none_or(|app| one.slug.as_str() == app);
+        let found: Vec<&Environment> = found.iter().filter(meant).collect();
+        if found.is_empty() {
+            let whose = app.map_or("it".to_owned(), |app| format!("app {app}"));
+            return Ok((format!("refused: there is no preview of {whose}"), false));
+        }
+        self.hand(&found, command, from).await
+    }
+
+    /// Hands a command to these environments.
+    async fn hand(
+        &self,
+        found: &[&Environment],
+        command: &lifecycle::Command,
+        (by, input): (&str, &str),
+    ) -> Result<Done, Waits> {
+        let (mut said, mut all_done) = (Vec::new(), true);
+        for environment in found {
+            let apply = Apply {
+                event: Event::Command(command.clone()),
+                by: by.to_owned(),
+                input: Some(InputId(input.to_owned())),
+                birth: None,
+            };
+            let applied = self.environments.apply(environment.id.clone(), apply).await;
+            let what = match applied {
+                Ok(applied) => applied.decision,
+                Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => {
+                    return Err(later.into());
+                }
+                Err(refused) => {
+                    all_done = false;
+                    format!("refused: {refused}")
+                }
+            };
+            said.push(format!("{}: {what}", environment.name()));
+        }
+        Ok((said.join("; "), all_done))
+    }
+
+    /// Approves a commit. Whether it is the head is found by the look: another head waits for an approval of its own.
+    async fn approve(
+        &self,
+        repository: &Repository,
+        number: u32,
+        commit: &Commit,
+    ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
+        let said = format!("commit {} is approved", commit.short());
+        let ordered = |orders: &mut Orders| orders.approved = Some(commit.clone());
+        self.note(repository, number, ordered, &said).await
+    }
+
+    /// Records an order about a pull request; its environments look then, and are made where there are none.
+    async fn note(
+        &self,
+        repository: &Repository,
+        number: u32,
+        change: impl FnOnce(&mut Orders),
+        said: &str,
+    ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
+        let Some(row) = self.store.pull_request(repository.id, number).await? else {
+            let why = "refused: this pull request was not seen here yet, try again";
+            return Ok((Vec::new(), (why.to_owned(), false)));
+        };
+        let mut orders = row.orders.clone();
+        change(&mut orders);
+        let row = PullRequest { orders, ..row };
+        self.store.put_pull_request(&row).await?;
+        let hint = Hint {
+            kind: Kind::Preview(number),
+            branch: row.branch,
+            title: row.title,
+            commit: None,
+            trigger: Trigger::Start,
+            creates: true,
+        };
+        let (told, _) = self.for_all_apps(repository.id, &hint).await?;
+        Ok((told, (said.to_owned(), true)))
+    }
+
+    async fn may_write(&self, repository: &Repository, by: &Sender) -> Result<bool, Waits> {
+        let Some(people) = &self.people else {
+            return Ok(false);
+        };
+        let asked = MayWrite {
+            repository: repository.id,
+            login: by.login.clone(),
+        };
+        Ok(people.may_write.send(asked).await??)
+    }
+
+    /// Shows on the comment what became of it. That may fail: nothing waits for it.
+    fn react(&self, repository: &Repository, commented: &Commented<'_>, reaction: Reaction) {
+        let Some(people) = &self.people else {
+            return;
+        };
+        let react = React {
+            repository: repository.id,
+            comment: commented.comment,
+            reaction,
+        };
+        if people.react.try_send(react).is_err() {
+            warn!("a comment's reaction was dropped: GitHub is slower than people");
+        }
+    }
+}
+
+/// What can be ordered.
+const HELP: &str = "/preview, /redeploy [app], /stop [app], /start [app], /cancel [app], /logs, /approve <sha>, /keep, /help: each on a line of its own";
