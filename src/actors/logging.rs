@@ -11,7 +11,7 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
-use nestling_protocol::log::Line;
+use nestling_protocol::log::{Line, Log};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -193,6 +193,19 @@ impl Logging {
 /// The key under which a deployment's logs and artifacts lie.
 pub fn blob_key(environment: &EnvironmentId, generation: Generation, name: &str) -> String {
     format!("environments/{environment}/{generation}/{name}")
+}
+
+/// The key for what a machine that has ended left of a segment: all of its lines, those that were put among them. It is
+/// read right after the segment itself, and whoever reads a log passes over lines that he has. A key of its own,
+/// because a put that was on its way when the machine ended may still arrive, with fewer lines.
+pub fn left_key(
+    environment: &EnvironmentId,
+    generation: Generation,
+    log: Log,
+    segment: u32,
+) -> String {
+    let name = nestling_protocol::log::segment(log, segment);
+    blob_key(environment, generation, &format!("{name}-left"))
 }
 
 /// The lines that the segments of a log hold, from number `from` on.

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use nestling_domain::ids::{EnvironmentId, Generation};
+use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
 /// long before its runner reports.
@@ -76,12 +77,16 @@ pub struct Watch {
 }
 
 /// How a machine ended.
-#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, MessageResponse)]
 pub struct End {
     /// What is known about it, for people.
     pub reason: String,
     /// Whether another try may help; not when it broke a limit of its own.
     pub retry: bool,
+    /// How its app ended, where that is known.
+    pub exit: Option<Exit>,
+    /// The last lines of its log, clean and in bounds; none where its runner has reported them.
+    pub tail: Vec<String>,
 }
 
 /// Every machine that exists on this box, of whatever environment.

@@ -71,7 +71,13 @@ impl Actors {
             routes: routes.clone(),
             gateway: gateway.clone(),
         };
-        let environments = start_environments(config, drivers, parts);
+        let logging = start_logging(drivers);
+        let machines = LocalMachines::new(
+            drivers.sandbox.clone(),
+            drivers.blobs.clone(),
+            logging.append.clone(),
+        );
+        let environments = start_environments(config, drivers, parts, machines);
         let handle = Environments::handle(&environments);
         // Set once, here.
         let _ = waker.set(handle.clone());
@@ -80,7 +86,7 @@ impl Actors {
             apps: start_apps(drivers, &handle, &forge, &arrived, &live),
             environments: handle,
             secrets: start_secrets(drivers),
-            logging: start_logging(drivers),
+            logging,
             admission,
             live,
             forge,
@@ -112,8 +118,13 @@ struct Parts {
     gateway: Gateway,
 }
 
-fn start_environments(config: &Config, drivers: &Drivers, parts: Parts) -> Addr<Environments> {
-    let machines = LocalMachines::new(drivers.sandbox.clone()).start();
+fn start_environments(
+    config: &Config,
+    drivers: &Drivers,
+    parts: Parts,
+    machines: LocalMachines,
+) -> Addr<Environments> {
+    let machines = machines.start();
     let signing = drivers.signing.clone();
     let neighbours = Neighbours {
         store: drivers.store.clone(),

@@ -206,6 +206,8 @@ fn end(reason: &str) -> machines::End {
     machines::End {
         reason: reason.to_owned(),
         retry: true,
+        exit: None,
+        tail: Vec::new(),
     }
 }
 

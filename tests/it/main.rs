@@ -21,6 +21,7 @@ mod demo;
 mod github;
 mod kill;
 mod large_files;
+mod limits;
 mod redeploys;
 mod server;
 mod sight;

@@ -19,3 +19,4 @@ pub mod policy;
 pub mod queue;
 pub mod record;
 pub mod submodule;
+pub mod text;

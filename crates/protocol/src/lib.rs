@@ -64,6 +64,9 @@ pub mod machine {
     pub const SERVER_SOCKET: &str = "server.sock";
     /// The egress proxy's socket inside [`SERVER_DIR`]; absent when the network needs no proxy.
     pub const EGRESS_SOCKET: &str = "egress.sock";
+    /// Directory inside [`RUN_DIR`] with the log buffers: one for each log, its segments as files `000001`, `000002`, …
+    /// of one line of JSON each line, secrets masked; `.sealed` follows the name of one that was put whole.
+    pub const LOGS: &str = "logs";
     /// The first token (0600) inside [`RUN_DIR`]; the runner removes it once read.
     pub const TOKEN_FILE: &str = "token";
     /// The environment's persistent folder: the app's own data. Kept by stop, idle and failure.

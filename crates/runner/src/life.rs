@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nestling_protocol::bundle::{Bundle, Source};
 use nestling_protocol::log::Log;
-use nestling_protocol::machine::{EGRESS_SOCKET, SERVER_SOCKET, TOKEN_FILE};
+use nestling_protocol::machine::{EGRESS_SOCKET, LOGS, SERVER_SOCKET, TOKEN_FILE};
 use nestling_protocol::report::{Failure, Phase, Step as StepName};
 use nestling_protocol::test::ARTIFACT;
 use nestling_protocol::{VERSION, path};
@@ -250,7 +250,7 @@ async fn furnish(
             .chain([token])
             .chain(credential),
     );
-    let folder = options.run_dir.join("logs");
+    let folder = options.run_dir.join(LOGS);
     let open = |log| {
         Logger::open(
             &folder,

@@ -69,6 +69,8 @@ impl Environment {
                             generation,
                             reason: end.reason,
                             retry: end.retry,
+                            exit: end.exit,
+                            tail: end.tail,
                         };
                         Self::tell_self(Event::Observed(lost), ctx);
                     }
@@ -97,6 +99,8 @@ impl Environment {
                     generation,
                     reason,
                     retry: true,
+                    exit: None,
+                    tail: Vec::new(),
                 }),
                 ctx,
             );

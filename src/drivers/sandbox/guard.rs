@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nestling_protocol::report::Exit;
 use rustix::process::Signal;
 
 use super::{
@@ -69,6 +70,7 @@ impl Guard {
             .unwrap_or_else(|error| End {
                 reason: error.to_string(),
                 retry: true,
+                ..End::default()
             });
         if let Err(error) = self.group.remove().await {
             tracing::warn!(%error, "could not remove the control group of {}: {error}", self.machine.path.display());
@@ -85,7 +87,7 @@ impl Guard {
             if tokio::time::timeout(TICK, init.ended()).await.is_ok() {
                 return;
             }
-            let mut reason = self
+            let mut broken = self
                 .group
                 .ran_out_of_memory()
                 .then(|| self.too_much_memory());
@@ -100,21 +102,21 @@ impl Guard {
             let now_free = usage::free(&self.machine.path);
             let sudden = free.saturating_sub(now_free) > SUDDEN;
             free = now_free;
-            if reason.is_none()
+            if broken.is_none()
                 && (self.watch_memory || self.watch_processes)
                 && scanned.elapsed() >= SCAN
             {
-                reason = self.blocking(move |guard| guard.scan(pid)).await;
+                broken = self.blocking(move |guard| guard.scan(pid)).await;
                 scanned = Instant::now();
             }
-            if reason.is_none() && (sudden || walked.elapsed() >= pause) {
+            if broken.is_none() && (sudden || walked.elapsed() >= pause) {
                 let begun = Instant::now();
-                reason = self.blocking(move |guard| guard.walk(pid)).await;
+                broken = self.blocking(move |guard| guard.walk(pid)).await;
                 pause = WALK.max(begun.elapsed() * WALK_SHARE);
                 walked = Instant::now();
             }
-            if let Some(reason) = reason {
-                self.condemn(&reason);
+            if let Some(broken) = broken {
+                self.condemn(broken);
                 // It may have ended by itself meanwhile.
                 init.signal(Signal::KILL);
             }
@@ -123,8 +125,8 @@ impl Guard {
 
     async fn blocking(
         &self,
-        check: impl FnOnce(&Guard) -> Option<String> + Send + 'static,
-    ) -> Option<String> {
+        check: impl FnOnce(&Guard) -> Option<Broken> + Send + 'static,
+    ) -> Option<Broken> {
         let guard = self.clone();
         tokio::task::spawn_blocking(move || check(&guard))
             .await
@@ -133,16 +135,17 @@ impl Guard {
     }
 
     /// A limit of its own is broken: another try would break it again.
-    fn condemn(&self, reason: &str) {
-        verdict::condemn(&self.machine, &format!("its machine {reason}"), false);
+    fn condemn(&self, Broken { reason, exit }: Broken) {
+        let reason = format!("its machine {reason}");
+        verdict::condemn(&self.machine, &reason, exit, false);
     }
 
-    fn scan(&self, pid: i32) -> Option<String> {
+    fn scan(&self, pid: i32) -> Option<Broken> {
         let tree = processes::tree(&processes::all(), pid);
         let threads: u64 = tree.iter().map(|process| process.threads).sum();
         if self.watch_processes && threads > self.size.processes {
             let most = self.size.processes;
-            return Some(format!(
+            return broken(format!(
                 "had {threads} processes and threads at once, more than its {most}: raise machines.local.processes or start fewer"
             ));
         }
@@ -156,7 +159,7 @@ impl Guard {
         (bytes > self.size.memory_mib << 20).then(|| self.too_much_memory())
     }
 
-    fn walk(&self, pid: i32) -> Option<String> {
+    fn walk(&self, pid: i32) -> Option<Broken> {
         let most_files = (self.size.disk_mib * FILES_PER_MIB).max(FILES_AT_LEAST);
         let mut usage = Usage::default();
         for folder in [&self.machine.work(), &self.machine.run(), &self.state] {
@@ -168,16 +171,18 @@ impl Guard {
             .collect();
         usage::measure_nameless(pids, &mut usage);
         if usage.too_deep {
-            return Some("nests folders deeper than any program needs: look for what makes folders in a loop".to_owned());
+            return broken(
+                "nests folders deeper than any program needs: look for what makes folders in a loop",
+            );
         }
         if usage.files > most_files {
-            return Some(format!(
+            return broken(format!(
                 "has more than {most_files} files: remove what it does not need, or raise machines.local.disk_mib"
             ));
         }
         if usage.bytes > self.size.disk_mib << 20 {
             let most = self.size.disk_mib;
-            return Some(format!(
+            return broken(format!(
                 "used more than its {most} MiB of disk: raise machines.local.disk_mib, or write less"
             ));
         }
@@ -186,28 +191,48 @@ impl Guard {
         usage::measure(&self.cache, self.uid, most_cached, &mut cached);
         let full =
             cached.too_deep || cached.files > most_cached || cached.bytes > self.cache_mib << 20;
-        full.then(|| {
-            format!(
-                "used more than {} MiB of its dependency cache: let it leave less in its caches",
-                self.cache_mib
-            )
-        })
+        if !full {
+            return None;
+        }
+        let most = self.cache_mib;
+        broken(format!(
+            "used more than {most} MiB of its dependency cache: let it leave less in its caches"
+        ))
     }
 
-    fn too_much_memory(&self) -> String {
+    fn too_much_memory(&self) -> Broken {
         let most = self.size.memory_mib;
-        format!(
+        let reason = format!(
             "used more than its {most} MiB of memory: raise machines.local.memory_mib, or let the app use less"
-        )
+        );
+        Broken {
+            reason,
+            exit: Some(Exit::Memory),
+        }
     }
 
     /// Why it ended, as far as anybody can tell; written down, so that it is said again after a restart.
     pub(super) fn verdict(&self) -> End {
         if self.group.ran_out_of_memory() {
-            self.condemn(&self.too_much_memory());
+            self.condemn(self.too_much_memory());
         }
         verdict::reach(&self.machine)
     }
+}
+
+/// A limit that a machine has broken.
+struct Broken {
+    /// What it did, and the remedy: what follows "its machine".
+    reason: String,
+    /// What that means for its app.
+    exit: Option<Exit>,
+}
+
+fn broken(reason: impl Into<String>) -> Option<Broken> {
+    Some(Broken {
+        reason: reason.into(),
+        exit: None,
+    })
 }
 
 /// Waits until nothing of the machine lives; whether that came true.

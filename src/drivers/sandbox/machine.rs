@@ -8,11 +8,11 @@ use std::{
 use nestling_domain::ids::{EnvironmentId, Generation};
 use nestling_protocol::machine::{EGRESS_SOCKET, SERVER_SOCKET};
 use rustix::process::Signal;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::{
-    EnvironmentDir, Inner, Isolation, Live, fence::Fence, guard, identity, layout::MachineDir,
-    plan::MARK, processes, sockets, usage, verdict,
+    EnvironmentDir, Inner, Isolation, Live, Sandbox, fence::Fence, guard, identity,
+    layout::MachineDir, plan::MARK, processes, sockets, usage, verdict,
 };
 use crate::messages::machines::{MachineError, Spec};
 
@@ -23,6 +23,87 @@ const ROUNDS: u32 = 50;
 /// How long the last traces of a machine may take to go.
 const LET_GO: Duration = Duration::from_secs(3);
 const REMOVE_AGAIN: Duration = Duration::from_millis(20);
+
+impl Sandbox {
+    /// Ensures that of this environment no machine up to `upto` lives but those of `keep`, and answers those that are no
+    /// more. Their files stay until [`destroy`](Self::destroy), but for what they have built.
+    pub async fn end(
+        &self,
+        environment: &EnvironmentId,
+        keep: &[Generation],
+        upto: Generation,
+    ) -> Result<Vec<Generation>, MachineError> {
+        let (folder, _gate) = self.enter(environment).await?;
+        let (doomed, _) = partition(environment, &folder, keep, upto)?;
+        self.inner.fence_off(environment, &folder, keep, upto)?;
+        let ended = self.inner.stop_all(environment, &doomed).await;
+        ended.map_err(MachineError::Failed)?;
+        for generation in &doomed {
+            // What fills a disk goes at once: what is kept of its log may need the room.
+            let work = folder.machine(*generation).work();
+            remove(work)
+                .await
+                .map_err(|error| MachineError::Failed(about(environment, "the build", &error)))?;
+        }
+        Ok(doomed)
+    }
+
+    /// Ensures that of this environment no machine up to `upto` is left but those of `keep`, and with `erase`
+    /// no state folder either; see [`Destroy`](crate::messages::machines::Destroy).
+    pub async fn destroy(
+        &self,
+        environment: &EnvironmentId,
+        keep: &[Generation],
+        upto: Generation,
+        erase: bool,
+    ) -> Result<(), MachineError> {
+        let (folder, _gate) = self.enter(environment).await?;
+        let (doomed, stays) = partition(environment, &folder, keep, upto)?;
+        if let (true, Some(one)) = (erase, stays.first()) {
+            return Err(MachineError::Rejected(format!(
+                "the state of {environment} cannot go while generation {one} stays"
+            )));
+        }
+        self.inner.fence_off(environment, &folder, keep, upto)?;
+        self.inner
+            .remove(environment, &folder, doomed, erase)
+            .await
+            .map_err(MachineError::Failed)
+    }
+
+    /// The folder of an environment, for one at a time.
+    async fn enter(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<(EnvironmentDir, OwnedMutexGuard<()>), MachineError> {
+        let folder = self
+            .inner
+            .layout
+            .environment(environment)
+            .map_err(MachineError::Rejected)?;
+        Ok((folder, self.inner.gate(environment).lock_owned().await))
+    }
+}
+
+/// The generations that are to go, and those that stay.
+fn partition(
+    environment: &EnvironmentId,
+    folder: &EnvironmentDir,
+    keep: &[Generation],
+    upto: Generation,
+) -> Result<(Vec<Generation>, Vec<Generation>), MachineError> {
+    let all = folder.generations().map_err(|error| {
+        MachineError::Failed(format!(
+            "could not list the machines of {environment}: {error}"
+        ))
+    })?;
+    let doomed = |generation: &Generation| *generation <= upto && !keep.contains(generation);
+    Ok(all.into_iter().partition(doomed))
+}
+
+fn about(environment: &EnvironmentId, what: &str, error: &dyn std::fmt::Display) -> String {
+    format!("could not remove {what} of {environment}: {error}")
+}
 
 #[allow(
     clippy::unused_async,
@@ -136,36 +217,46 @@ impl Inner {
     }
 
     /// Writes down that nothing up to `upto` starts any more, but for `keep`.
-    pub(super) fn fence_off(
-        &self,
-        folder: &EnvironmentDir,
-        keep: &[Generation],
-        upto: Generation,
-    ) -> io::Result<()> {
-        if !folder.path.exists() {
-            return Ok(());
-        }
-        Fence::load(&folder.fence())?
-            .without(keep, upto)
-            .save(&folder.fence())
-    }
-
-    pub(super) async fn remove(
+    fn fence_off(
         &self,
         environment: &EnvironmentId,
         folder: &EnvironmentDir,
-        doomed: Vec<Generation>,
-        erase: bool,
+        keep: &[Generation],
+        upto: Generation,
+    ) -> Result<(), MachineError> {
+        if !folder.path.exists() {
+            return Ok(());
+        }
+        let fenced = Fence::load(&folder.fence())
+            .and_then(|fence| fence.without(keep, upto).save(&folder.fence()));
+        fenced.map_err(|error| {
+            MachineError::Failed(format!("could not fence {environment}: {error}"))
+        })
+    }
+
+    async fn stop_all(
+        &self,
+        environment: &EnvironmentId,
+        doomed: &[Generation],
     ) -> Result<(), String> {
-        let about = |what: &str, error: &dyn std::fmt::Display| {
-            format!("could not remove {what} of {environment}: {error}")
-        };
         let stops = doomed
             .iter()
             .map(|generation| self.stop(environment, *generation));
         for outcome in futures::future::join_all(stops).await {
             outcome?;
         }
+        Ok(())
+    }
+
+    async fn remove(
+        &self,
+        environment: &EnvironmentId,
+        folder: &EnvironmentDir,
+        doomed: Vec<Generation>,
+        erase: bool,
+    ) -> Result<(), String> {
+        let about = |what: &str, error: &dyn std::fmt::Display| about(environment, what, error);
+        self.stop_all(environment, &doomed).await?;
         for generation in doomed {
             self.let_go(environment, generation).await;
             let group = self.cgroups.of(environment, generation);
@@ -207,7 +298,7 @@ impl Inner {
     ) -> Result<(), String> {
         let machine = self.machine(environment, generation)?;
         if identity::lives(&machine) {
-            verdict::condemn(&machine, "it was stopped", true);
+            verdict::condemn(&machine, "it was stopped", None, true);
             match identity::init(&machine).await {
                 Some(init) => end(init, self.config.stop_grace).await,
                 // Nobody said which is pid 1: all that its control group holds.

@@ -12,6 +12,7 @@
 //! | `config`, `plan`, `order`, `tools`, `etc`, `seccomp`, `cgroup` | what a sandbox is made of |
 //! | `launch`, `inside` | the stages that become it: launcher, pid 1 |
 //! | `machine`, `identity`, `guard`, `verdict`, `processes`, `usage` | its life, that it keeps its limits, why it ended |
+//! | `left` | what it left of its log when it ended |
 //! | `sockets`, `egress` | how it is reached, and what it reaches |
 //! | `selftest`, `capabilities` | the proof, at start, that all that holds here |
 //!
@@ -30,6 +31,7 @@ mod identity;
 mod inside;
 mod launch;
 mod layout;
+mod left;
 mod machine;
 mod numbers;
 mod order;
@@ -54,6 +56,7 @@ use tokio::{net::UnixStream, sync::watch, task::AbortHandle};
 pub use capabilities::Capabilities;
 pub use config::Config;
 pub use launch::machine_init;
+pub use left::Left;
 pub use order::{INIT_INSIDE, Isolation};
 pub use sockets::connect;
 
@@ -172,45 +175,6 @@ impl Sandbox {
         started
     }
 
-    /// Ensures that of this environment no machine up to `upto` is left but those of `keep`, and with `erase`
-    /// no state folder either; see [`Destroy`](crate::messages::machines::Destroy).
-    pub async fn destroy(
-        &self,
-        environment: &EnvironmentId,
-        keep: &[Generation],
-        upto: Generation,
-        erase: bool,
-    ) -> Result<(), MachineError> {
-        let folder = self
-            .inner
-            .layout
-            .environment(environment)
-            .map_err(MachineError::Rejected)?;
-        let _gate = self.inner.gate(environment).lock_owned().await;
-        let (doomed, stays): (Vec<Generation>, Vec<Generation>) = folder
-            .generations()
-            .map_err(|error| {
-                MachineError::Failed(format!(
-                    "could not list the machines of {environment}: {error}"
-                ))
-            })?
-            .into_iter()
-            .partition(|generation| *generation <= upto && !keep.contains(generation));
-        if let (true, Some(one)) = (erase, stays.first()) {
-            return Err(MachineError::Rejected(format!(
-                "the state of {environment} cannot go while generation {one} stays"
-            )));
-        }
-        let fenced = self.inner.fence_off(&folder, keep, upto);
-        fenced.map_err(|error| {
-            MachineError::Failed(format!("could not fence {environment}: {error}"))
-        })?;
-        self.inner
-            .remove(environment, &folder, doomed, erase)
-            .await
-            .map_err(MachineError::Failed)
-    }
-
     /// Answers once this machine has ended, with why; at once when there is none.
     pub async fn watch(&self, environment: &EnvironmentId, generation: Generation) -> End {
         let ended = self
@@ -231,6 +195,7 @@ impl Sandbox {
                 reason: "its machine is gone: it ended while no server was there to see why"
                     .to_owned(),
                 retry: true,
+                ..End::default()
             })
     }
 

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
 };
 
+use nestling_protocol::report::Exit as AppExit;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,22 +23,34 @@ const LAST_WORDS: u64 = 600;
 struct Verdict {
     reason: String,
     retry: bool,
+    #[serde(default)]
+    exit: Option<AppExit>,
 }
 
 /// What was written down.
 pub(super) fn read(machine: &MachineDir) -> Option<End> {
-    let Verdict { reason, retry } = read_json(&machine.verdict())?;
-    Some(End { reason, retry })
+    let Verdict {
+        reason,
+        retry,
+        exit,
+    } = read_json(&machine.verdict())?;
+    Some(End {
+        reason,
+        retry,
+        exit,
+        tail: Vec::new(),
+    })
 }
 
 /// Writes down why a machine is about to end, or has; the first reason stays.
-pub(super) fn condemn(machine: &MachineDir, reason: &str, retry: bool) {
+pub(super) fn condemn(machine: &MachineDir, reason: &str, exit: Option<AppExit>, retry: bool) {
     if machine.verdict().exists() {
         return;
     }
     let verdict = Verdict {
         reason: reason.to_owned(),
         retry,
+        exit,
     };
     let written = serde_json::to_vec(&verdict)
         .map_err(io::Error::other)
@@ -78,10 +91,11 @@ pub(super) fn reach(machine: &MachineDir) -> End {
     } else {
         format!("{what}: {words}")
     };
-    condemn(machine, &reason, true);
+    condemn(machine, &reason, None, true);
     End {
         reason,
         retry: true,
+        ..End::default()
     }
 }
 

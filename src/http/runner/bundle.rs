@@ -90,6 +90,8 @@ async fn without_secrets(
         generation: deployment.generation,
         reason: format!("it cannot be given its secrets: {reason}; then redeploy"),
         retry: false,
+        exit: None,
+        tail: Vec::new(),
     });
     let apply = Apply {
         event,

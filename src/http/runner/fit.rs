@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nestling_domain::text::{clean, tail};
 use nestling_protocol::{
     log::Lines,
     report::{Address, Endpoint, Failure, Phase, Report, Step},
@@ -17,10 +18,6 @@ const LONGEST_LABEL: usize = 200;
 const LONGEST_SOCKET: usize = 60;
 /// A reason: one sentence, or a few.
 const LONGEST_REASON: usize = 2 * 1024;
-/// Lines of a failure's tail.
-const MOST_TAIL: usize = 40;
-/// One line of a failure's tail.
-const LONGEST_TAIL_LINE: usize = 2 * 1024;
 /// A commit's name in SHA-256; what is none is known by not being the one that was asked for.
 const LONGEST_COMMIT: usize = 64;
 /// The random part of a boot.
@@ -122,11 +119,9 @@ fn phase(phase: Phase) -> Phase {
 }
 
 fn failure(failure: Failure) -> Failure {
-    let from = failure.tail.len().saturating_sub(MOST_TAIL);
-    let tail = failure.tail.into_iter().skip(from);
     Failure {
         reason: clean(&failure.reason, LONGEST_REASON),
-        tail: tail.map(|line| clean(&line, LONGEST_TAIL_LINE)).collect(),
+        tail: tail(&failure.tail),
         step: failure.step,
         exit: failure.exit,
     }
@@ -207,27 +202,6 @@ fn address(endpoint: &Endpoint) -> Result<(), String> {
             "endpoint {name:?} must be reached by a socket: machines here have no network address"
         )),
     }
-}
-
-/// A text for people: without control characters (which move cursors), without those that turn the direction
-/// of writing (which make a text read as another), and not longer than `longest` bytes.
-pub(super) fn clean(text: &str, longest: usize) -> String {
-    let mut cleaned = String::with_capacity(text.len().min(longest));
-    for c in text.chars() {
-        let c = if c == '\n' || c == '\t' { ' ' } else { c };
-        if c.is_control() || turns_direction(c) {
-            continue;
-        }
-        if cleaned.len() + c.len_utf8() > longest {
-            break;
-        }
-        cleaned.push(c);
-    }
-    cleaned
-}
-
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -358,7 +332,7 @@ mod tests {
             failure.reason
         );
         assert_eq!(failure.reason.len(), LONGEST_REASON);
-        assert_eq!(failure.tail.len(), MOST_TAIL);
+        assert_eq!(failure.tail.len(), 40);
         assert_eq!(failure.tail[39], "line 59");
         assert_eq!(clean("ééé", 5), "éé", "cut between characters");
     }

@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, web};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use nestling_domain::ids::Timestamp;
+use nestling_domain::{ids::Timestamp, text::clean};
 use nestling_protocol::{
     log::{Upload, UploadAddress},
     test,
@@ -18,7 +18,7 @@ use nestling_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Runners, fit,
+    Runners,
     identity::{self, Claims, GoodCaller},
 };
 use crate::{actors::logging::blob_key, drivers::clock, http::problem::Problem};
@@ -178,7 +178,7 @@ fn bounded(upload: &Upload) -> Result<(), Problem> {
     } else if is_segment(&upload.name) {
         LONGEST_SEGMENT
     } else {
-        let shown = fit::clean(&upload.name, 80);
+        let shown = clean(&upload.name, 80);
         return Err(Problem::unfit(format!(
             "{shown:?} cannot be put: a runner puts logs/deployment/NNNNNN, logs/runtime/NNNNNN and {}",
             test::ARTIFACT

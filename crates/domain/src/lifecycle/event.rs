@@ -1,6 +1,6 @@
 //! What can happen to an environment, and what a step answers.
 
-use nestling_protocol::report::{Next, Phase as Reported};
+use nestling_protocol::report::{Exit, Next, Phase as Reported};
 use serde::{Deserialize, Serialize};
 
 use super::{Lifecycle, Trigger, Waits, owed::Effect};
@@ -109,6 +109,10 @@ pub enum Observation {
         reason: String,
         /// Whether another try may help; not when it broke a limit of its own.
         retry: bool,
+        /// How its app ended, where that is known.
+        exit: Option<Exit>,
+        /// The last lines of its log that its runner could not report any more.
+        tail: Vec<String>,
     },
     /// All machines but those of these generations are gone; with the folder when it was to be erased.
     Absent {

@@ -5,7 +5,7 @@ use super::{
     Waits, Why, draft::Draft, owed::ABSENT_ENOUGH,
 };
 use crate::{
-    deployment::{Cause, CommitInfo, Phase},
+    deployment::{Cause, CommitInfo, Deployment, Failed, Phase},
     ids::{Generation, Timestamp},
 };
 
@@ -201,7 +201,13 @@ impl Draft<'_> {
                 generation,
                 reason,
                 retry,
-            } => self.lost(*generation, reason, *retry),
+                exit,
+                tail,
+            } => self.lost(*generation, *retry, |deployment, at| Failed {
+                exit: *exit,
+                tail: tail.clone(),
+                ..deployment.failed(reason, at)
+            }),
             Observation::Absent { keep, upto, erased } => self.absent(keep, *upto, *erased),
             Observation::NotAbsent { .. } => {
                 self.life_mut().world.observe_at = Some(self.now.plus(self.times.destroy_again));
@@ -345,7 +351,12 @@ impl Draft<'_> {
         self.enter(generation, Phase::Launching);
     }
 
-    fn lost(&mut self, generation: Generation, reason: &str, retry: bool) {
+    fn lost(
+        &mut self,
+        generation: Generation,
+        retry: bool,
+        failed: impl Fn(&Deployment, Timestamp) -> Failed,
+    ) {
         let now = self.now;
         if let Some(serving) = self
             .life()
@@ -353,12 +364,12 @@ impl Draft<'_> {
             .filter(|serving| serving.generation == generation)
             .cloned()
         {
-            return self.lose_serving(serving.failed(reason, now), true);
+            return self.lose_serving(failed(&serving, now), true);
         }
         // Before its machine was asked for, nothing can be lost.
-        let begun = |next: &&mut crate::deployment::Deployment| next.phase != Phase::Queued;
+        let begun = |next: &&mut Deployment| next.phase != Phase::Queued;
         if let Some(next) = self.next_mut(generation).filter(begun).cloned() {
-            self.fail_next(next.failed(reason, now), retry);
+            self.fail_next(failed(&next, now), retry);
         }
     }
 

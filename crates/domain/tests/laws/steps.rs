@@ -81,7 +81,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         4 => generation().prop_map(Observation::Healthy),
         1 => generation().prop_map(move |generation| Observation::Unhealthy { generation, reason: reason() }),
         2 => generation().prop_map(Observation::Drained),
-        1 => generation().prop_map(move |generation| Observation::Lost { generation, reason: reason(), retry: true }),
+        1 => generation().prop_map(move |generation| Observation::Lost { generation, reason: reason(), retry: true, exit: None, tail: Vec::new() }),
         2 => (prop::collection::vec(generation(), 0..2), generation(), any::<bool>())
             .prop_map(|(keep, upto, erased)| Observation::Absent { keep, upto, erased }),
         1 => Just(Observation::NotAbsent { reason: "a reason".to_owned() }),

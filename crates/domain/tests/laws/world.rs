@@ -403,6 +403,8 @@ impl World {
             generation,
             reason: "it ended".into(),
             retry: true,
+            exit: None,
+            tail: Vec::new(),
         };
         self.arriving.push(Event::Observed(lost));
     }

@@ -41,6 +41,8 @@ fn a_reboot_starts_what_ran_again() {
             generation: Generation(1),
             reason: "the host was restarted".into(),
             retry: true,
+            exit: None,
+            tail: Vec::new(),
         },
     );
     assert_eq!(
@@ -62,6 +64,8 @@ fn a_machine_that_dies_again_and_again_ends_as_failed() {
                 generation: Generation(generation),
                 reason: "it ended".into(),
                 retry: true,
+                exit: None,
+                tail: Vec::new(),
             },
         );
         if generation < 3 {
