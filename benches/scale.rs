@@ -255,6 +255,7 @@ fn record(n: usize, running: bool) -> Save {
         exclusive: false,
         tests: Tests::default(),
         notes: Vec::new(),
+        again: None,
         endpoints: vec![Endpoint {
             name: "app".into(),
             label: "app".into(),

@@ -51,6 +51,13 @@ pub enum To {
         /// The dashboard's page about it, as a path.
         page: String,
     },
+    /// Nowhere for a while: the app of the deployment that serves ended, and is started again in its machine.
+    Again {
+        /// How it ended, in people's words.
+        reason: String,
+        /// The dashboard's page about it, as a path.
+        page: String,
+    },
     /// Nowhere: it is stopped. Says why.
     Stopped {
         /// The reason in people's words.
@@ -324,7 +331,7 @@ impl Tables {
     fn replace(&mut self, route: &Arc<Route>) -> Arc<Door> {
         let generation = match &route.to {
             To::Serving(serving) => Some(serving.generation),
-            To::Switching | To::Coming { .. } | To::Stopped { .. } => None,
+            To::Switching | To::Coming { .. } | To::Again { .. } | To::Stopped { .. } => None,
         };
         let known = self
             .by_environment
@@ -358,7 +365,7 @@ impl Tables {
 fn labels(route: &Route) -> impl Iterator<Item = &Label> {
     let endpoints: &[Target] = match &route.to {
         To::Serving(serving) => &serving.endpoints,
-        To::Switching | To::Coming { .. } | To::Stopped { .. } => &[],
+        To::Switching | To::Coming { .. } | To::Again { .. } | To::Stopped { .. } => &[],
     };
     std::iter::once(&route.label).chain(endpoints.iter().map(|target| &target.label))
 }

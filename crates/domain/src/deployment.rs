@@ -91,6 +91,18 @@ pub struct Deployment {
     /// What its runner noted that people should know and that stops nothing.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// How its app ended, while that is started again in its machine.
+    #[serde(default)]
+    pub again: Option<Again>,
+}
+
+/// An app that ended and is started again by its runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// How it ended.
+    pub exit: Exit,
+    /// How often within the time in which its runner counts, this one included.
+    pub times: u32,
 }
 
 /// One start of a runner, and the last report that counted.
@@ -140,7 +152,8 @@ pub enum Phase {
     Testing,
     /// Waits for `go`: an exclusive app until the older machine is gone.
     Prepared,
-    /// Its process has been started and does not listen yet.
+    /// Its process has been started and does not listen yet. That which serves is here, too, while its app is started
+    /// again.
     Starting,
     /// It listens; our probe has not succeeded yet.
     Probing,

@@ -17,6 +17,10 @@ pub struct History {
 
 /// How many records of ended deployments are kept in memory beside those that the state names.
 const KEPT: usize = 4;
+/// The phases that a deployment passes through until it serves.
+const FIRST_TIME: usize = 5;
+/// How many phases a record holds: an app that is started again and again enters two each time, for ever.
+const MOST_PHASES: usize = 65;
 
 impl History {
     /// What the store holds of the newest deployments.
@@ -119,7 +123,8 @@ impl History {
             Happened::Cancelled { generation } | Happened::Retired { generation } => {
                 self.end(*generation, Shown::Stopped, now)
             }
-            Happened::Noted { .. }
+            Happened::Again { .. }
+            | Happened::Noted { .. }
             | Happened::Stopped { .. }
             | Happened::Removed
             | Happened::Skipped { .. } => None,
@@ -135,6 +140,10 @@ impl History {
         let record = self.records.get_mut(&generation)?;
         record.shown = phase;
         record.phases.push((phase, now));
+        if record.phases.len() > MOST_PHASES {
+            // Its first time is what people look for; of its restarts the oldest is forgotten.
+            record.phases.drain(FIRST_TIME..FIRST_TIME + 2);
+        }
         Some(generation)
     }
 

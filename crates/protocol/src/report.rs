@@ -1,8 +1,15 @@
 //! Reports: what the runner has done and seen, each answered with what to do next.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::test::Counts;
+
+/// How often an app that ends is started again before its deployment has failed …
+pub const RESTARTS: u32 = 3;
+/// … within this time.
+pub const RESTARTS_WITHIN: Duration = Duration::from_mins(5);
 
 /// One report of one boot of one generation, in order.
 ///
@@ -71,11 +78,11 @@ pub enum Phase {
         /// What, where, and what would be right.
         text: String,
     },
-    /// The app exited and the runner has started it again.
+    /// The app ended, and the runner starts it again after a pause; [`Phase::Running`] follows once it listens.
     Restarted {
         /// How it ended.
         exit: Exit,
-        /// How often in the last five minutes, this one included.
+        /// How often in the last [`RESTARTS_WITHIN`], this one included; at most [`RESTARTS`].
         times: u32,
     },
     /// The deployment failed and the runner ends.

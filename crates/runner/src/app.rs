@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use nestling_protocol::report::{
-    Address, Endpoint, EndpointKind, Exit, Failure, Phase, Step as StepName,
+    Address, Endpoint, EndpointKind, Exit, Failure, Phase, RESTARTS, RESTARTS_WITHIN,
+    Step as StepName,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,10 +24,6 @@ use crate::{ports, static_site};
 use launch::{Launch, Up};
 use readiness::Late;
 
-/// How often an app that ends is started again before its deployment has failed.
-const RESTARTS: usize = 3;
-/// Within this time.
-const RESTARTS_WITHIN: Duration = Duration::from_mins(5);
 /// The pause before the first restart; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long an app may take to end when asked to.
@@ -144,23 +141,25 @@ impl App {
                 }
             };
             restarts.retain(|at| at.elapsed() < RESTARTS_WITHIN);
-            if restarts.len() >= RESTARTS {
+            let before = u32::try_from(restarts.len()).unwrap_or(RESTARTS);
+            if before >= RESTARTS {
                 return Some(gave_up(machine, exit));
             }
-            let pause = FIRST_PAUSE * 2_u32.pow(u32::try_from(restarts.len()).unwrap_or(0));
+            let pause = FIRST_PAUSE * 2_u32.pow(before);
             machine.runtime.say(format!(
                 "the app {}; starting it again in {} s",
                 words(exit),
                 pause.as_secs()
             ));
             restarts.push_back(Instant::now());
+            // Before the pause: from now on nobody need ask an app that is not there.
+            reporter.tell(Phase::Restarted {
+                exit,
+                times: before + 1,
+            });
             if timeout(pause, stop.said()).await.is_ok() {
                 return None;
             }
-            reporter.tell(Phase::Restarted {
-                exit,
-                times: u32::try_from(restarts.len()).unwrap_or(u32::MAX),
-            });
             tokio::select! {
                 launched = process.launch.again(machine) => match launched {
                     Ok(up) => {
@@ -170,6 +169,9 @@ impl App {
                         if let Some(notice) = up.notice {
                             machine.runtime.say(notice);
                         }
+                        reporter.tell(Phase::Running {
+                            endpoints: self.endpoints(),
+                        });
                     }
                     // Its end is what the next turn finds.
                     Err(failure) => machine.runtime.say(failure.reason),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
+    announcement,
     deployment::{Deployment, Phase, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
@@ -381,6 +382,9 @@ pub(super) fn describe(what: &Happened) -> String {
             format!("deployment {generation} is {}", phase.name())
         }
         Happened::Tested { generation } => format!("deployment {generation} was tested"),
+        Happened::Again { generation, again } => {
+            format!("deployment {generation}: {}", announcement::again(*again))
+        }
         Happened::Noted { generation, text } => format!("deployment {generation}: {text}"),
         Happened::Serving { generation } => format!("deployment {generation} serves"),
         Happened::Failed(failed) => format!(

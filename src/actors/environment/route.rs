@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use nestling_domain::{
+    announcement::again,
     deployment::Deployment,
     environment::Environment,
     ids::{EnvironmentId, Generation},
@@ -27,7 +28,13 @@ pub fn route(
         | State::Restarting {
             serving: Some(deployment),
             ..
-        } => To::Serving(serving(record, deployment, sockets)),
+        } => match deployment.again {
+            None => To::Serving(serving(record, deployment, sockets)),
+            Some(ended) => To::Again {
+                reason: again(ended),
+                page,
+            },
+        },
         // An exclusive app is being replaced: it served a moment ago.
         State::Restarting {
             serving: None,

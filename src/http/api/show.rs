@@ -1,12 +1,13 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
+    announcement::again,
     app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
     ids::Kind,
     label::Label,
-    lifecycle::{State, Waits, Why},
+    lifecycle::{Lifecycle, State, Waits, Why},
     record::{Delivery, DeliveryState, DeploymentRecord, Fact, PullRequest},
 };
 use nestling_protocol::{
@@ -93,9 +94,9 @@ pub(crate) fn environment(
         status: life.shown().name().to_owned(),
         ahead,
         state: life.state_name().to_owned(),
-        reason: reason(&life.state),
+        reason: reason(life),
         url: addresses.of(record.label().as_str()),
-        serves: serving.is_some(),
+        serves: life.answering().is_some(),
         commit: life.newest_commit().map(commit),
         endpoints: serving.map_or_else(Vec::new, |deployment| {
             let show = |endpoint| self::endpoint(endpoint, record, addresses);
@@ -111,18 +112,23 @@ pub(crate) fn environment(
 }
 
 /// Why it does not run what was last asked for, in words.
-fn reason(state: &State) -> Option<String> {
-    match state {
-        State::Creating { .. } => None,
-        State::Running { failed, .. } | State::Restarting { failed, .. } => {
-            failed.as_ref().map(|failed| {
-                format!(
-                    "deployment {} failed while {}: {}",
-                    failed.generation,
-                    failed.phase.name(),
-                    failed.reason
-                )
-            })
+fn reason(life: &Lifecycle) -> Option<String> {
+    let failed = |failed: &Failed| {
+        format!(
+            "deployment {} failed while {}: {}",
+            failed.generation,
+            failed.phase.name(),
+            failed.reason
+        )
+    };
+    match &life.state {
+        State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+            let again = life.serving().and_then(|serving| serving.again).map(again);
+            let words: Vec<String> = again
+                .into_iter()
+                .chain(life.failure().map(failed))
+                .collect();
+            (!words.is_empty()).then(|| words.join("; "))
         }
         State::Stopped { why, .. } => Some(match why {
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),

@@ -118,7 +118,7 @@ pub struct EnvironmentView {
     pub ahead: Option<usize>,
     /// The word of its lifecycle: `creating`, `running`, `restarting` or `stopped`.
     pub state: String,
-    /// Why it is stopped, or why its newest deployment is not the one that serves.
+    /// Why it is stopped, why its newest deployment is not the one that serves, or why its app is started again.
     pub reason: Option<String>,
     /// Its stable address.
     pub url: String,

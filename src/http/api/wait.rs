@@ -138,7 +138,7 @@ fn outcome(environment: &Environment, history: &[DeploymentRecord], commit: &str
     if life.next().is_some_and(|next| is(&next.commit.id)) {
         return Outcome::Pending;
     }
-    if let Some(serving) = life.serving().filter(|serving| is(&serving.commit.id)) {
+    if let Some(serving) = life.answering().filter(|serving| is(&serving.commit.id)) {
         return Outcome::Running(serving.generation.0);
     }
     let newest = history.iter().find(|record| is(&record.commit.id));

@@ -91,7 +91,7 @@ impl Row {
                 .map(|one| one.tests.clone())
                 .unwrap_or_default(),
             address: life
-                .serving()
+                .answering()
                 .map(|_| addresses.of(environment.label().as_str())),
             commit: life.shown_commit().cloned(),
             updated_at: environment.updated_at,

@@ -245,7 +245,7 @@ impl Card {
             description: app.description.clone(),
             production: production.map(|one| status(&one.lifecycle, None)),
             address: production
-                .filter(|one| one.lifecycle.serving().is_some())
+                .filter(|one| one.lifecycle.answering().is_some())
                 .map(|one| addresses.of(one.label().as_str())),
             commit: production
                 .and_then(|one| Some((one.lifecycle.shown_commit()?.clone(), one.updated_at))),

@@ -195,6 +195,6 @@ fn serves_console(route: &Route, visit: &Visit) -> bool {
             target.console
                 && (target.label == visit.label || (target.primary && route.label == visit.label))
         }),
-        To::Switching | To::Coming { .. } | To::Stopped { .. } => false,
+        To::Switching | To::Coming { .. } | To::Again { .. } | To::Stopped { .. } => false,
     }
 }

@@ -100,6 +100,7 @@ pub(super) fn status(route: &Route) -> HttpResponse {
             None,
         ),
         To::Coming { phase, .. } => ("coming", phase_text(phase), None),
+        To::Again { reason, .. } => ("again", sentence(reason), None),
         To::Stopped {
             reason,
             wakes: true,
@@ -128,6 +129,12 @@ pub(super) fn waiting(route: &Route, dashboard: &str) -> Notice {
         To::Coming { phase, page } => (
             "On its way",
             phase_text(phase),
+            link(page, "Watch it on the dashboard"),
+            true,
+        ),
+        To::Again { reason, page } => (
+            "Starting again",
+            sentence(reason),
             link(page, "Watch it on the dashboard"),
             true,
         ),

@@ -40,7 +40,7 @@ impl Goal {
     pub(super) fn serving(&self) -> Option<&Serving> {
         match &self.route.to {
             To::Serving(serving) => Some(serving),
-            To::Switching | To::Coming { .. } | To::Stopped { .. } => None,
+            To::Switching | To::Coming { .. } | To::Again { .. } | To::Stopped { .. } => None,
         }
     }
 

@@ -206,7 +206,7 @@ impl Worker {
                 self.wake(route, door);
                 bounds.coming
             }
-            To::Coming { .. } => bounds.coming,
+            To::Coming { .. } | To::Again { .. } => bounds.coming,
             To::Switching | To::Serving(_) => bounds.switching,
         };
         let shows_page = visit.wants_page() && !matches!(route.to, To::Switching);

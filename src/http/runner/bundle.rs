@@ -83,7 +83,7 @@ async fn without_secrets(
     deployment: &Deployment,
     reason: &str,
 ) -> Problem {
-    if deployment.phase == Phase::Serving {
+    if record.lifecycle.serving() == Some(deployment) {
         return Problem::unfit(reason);
     }
     let event = Event::Observed(Observation::Lost {

@@ -57,6 +57,7 @@ pub(crate) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployme
         exclusive: false,
         trouble: None,
         notes: Vec::new(),
+        again: None,
         tests: if serves {
             Tests::Ran(Counts {
                 passed: 2,

@@ -1,9 +1,9 @@
 //! Where an environment stands, in words: the same on pages and in comments.
 
-use nestling_protocol::report::Exit;
+use nestling_protocol::report::{Exit, RESTARTS, RESTARTS_WITHIN};
 
 use crate::{
-    deployment::{Cause, Deployment, Failed, Phase, Shown, Tests},
+    deployment::{Again, Cause, Deployment, Failed, Phase, Shown, Tests},
     lifecycle::{Lifecycle, State, Waits, Why},
     queue,
 };
@@ -68,14 +68,7 @@ pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
             failed,
             ..
         } => coming(next, ahead, serving.as_deref(), failed.as_deref()),
-        State::Running { failed: None, .. } => says(Mark::Good, "Running", None),
-        State::Running {
-            serving,
-            failed: Some(failed),
-        } => {
-            let detail = format!("{}; {} still answers", failure(failed), named(serving));
-            says(Mark::Troubled, "Running", Some(detail))
-        }
+        State::Running { serving, failed } => running(serving, failed.as_deref()),
         State::Stopped { why, .. } => stopped(why),
     }
 }
@@ -85,6 +78,15 @@ pub fn tested(life: &Lifecycle) -> Option<&Deployment> {
     life.next()
         .filter(|next| next.tests != Tests::Pending)
         .or_else(|| life.serving())
+}
+
+/// How an app ended that is started again, for the middle of a sentence.
+pub fn again(Again { exit, times }: Again) -> String {
+    let minutes = RESTARTS_WITHIN.as_secs() / 60;
+    format!(
+        "its app ended ({}) and is started again (restart {times} of {RESTARTS} in {minutes} minutes)",
+        ended(exit)
+    )
 }
 
 /// How a process ended, for the end of a sentence.
@@ -114,6 +116,29 @@ pub fn while_(phase: Shown) -> &'static str {
 
 fn says(mark: Mark, word: &'static str, detail: Option<String>) -> Status {
     Status { mark, word, detail }
+}
+
+fn running(serving: &Deployment, failed: Option<&Failed>) -> Status {
+    match (serving.again, failed) {
+        (None, None) => says(Mark::Good, "Running", None),
+        (None, Some(failed)) => {
+            let detail = format!("{}; {}", failure(failed), still(serving));
+            says(Mark::Troubled, "Running", Some(detail))
+        }
+        (Some(again), None) => says(Mark::Working, "Starting", Some(self::again(again))),
+        (Some(_), Some(failed)) => {
+            let detail = format!("{}; {}", still(serving), failure(failed));
+            says(Mark::Troubled, "Starting", Some(detail))
+        }
+    }
+}
+
+/// What the deployment that serves does beside the newest news.
+fn still(serving: &Deployment) -> String {
+    match serving.again {
+        None => format!("{} still answers", named(serving)),
+        Some(again) => format!("{}: {}", named(serving), self::again(again)),
+    }
 }
 
 fn coming(
@@ -162,7 +187,8 @@ fn coming(
         }
         (_, None) => {}
     }
-    parts.extend(serving.map(|serving| format!("{} still answers", named(serving))));
+    parts.extend(next.again.map(again));
+    parts.extend(serving.map(still));
     parts.retain(|part| !part.is_empty());
     says(mark, word, (!parts.is_empty()).then(|| parts.join("; ")))
 }

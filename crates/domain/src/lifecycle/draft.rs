@@ -55,23 +55,32 @@ impl<'a> Draft<'a> {
         next.filter(|next| next.generation == generation)
     }
 
-    /// The deployment of this generation, whether it serves or is on its way.
-    pub(super) fn named_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
-        let (serving, next) = match &mut self.step.next.state {
-            State::Creating { next } => (None, next.as_deref_mut()),
-            State::Running { serving, .. } => (Some(&mut **serving), None),
-            State::Restarting { serving, next, .. } => (serving.as_deref_mut(), Some(&mut **next)),
-            State::Stopped { .. } => (None, None),
+    /// The deployment that serves, if it has this generation.
+    pub(super) fn serving_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
+        let serving = match &mut self.step.next.state {
+            State::Running { serving, .. } => Some(&mut **serving),
+            State::Restarting { serving, .. } => serving.as_deref_mut(),
+            State::Creating { .. } | State::Stopped { .. } => None,
         };
-        let both = [serving, next].into_iter().flatten();
-        both.into_iter()
-            .find(|deployment| deployment.generation == generation)
+        serving.filter(|serving| serving.generation == generation)
     }
 
-    /// Moves the deployment on its way to a phase, with the deadline of that phase.
+    /// The deployment that the record names by this generation.
+    pub(super) fn named_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
+        if self
+            .life()
+            .next()
+            .is_some_and(|next| next.generation == generation)
+        {
+            return self.next_mut(generation);
+        }
+        self.serving_mut(generation)
+    }
+
+    /// Moves a deployment to a phase, with the deadline of that phase.
     pub(super) fn enter(&mut self, generation: Generation, phase: Phase) {
         let (now, deadline) = (self.now, self.deadline(phase));
-        let Some(next) = self.next_mut(generation) else {
+        let Some(next) = self.named_mut(generation) else {
             return;
         };
         let shown = next.phase.shown();
@@ -136,6 +145,7 @@ impl<'a> Draft<'a> {
             endpoints: Vec::new(),
             trouble: None,
             notes: Vec::new(),
+            again: None,
         });
         let placeholder = State::Creating { next: None };
         let (state, superseded) = match std::mem::replace(&mut life.state, placeholder) {
@@ -264,6 +274,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The app of what serves is proven to be there again.
+    pub(super) fn serve_again(&mut self, generation: Generation) {
+        let now = self.now;
+        if let Some(serving) = self.serving_mut(generation) {
+            serving.phase = Phase::Serving;
+            serving.since = now;
+            serving.deadline = None;
+            serving.trouble = None;
+            serving.again = None;
+            self.say(Happened::Serving { generation });
+        }
+    }
+
     /// The deployment on its way is proven: from now on it serves, and the older one answers only what it has begun.
     pub(super) fn serve(&mut self, generation: Generation) {
         let now = self.now;
@@ -289,6 +312,7 @@ impl<'a> Draft<'a> {
         next.deadline = None;
         next.not_before = None;
         next.trouble = None;
+        next.again = None;
         // After a roll-back the newest deployment is still the one that failed.
         let failed = failed.filter(|_| matches!(next.cause, Cause::RolledBack(_)));
         life.world.draining = older.as_ref().map(|older| older.generation);

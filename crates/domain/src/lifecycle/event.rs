@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Lifecycle, Trigger, Waits, owed::Effect};
 use crate::{
-    deployment::{Cause, CommitInfo, Failed, Shown},
+    deployment::{Again, Cause, CommitInfo, Failed, Shown},
     ids::{Commit, Generation, Timestamp},
 };
 
@@ -191,6 +191,13 @@ pub enum Happened {
     Tested {
         /// Its number.
         generation: Generation,
+    },
+    /// The app of a deployment ended, and is started again in its machine.
+    Again {
+        /// Its number.
+        generation: Generation,
+        /// How it ended, and how often.
+        again: Again,
     },
     /// A deployment goes on, and people should know something about it.
     Noted {

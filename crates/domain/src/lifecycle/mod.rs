@@ -6,6 +6,7 @@
 
 mod draft;
 mod event;
+mod late;
 mod owed;
 mod reported;
 mod resume;
@@ -23,7 +24,7 @@ pub use times::Times;
 pub use why::{Trigger, Waits, Why};
 
 use crate::{
-    deployment::{CommitInfo, Deployment, Failed, Shown},
+    deployment::{CommitInfo, Deployment, Failed, Phase, Shown},
     ids::{Commit, Generation, Timestamp},
 };
 
@@ -159,6 +160,11 @@ impl Lifecycle {
         }
     }
 
+    /// The deployment that serves, when its app is there to answer: not while that is started again.
+    pub fn answering(&self) -> Option<&Deployment> {
+        self.serving().filter(|one| one.phase == Phase::Serving)
+    }
+
     /// The deployment on its way.
     pub fn next(&self) -> Option<&Deployment> {
         match &self.state {
@@ -226,7 +232,7 @@ impl Lifecycle {
             State::Creating { next: None } => Shown::Queued,
             State::Creating { next: Some(next) } => next.phase.shown(),
             State::Restarting { next, .. } => next.phase.shown(),
-            State::Running { .. } => Shown::Running,
+            State::Running { serving, .. } => serving.phase.shown(),
             State::Stopped {
                 why: Why::Failed(_),
                 ..

@@ -104,6 +104,9 @@ impl Lifecycle {
                 | Phase::Serving => {}
             }
         }
+        if let Some(serving) = self.serving().filter(|one| one.phase == Phase::Probing) {
+            owed.push(Effect::Probe(serving.generation));
+        }
         if let Some(look) = self.look.as_ref().filter(|look| look.at <= now) {
             owed.push(Effect::Look(look.number));
         }
@@ -131,6 +134,14 @@ impl Lifecycle {
             let awaits = if owes { next.not_before } else { next.deadline };
             times.push(awaits.unwrap_or_default());
         }
+        times.extend(self.serving().and_then(|serving| {
+            let owes = serving.phase == Phase::Probing;
+            if owes {
+                Some(Timestamp(0))
+            } else {
+                serving.deadline
+            }
+        }));
         times.extend(self.look.as_ref().map(|look| look.at));
         if self.world.announced != self.world.edition {
             times.push(self.world.announce_at.unwrap_or_default());
@@ -143,6 +154,7 @@ impl Lifecycle {
         let next = self.next();
         [
             next.and_then(|next| next.deadline),
+            self.serving().and_then(|serving| serving.deadline),
             next.and_then(|next| next.not_before).filter(|at| *at > now),
             self.look
                 .as_ref()
@@ -183,9 +195,10 @@ impl Lifecycle {
     /// Whether people are to see something else after this than before.
     pub(super) fn reads_like(&self, before: &Self) -> bool {
         let shown = |life: &Self| {
-            let serving = life
-                .serving()
-                .map(|d| (d.generation, d.endpoints.clone(), d.tests.clone()));
+            let serving = life.serving().map(|d| {
+                let shown = (d.phase.shown(), d.again);
+                (d.generation, d.endpoints.clone(), d.tests.clone(), shown)
+            });
             let next = life
                 .next()
                 .map(|d| (d.generation, d.phase.shown(), d.tests.clone()));

@@ -1,10 +1,10 @@
 //! What a runner's report changes, and what it is answered.
 
-use nestling_protocol::report::{Next, Phase as Reported, Step as At};
+use nestling_protocol::report::{Exit, Next, Phase as Reported, Step as At};
 
 use super::{Lifecycle, draft::Draft};
 use crate::{
-    deployment::{Boot, Deployment, Phase, Tests},
+    deployment::{Again, Boot, Deployment, Phase, Tests},
     ids::Generation,
 };
 
@@ -61,16 +61,50 @@ impl Draft<'_> {
         }
     }
 
+    /// What serves has nothing to report but what people should know, and the end of its app: the last one, or one after which
+    /// it is started again.
+    fn happened_while_serving(&mut self, deployment: &Deployment, report: &Reported) {
+        let generation = deployment.generation;
+        match report {
+            Reported::Failed(failure) => {
+                let failed = deployment.failed_as_reported(failure.clone(), self.now);
+                self.lose_serving(failed, false);
+            }
+            Reported::Restarted { exit, times } => {
+                self.ended(generation, *exit, *times);
+                self.enter(generation, Phase::Starting);
+            }
+            Reported::Running { .. } if deployment.phase == Phase::Starting => {
+                self.enter(generation, Phase::Probing);
+            }
+            Reported::Noted { text } => self.noted(generation, text),
+            Reported::Running { .. }
+            | Reported::Deploying { .. }
+            | Reported::Cloned { .. }
+            | Reported::SetUp { .. }
+            | Reported::RunningTests
+            | Reported::Tested { .. }
+            | Reported::TestsBroken { .. }
+            | Reported::Prepared { .. }
+            | Reported::Starting => {}
+        }
+    }
+
+    /// The app of this deployment ended, and is started again.
+    fn ended(&mut self, generation: Generation, exit: Exit, times: u32) {
+        let again = Again { exit, times };
+        let Some(named) = self.named_mut(generation) else {
+            return;
+        };
+        named.again = Some(again);
+        named.trouble = None;
+        self.say(super::Happened::Again { generation, again });
+    }
+
     fn happened_inside(&mut self, deployment: &Deployment, report: &Reported) {
         let (generation, now) = (deployment.generation, self.now);
-        if deployment.phase == Phase::Serving {
-            // What serves reports its end, and what people should know; a restart is its own affair until the last.
-            if let Reported::Failed(failure) = report {
-                self.lose_serving(deployment.failed_as_reported(failure.clone(), now), false);
-            } else if let Reported::Noted { text } = report {
-                self.noted(generation, text);
-            }
-            return;
+        if self.serving_mut(generation).is_some() {
+            return self.happened_while_serving(deployment, report);
         }
         match report {
             Reported::Deploying { protocol } if *protocol != nestling_protocol::VERSION => {
@@ -111,7 +145,8 @@ impl Draft<'_> {
                 self.advance(deployment, Phase::Probing);
             }
             Reported::Noted { text } => self.noted(generation, text),
-            Reported::Restarted { .. } => {}
+            // It has listened before, or nobody would start it again: the probe goes on until it does.
+            Reported::Restarted { exit, times } => self.ended(generation, *exit, *times),
             Reported::Failed(failure) => {
                 // A commit that could not be fetched may be fetched in a moment; everything later is the app's.
                 let retry = failure.step == At::Clone;

@@ -8,16 +8,17 @@ impl Lifecycle {
     /// the outside can report is at least [`Times::grace`] away.
     #[must_use]
     pub fn resumed(mut self, now: Timestamp, times: &Times) -> Self {
-        let next = match &mut self.state {
-            State::Creating { next: Some(next) } => next,
-            State::Restarting { next, .. } => next,
-            State::Creating { next: None } | State::Running { .. } | State::Stopped { .. } => {
-                return self;
-            }
+        let (serving, next) = match &mut self.state {
+            State::Creating { next } => (None, next.as_mut()),
+            State::Running { serving, .. } => (Some(serving), None),
+            State::Restarting { serving, next, .. } => (serving.as_mut(), Some(next)),
+            State::Stopped { .. } => (None, None),
         };
-        next.deadline = next
-            .deadline
-            .map(|deadline| deadline.max(now.plus(times.grace)));
+        for deployment in serving.into_iter().chain(next) {
+            deployment.deadline = deployment
+                .deadline
+                .map(|deadline| deadline.max(now.plus(times.grace)));
+        }
         self
     }
 }

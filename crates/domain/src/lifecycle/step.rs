@@ -181,14 +181,19 @@ impl Draft<'_> {
                         .is_some_and(|next| next.phase == Phase::Probing)
                 {
                     self.serve(*generation);
+                } else if self
+                    .serving_mut(*generation)
+                    .is_some_and(|serving| serving.phase == Phase::Probing)
+                {
+                    self.serve_again(*generation);
                 }
             }
             Observation::Unhealthy { generation, reason } => {
-                if let Some(next) = self
-                    .next_mut(*generation)
-                    .filter(|next| next.phase == Phase::Probing)
+                if let Some(named) = self
+                    .named_mut(*generation)
+                    .filter(|named| named.phase == Phase::Probing)
                 {
-                    next.trouble = Some(reason.clone());
+                    named.trouble = Some(reason.clone());
                 }
             }
             Observation::Drained(generation) => {
@@ -406,31 +411,5 @@ impl Draft<'_> {
         } else if closed {
             self.say(Happened::Removed);
         }
-    }
-
-    fn tick(&mut self) {
-        let now = self.now;
-        let Some(next) = self
-            .life()
-            .next()
-            .filter(|next| next.deadline.is_some_and(|at| at <= now))
-            .cloned()
-        else {
-            return;
-        };
-        let (reason, retry) = match next.phase {
-            Phase::Launching => ("its machine could not be started in time".to_owned(), true),
-            Phase::Booting => ("its machine was started, but its runner has not reported in time".to_owned(), true),
-            Phase::Cloning | Phase::SettingUp => ("cloning, installing and building took too long".to_owned(), false),
-            Phase::Testing => ("its tests took too long, and its runner has not ended them".to_owned(), false),
-            Phase::Prepared => ("it was ready, but the older machine that holds its state folder could not be removed in time".to_owned(), true),
-            Phase::Starting => ("it was started and did not listen in time".to_owned(), false),
-            Phase::Probing => {
-                let trouble = next.trouble.as_deref().unwrap_or("no answer");
-                (format!("it listens, but its health path did not answer well in time: {trouble}"), false)
-            }
-            Phase::Queued | Phase::Serving => return,
-        };
-        self.fail_next(next.failed(reason, now), retry);
     }
 }

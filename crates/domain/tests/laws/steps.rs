@@ -9,7 +9,7 @@ use nestling_domain::{
     },
 };
 use nestling_protocol::{
-    report::{Failure, Next, Phase as Report, Step as At},
+    report::{Exit, Failure, Next, Phase as Report, Step as At},
     test::Counts,
 };
 use proptest::prelude::*;
@@ -46,6 +46,10 @@ fn report() -> impl Strategy<Value = Report> {
         Just(Report::Starting),
         Just(Report::Running {
             endpoints: vec![endpoint()]
+        }),
+        (1u32..4).prop_map(|times| Report::Restarted {
+            exit: Exit::Signal(9),
+            times
         }),
         Just(Report::Failed(Failure {
             step: At::Clone,
@@ -187,11 +191,23 @@ proptest! {
     fn a_superseded_commit_is_never_launched((record, now) in reached(), event in event()) {
         let Ok(step) = record.step(&event, now, &Times::default()) else { return Ok(()) };
         let next = step.next.next().map(|next| next.generation);
+        let again = step.next.serving().filter(|serving| serving.again.is_some()).map(|serving| serving.generation);
         for effect in step.next.owed(now) {
-            if let Effect::Launch(generation) | Effect::Admit(generation) | Effect::Probe(generation) = effect {
-                prop_assert_eq!(Some(generation), next);
+            match effect {
+                Effect::Launch(generation) | Effect::Admit(generation) => prop_assert_eq!(Some(generation), next),
+                Effect::Probe(generation) => prop_assert!(Some(generation) == next || Some(generation) == again),
+                _ => {}
             }
         }
+    }
+
+    #[test]
+    fn what_serves_answers_unless_its_app_is_started_again_and_then_not_for_ever((record, _) in reached()) {
+        let Some(serving) = record.serving() else { return Ok(()) };
+        let again = serving.again.is_some();
+        prop_assert_eq!(record.answering().is_none(), again);
+        prop_assert_eq!(serving.deadline.is_some(), again, "it answers in time, or has failed");
+        prop_assert_eq!(record.due_at().is_some() || !again, true, "a server that starts anew takes it up");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Short stories of one environment, told to the pure machine; here is what they are told with.
 
+mod again;
 mod commits;
 mod people;
 mod trouble;

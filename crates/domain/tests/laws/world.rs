@@ -11,7 +11,7 @@ use nestling_domain::{
     },
 };
 use nestling_protocol::{
-    report::{Address, Endpoint, EndpointKind, Failure, Next, Phase as Report, Step as At},
+    report::{Address, Endpoint, EndpointKind, Exit, Failure, Next, Phase as Report, Step as At},
     test::Counts,
 };
 
@@ -353,20 +353,14 @@ impl World {
         } else {
             runner.seq + 1
         };
-        let event = Event::Observed(Observation::Reported {
-            generation,
-            boot: format!("boot {generation}"),
-            seq,
-            phase,
-        });
-        let Some(step) = self.apply(&event) else {
+        let Some(next) = self.tell(generation, seq, phase) else {
             return;
         };
         let Some(runner) = self.machines.get_mut(&generation) else {
             return;
         };
         runner.seq = seq;
-        match step.answer.expect("a report is answered") {
+        match next {
             Next::Go if failed => drop(self.machines.remove(&generation)),
             Next::Go => {
                 runner.at += 1;
@@ -387,6 +381,38 @@ impl World {
                 self.lost(generation);
             }
         }
+    }
+
+    /// The app of a machine that serves ends, and its runner starts it again: it listens a little later.
+    pub(crate) fn end_app(&mut self, n: usize) {
+        let listens = |(_, runner): &(&Generation, &Runner)| runner.at >= SCRIPT;
+        let up: Vec<_> = self.machines.iter().filter(listens).collect();
+        let Some((generation, runner)) = up.get(n % up.len().max(1)) else {
+            return;
+        };
+        let (generation, seq) = (**generation, runner.seq + 1);
+        let exit = Exit::Memory;
+        let next = self.tell(generation, seq, Report::Restarted { exit, times: 1 });
+        let Some(runner) = self.machines.get_mut(&generation) else {
+            return;
+        };
+        (runner.seq, runner.at) = (seq, SCRIPT - 1);
+        if next == Some(Next::Stop) {
+            self.machines.remove(&generation);
+            self.lost(generation);
+        }
+    }
+
+    /// A runner's report; what it is told.
+    fn tell(&mut self, generation: Generation, seq: u64, phase: Report) -> Option<Next> {
+        let event = Event::Observed(Observation::Reported {
+            generation,
+            boot: format!("boot {generation}"),
+            seq,
+            phase,
+        });
+        let step = self.apply(&event)?;
+        Some(step.answer.expect("a report is answered"))
     }
 
     /// A machine ends by itself.
@@ -488,6 +514,7 @@ impl World {
         match &self.record.state {
             State::Running { serving, failed } => {
                 assert_eq!(machines, [serving.generation]);
+                assert_eq!(serving.phase, Phase::Serving);
                 assert!(self.open);
                 if failed.is_none() {
                     assert_eq!(

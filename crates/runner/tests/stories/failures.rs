@@ -107,4 +107,13 @@ async fn an_app_that_crashes_is_started_again_three_times_and_then_failed() {
         failure.reason,
         "app shop ended with code 9, after 3 restarts in 5 minutes: its last output says why"
     );
+    let phases = world.model.state(State::phases);
+    let began = phases.iter().position(|phase| *phase == "running").unwrap();
+    let again = ["restarted", "running"];
+    let expected = [&["running"][..], &again, &again, &again, &["failed"]].concat();
+    assert_eq!(
+        phases[began..],
+        expected,
+        "each time it says that it listens"
+    );
 }

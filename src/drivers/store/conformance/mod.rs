@@ -202,6 +202,7 @@ pub(crate) fn serving(generation: u32) -> State {
             endpoints: Vec::new(),
             trouble: None,
             notes: Vec::new(),
+            again: None,
         }),
         failed: None,
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use nestling_domain::{
     announcement::{Status, status},
     app::App,
-    deployment::CommitInfo,
+    deployment::{CommitInfo, Deployment},
     environment::Environment,
     ids::Kind,
     lifecycle::{State, Why},
@@ -138,7 +138,9 @@ impl Head {
         if let (Some(reason), Some(_)) = (facts.paused, life.next()) {
             warnings.push(format!("No build is begun right now: {reason}"));
         }
-        if let Some(trouble) = life.next().and_then(|next| next.trouble.as_deref()) {
+        let trouble = |one: &Deployment| one.trouble.clone();
+        let of_next = life.next().and_then(trouble);
+        if let Some(trouble) = of_next.or_else(|| life.serving().and_then(trouble)) {
             warnings.push(format!("Not healthy yet: {trouble}"));
         }
         if facts.waits {
@@ -165,7 +167,7 @@ impl Head {
             status: status(life, facts.ahead),
             commit: life.shown_commit().cloned(),
             address: addresses.of(environment.label().as_str()),
-            answers: life.serving().is_some(),
+            answers: life.answering().is_some(),
             warnings,
             orders: if facts.waits {
                 vec![Order::Start]

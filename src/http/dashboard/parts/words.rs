@@ -1,7 +1,7 @@
 //! What records mean, in words for people.
 
 use nestling_domain::{
-    announcement::{Mark, ended, while_},
+    announcement::{self, Mark, ended, while_},
     app::{App, Repository},
     deployment::{Cause, Failed},
     ids::Class,
@@ -81,6 +81,10 @@ pub fn happened(what: &Happened) -> (Mark, String) {
         Happened::Tested { generation } => (
             Mark::Working,
             format!("Deployment {generation}: tests ended"),
+        ),
+        Happened::Again { generation, again } => (
+            Mark::Troubled,
+            format!("Deployment {generation}: {}", announcement::again(*again)),
         ),
         Happened::Noted { generation, text } => {
             (Mark::Troubled, format!("Deployment {generation}: {text}"))

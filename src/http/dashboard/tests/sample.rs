@@ -216,6 +216,7 @@ impl Words {
             endpoints: if serves { endpoints } else { Vec::new() },
             trouble: (phase == Phase::Probing).then(|| self.reason.clone()),
             notes: Vec::new(),
+            again: None,
         })
     }
 

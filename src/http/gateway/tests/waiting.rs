@@ -55,6 +55,31 @@ async fn a_browser_sees_how_far_its_preview_is() {
 }
 
 #[actix_web::test]
+async fn a_visitor_of_an_app_that_is_started_again_is_told_why_and_gets_it_back() {
+    let world = World::new();
+    let app = world.app(1);
+    world.shop(serving(&app, 1));
+    assert_eq!(world.visit("/").await.text(), "generation 1");
+    world.shop(To::Again {
+        reason: "its app ended (exit code 3) and is started again".to_owned(),
+        page: "/local/shop/pr-12".to_owned(),
+    });
+    let page = world.visit("/").await;
+    assert_eq!((page.status, page.field("retry-after")), (503, Some("2")));
+    for part in [
+        "Starting again",
+        "Its app ended (exit code 3) and is started again.",
+        "href=\"http://nestling.localhost:4100/local/shop/pr-12\"",
+        "/.nestling/status",
+    ] {
+        let text = page.text();
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    world.shop(serving(&app, 1));
+    assert_eq!(world.visit("/").await.text(), "generation 1");
+}
+
+#[actix_web::test]
 async fn nothing_a_reason_says_becomes_part_of_a_page() {
     let world = World::new();
     let reason = "<script>alert(1)</script>".to_owned();
