@@ -31,7 +31,7 @@ pub struct Spec {
 /// How big a machine may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Memory in MiB; reaching it ends the machine.
+    /// Memory in MiB; reaching it ends what the runner has started, and the machine when that does not help.
     pub memory_mib: u64,
     /// Processes and threads.
     pub processes: u64,

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -70,6 +71,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             true,
             "nests folders deeper",
         ),
+        Trial::test(
+            "an_app_that_is_killed_for_its_memory_leaves_its_runner",
+            || spares_the_runner(true),
+        ),
+        Trial::test("without_control_groups_it_leaves_its_runner_too", || {
+            spares_the_runner(false)
+        }),
         Trial::test("a_fork_bomb_is_held_by_its_control_group", || held("fork")),
         Trial::test("a_log_bomb_is_held", || held("log")),
         Trial::test("a_descriptor_bomb_is_held", || held("descriptors")),
@@ -125,6 +133,17 @@ fn ends(kind: &str, cgroups: bool, text: &str) -> Result<(), Failed> {
     Ok(())
 }
 
+fn spares_the_runner(cgroups: bool) -> Result<(), Failed> {
+    let (world, sibling, sandbox) = explode_beside("app", cgroups);
+    let machine = world.data.path().join("bombs/machines/environments/bomb/1");
+    let told = until(|| fs::read_to_string(machine.join("run/result")).ok());
+    assert_eq!(told, "Some(9), oom_kill 1");
+    assert!(sandbox.lives(&id("bomb"), Generation(1)));
+    world.destroy(&sandbox, "bomb", true);
+    world.finish(&sibling);
+    Ok(())
+}
+
 fn held(kind: &str) -> Result<(), Failed> {
     let (world, sibling, sandbox) = explode_beside(kind, true);
     let machine = world.data.path().join("bombs/machines/environments/bomb/1");
@@ -146,6 +165,7 @@ fn held(kind: &str) -> Result<(), Failed> {
 /// Inside: the bomb.
 pub(crate) fn explode(kind: &str) {
     match kind {
+        "app" => app_of_a_runner(),
         "memory" => perl("my @a; while (1) { push @a, 'x' x (1 << 20); }"),
         "tmp" => perl(
             "for my $n (1..200) { open(F, '>', \"/tmp/$n\"); print F 'x' x (1 << 20); close F; open(F, '>', \"/dev/shm/$n\"); print F 'x' x (1 << 20); close F; } my @a; push @a, 'y' x (1 << 20) while 1;",
@@ -192,9 +212,20 @@ fn done(text: &str) {
     let _ = Command::new("sleep").arg("3600").status();
 }
 
+/// Becomes the bomb: what a limit ends is then the machine's own first program, as when a runner is ended.
 fn perl(script: &str) {
-    let _ = Command::new("perl")
+    let failed = Command::new("perl")
         .args(["-MIO::Handle", "-e", script])
         .stdin(Stdio::null())
-        .status();
+        .exec();
+    panic!("perl could not be started: {failed}");
+}
+
+/// What it starts takes all the memory there is, and it looks what becomes of that.
+fn app_of_a_runner() {
+    let app = "my @a; while (1) { push @a, 'x' x (1 << 20); }";
+    let ended = Command::new("perl").args(["-e", app]).status().unwrap();
+    let told = fs::read_to_string("/run/nestling-server/memory.events").unwrap();
+    let kills = told.lines().find(|line| line.starts_with("oom_kill "));
+    done(&format!("{:?}, {}", ended.signal(), kills.unwrap()));
 }

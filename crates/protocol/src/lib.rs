@@ -67,6 +67,9 @@ pub mod machine {
     /// Directory inside [`RUN_DIR`] with the log buffers: one for each log, its segments as files `000001`, `000002`, …
     /// of one line of JSON each line, secrets masked; `.sealed` follows the name of one that was put whole.
     pub const LOGS: &str = "logs";
+    /// A file inside [`SERVER_DIR`] with a line `oom_kill N`: how often something of the machine was killed for its
+    /// memory. Of the machine's control group, or kept by the server where there is none.
+    pub const MEMORY_EVENTS: &str = "memory.events";
     /// The first token (0600) inside [`RUN_DIR`]; the runner removes it once read.
     pub const TOKEN_FILE: &str = "token";
     /// The environment's persistent folder: the app's own data. Kept by stop, idle and failure.

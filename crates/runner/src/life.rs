@@ -18,6 +18,7 @@ use crate::kinds::{self, Plan};
 use crate::log::{Logger, upload};
 use crate::machine::Machine;
 use crate::mask::{Mask, SHORTEST};
+use crate::memory;
 use crate::reporter::{Reporter, keep_alive};
 use crate::server::{Server, Stale};
 use crate::stop::Stop;
@@ -78,6 +79,8 @@ impl From<Failure> for Ended {
 /// Lives one deployment from its lock to its end.
 pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
     let _lock = options.lock.as_deref().map(lock::take).transpose()?;
+    // Without it, the app is no more likely to be killed for its memory than the runner.
+    let _ = memory::take_score();
     // Our memory holds the token and the secrets: nobody of our user may read it.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let stop = Stop::new();

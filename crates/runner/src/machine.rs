@@ -205,7 +205,8 @@ impl Machine {
         log: &Logger,
         capture: Option<Capture>,
     ) -> io::Result<Running> {
-        Running::start(&self.sandbox, step, log, capture).map_err(|error| {
+        let place = (&self.sandbox, &*self.options.server_dir);
+        Running::start(place, step, log, capture).map_err(|error| {
             let program = match self.options.isolation {
                 Isolation::Nested => "bwrap",
                 Isolation::None => step.argv.first().map_or("", String::as_str),

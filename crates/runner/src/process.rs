@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,15 +95,18 @@ pub(crate) struct Running {
     pid: Pid,
     isolation: Isolation,
     readers: JoinSet<()>,
+    /// Where the server says that something was killed for its memory, and how often that was so at the start.
+    memory: PathBuf,
     memory_kills: Option<u64>,
     killed_by_us: bool,
     ended: Option<Exit>,
 }
 
 impl Running {
-    /// Starts a step; what it says goes to `log`, and its standard output to `capture` too.
+    /// Starts a step; what it says goes to `log`, and its standard output to `capture` too. `server_dir` is where the
+    /// server says that something was killed for its memory.
     pub(crate) fn start(
-        sandbox: &Sandbox,
+        (sandbox, server_dir): (&Sandbox, &Path),
         step: &Step,
         log: &Logger,
         capture: Option<Capture>,
@@ -112,7 +116,8 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn()?;
+        let memory_kills = memory::kills(server_dir);
+        let mut child = memory::first_to_go(|| command.spawn())?;
         let pid = child
             .id()
             .and_then(|pid| Pid::try_from(pid).ok())
@@ -124,12 +129,12 @@ impl Running {
         if let Some(err) = child.stderr.take() {
             readers.spawn(read(err, Source::Err, log.clone(), capture));
         }
-        let memory_kills = memory::kills();
         Ok(Running {
             child,
             pid,
             isolation: sandbox.isolation,
             readers,
+            memory: server_dir.to_owned(),
             memory_kills,
             killed_by_us: false,
             ended: None,
@@ -241,7 +246,9 @@ impl Running {
             (None, _) => None,
         };
         match signal {
-            Some(9) if !self.killed_by_us && memory::kills() > self.memory_kills => Exit::Memory,
+            Some(9) if !self.killed_by_us && memory::kills(&self.memory) > self.memory_kills => {
+                Exit::Memory
+            }
             Some(signal) => Exit::Signal(signal),
             None => Exit::Code(status.code().unwrap_or(-1)),
         }

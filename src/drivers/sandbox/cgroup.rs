@@ -167,7 +167,7 @@ impl Group {
             fs::write(group.join("pids.max"), size.processes.to_string())?;
             // Kernels without swap or with an older v2 lack these.
             let _ = fs::write(group.join("memory.swap.max"), "0");
-            let _ = fs::write(group.join("memory.oom.group"), "1");
+            // Never the whole group: what is too big is killed, and the runner starts its app again.
         } else if let Some(group) = &self.memory {
             fs::write(group.join("memory.limit_in_bytes"), &bytes)?;
             let _ = fs::write(group.join("memory.memsw.limit_in_bytes"), &bytes);
@@ -181,20 +181,20 @@ impl Group {
         Ok(self.folders().map(|group| group.join(file)).collect())
     }
 
-    /// Whether the kernel ended a process of it for want of memory.
-    pub(super) fn ran_out_of_memory(&self) -> bool {
-        let Some(group) = &self.memory else {
-            return false;
-        };
+    /// The file in which the kernel counts what it killed for want of memory, where it does.
+    pub(super) fn memory_events(&self) -> Option<PathBuf> {
         let file = if self.v2 {
             "memory.events"
         } else {
             "memory.oom_control"
         };
-        let text = fs::read_to_string(group.join(file)).unwrap_or_default();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("oom_kill "))
-            .any(|count| count.trim() != "0")
+        Some(self.memory.as_ref()?.join(file))
+    }
+
+    /// Whether the kernel ended a process of it for want of memory.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        self.memory_events()
+            .is_some_and(|file| memory_kills(&file) > 0)
     }
 
     /// How often a process could not be made because of the limit.
@@ -236,6 +236,15 @@ impl Group {
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         self.memory.iter().chain(&self.pids)
     }
+}
+
+/// How often something was killed for want of memory, by a file of the kernel's or of ours.
+pub(super) fn memory_kills(file: &Path) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("oom_kill "))
+        .find_map(|count| count.trim().parse().ok())
+        .unwrap_or_default()
 }
 
 /// Whether we may limit beneath `path`: memory and pids are ours to hand out, once we left the group itself

@@ -5,14 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nestling_protocol::report::Exit;
+use nestling_protocol::{machine::MEMORY_EVENTS, report::Exit};
 use rustix::process::Signal;
 
 use super::{
-    cgroup::Group,
+    cgroup::{Group, memory_kills},
     identity::{self, Init},
     layout::MachineDir,
-    processes,
+    plan::write_memory_events,
+    processes::{self, Process},
     usage::{self, Usage},
     verdict,
 };
@@ -87,10 +88,7 @@ impl Guard {
             if tokio::time::timeout(TICK, init.ended()).await.is_ok() {
                 return;
             }
-            let mut broken = self
-                .group
-                .ran_out_of_memory()
-                .then(|| self.too_much_memory());
+            let mut broken = None;
             if !held && self.group.refused_processes() > 0 {
                 held = true;
                 tracing::warn!(
@@ -102,12 +100,13 @@ impl Guard {
             let now_free = usage::free(&self.machine.path);
             let sudden = free.saturating_sub(now_free) > SUDDEN;
             free = now_free;
-            if broken.is_none()
-                && (self.watch_memory || self.watch_processes)
-                && scanned.elapsed() >= SCAN
-            {
+            if (self.watch_memory || self.watch_processes) && scanned.elapsed() >= SCAN {
                 broken = self.blocking(move |guard| guard.scan(pid)).await;
                 scanned = Instant::now();
+                if broken.as_ref().is_some_and(Broken::is_memory) {
+                    // Its runner starts the app again. What is too much without the app is the machine's.
+                    broken = self.blocking(move |guard| guard.end_app(pid)).await;
+                }
             }
             if broken.is_none() && (sudden || walked.elapsed() >= pause) {
                 let begun = Instant::now();
@@ -149,16 +148,31 @@ impl Guard {
                 "had {threads} processes and threads at once, more than its {most}: raise machines.local.processes or start fewer"
             ));
         }
-        let bytes: u64 = if self.watch_memory {
-            tree.iter()
-                .map(|process| processes::memory(process.pid))
-                .sum()
-        } else {
-            0
-        };
-        (bytes > self.size.memory_mib << 20).then(|| self.too_much_memory())
+        self.memory_of(&tree)
     }
 
+    fn memory_of(&self, tree: &[Process]) -> Option<Broken> {
+        if !self.watch_memory {
+            return None;
+        }
+        let sizes = tree.iter().map(|process| processes::memory(process.pid));
+        (sizes.sum::<u64>() > self.size.memory_mib << 20).then(|| self.too_much_memory())
+    }
+
+    /// Kills what the runner has started, as the kernel does where a control group has the memory; says so when it is too
+    /// much even then.
+    fn end_app(&self, pid: i32) -> Option<Broken> {
+        let kills = memory_kills(&self.machine.server().join(MEMORY_EVENTS)) + 1;
+        // Before the app ends, so that its runner knows why.
+        if let Err(error) = write_memory_events(&self.machine, kills) {
+            tracing::warn!(%error, "could not say in {} that its app used too much memory: {error}", self.machine.path.display());
+        }
+        processes::kill_below_first(pid);
+        self.memory_of(&processes::tree(&processes::all(), pid))
+    }
+
+    // A full disk ends the whole machine: nothing of it is free again when its app ends, so that an app that is started
+    // again would find it as full.
     fn walk(&self, pid: i32) -> Option<Broken> {
         let most_files = (self.size.disk_mib * FILES_PER_MIB).max(FILES_AT_LEAST);
         let mut usage = Usage::default();
@@ -213,7 +227,7 @@ impl Guard {
 
     /// Why it ended, as far as anybody can tell; written down, so that it is said again after a restart.
     pub(super) fn verdict(&self) -> End {
-        if self.group.ran_out_of_memory() {
+        if self.group.ran_out_of_memory() && verdict::was_killed(&self.machine) {
             self.condemn(self.too_much_memory());
         }
         verdict::reach(&self.machine)
@@ -226,6 +240,12 @@ struct Broken {
     reason: String,
     /// What that means for its app.
     exit: Option<Exit>,
+}
+
+impl Broken {
+    fn is_memory(&self) -> bool {
+        self.exit == Some(Exit::Memory)
+    }
 }
 
 fn broken(reason: impl Into<String>) -> Option<Broken> {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use nestling_domain::ids::{EnvironmentId, Generation};
-use nestling_protocol::machine::{CACHE_DIR, RUN_DIR, SERVER_DIR, STATE_DIR, TOKEN_FILE, WORK_DIR};
+use nestling_protocol::machine::{
+    CACHE_DIR, MEMORY_EVENTS, RUN_DIR, SERVER_DIR, STATE_DIR, TOKEN_FILE, WORK_DIR,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -75,6 +77,7 @@ impl Inner {
             give(cache, 0, gid, 0o2770)?;
         }
         fs::set_permissions(machine.server(), fs::Permissions::from_mode(0o755))?;
+        write_memory_events(&machine, 0)?;
         etc::introduce(&folder.own(), owner)?;
         let size = spec.size;
         let terms = Terms {
@@ -124,6 +127,8 @@ impl Inner {
             (self.layout.etc(), etc::SHARED, false),
             (folder.own(), etc::OWN, false),
         ];
+        // In the place of our own file, which lies there for it.
+        let kernels = self.cgroups.of(environment, generation).memory_events();
         let place = |inside: &str| match own
             .iter()
             .find(|(_, target, _)| !sandboxed && *target == inside)
@@ -170,6 +175,11 @@ impl Inner {
             source: source.clone(),
             target: (*target).to_owned(),
             writable: *writable,
+        }));
+        binds.extend(kernels.map(|source| Bind {
+            source,
+            target: format!("{SERVER_DIR}/{MEMORY_EVENTS}"),
+            writable: false,
         }));
         let mut symlinks = self.system.symlinks.clone();
         symlinks.push(("/tmp".to_owned(), "/var/tmp".to_owned()));
@@ -234,6 +244,13 @@ impl Inner {
             machine,
         })
     }
+}
+
+/// Says to the runner how often something was killed for its memory, where no control group does.
+pub(super) fn write_memory_events(machine: &MachineDir, kills: u64) -> io::Result<()> {
+    let file = machine.server().join(MEMORY_EVENTS);
+    fs::write(&file, format!("oom_kill {kills}\n"))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644))
 }
 
 /// Which dependency cache a machine was made with.

@@ -84,6 +84,27 @@ pub(super) fn kill_descendants(root: Pid) {
     }
 }
 
+/// Kills all that the first child of `root` has started, but not itself, until none is left; what was orphaned to `root`
+/// is its, too.
+pub(super) fn kill_below_first(root: i32) {
+    for _ in 0..ROUNDS {
+        let tree = tree(&all(), root);
+        let children = tree.iter().filter(|process| process.parent == root);
+        let first = children.min_by_key(|process| process.started);
+        let first = first.map(|process| process.pid);
+        let left: Vec<i32> = tree
+            .iter()
+            .filter(|process| !process.zombie)
+            .map(|process| process.pid)
+            .filter(|pid| *pid != root && Some(*pid) != first)
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        left.into_iter().for_each(kill);
+    }
+}
+
 /// Kills what carries `variable` in its environment, wherever it was adopted to; answers how many there were.
 pub(super) fn kill_marked(variable: &str) -> usize {
     let marked = |process: &Process| {

@@ -15,6 +15,8 @@ use super::{
 };
 use crate::messages::machines::End;
 
+/// The signal that the kernel ends a process with whose memory it needs.
+const KILLED: i32 = 9;
 /// How much of its last words stands in the reason.
 const LAST_WORDS: u64 = 600;
 
@@ -58,6 +60,12 @@ pub(super) fn condemn(machine: &MachineDir, reason: &str, exit: Option<AppExit>,
     if let Err(error) = written {
         tracing::warn!(%error, "could not write down why {} ended ({reason}): {error}", machine.path.display());
     }
+}
+
+/// Whether nothing of it ended by itself: its runner was killed, or pid 1 before it could say how the runner ended.
+pub(super) fn was_killed(machine: &MachineDir) -> bool {
+    let exit: Option<Exit> = read_json(&machine.exit());
+    exit.is_none_or(|exit| exit.signal == Some(KILLED))
 }
 
 /// Why a machine that is gone has ended.
