@@ -3,11 +3,11 @@
 mod github;
 mod layers;
 mod secret;
+mod server;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
 pub use github::GitHub;
 pub use secret::Secret;
+pub use server::Server;
 
 /// Every key with its default and its comment.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
@@ -56,19 +57,6 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`
     pub log: Log,
-}
-
-/// `[server]`
-#[derive(Debug, Clone, Deserialize)]
-pub struct Server {
-    /// Where the server listens.
-    pub listen: SocketAddr,
-    /// Everything that must survive.
-    pub data_dir: PathBuf,
-    /// What follows a label.
-    pub preview_domain: String,
-    /// The dashboard's host.
-    pub dashboard_host: String,
 }
 
 /// `[store]`
@@ -312,8 +300,12 @@ impl Config {
         }
     }
 
-    /// What the chosen drivers cannot work with.
+    /// What cannot be, or the chosen drivers cannot work with.
     fn unusable(&self) -> Option<String> {
+        self.server.unusable().or_else(|| self.unusable_forge())
+    }
+
+    fn unusable_forge(&self) -> Option<String> {
         match self.forge.driver {
             ForgeDriver::Local => None,
             ForgeDriver::GitHub => self.forge.github.unusable(),

@@ -73,6 +73,50 @@ fn a_limit_with_which_nothing_could_run_is_refused_by_name() {
     );
 }
 
+#[test]
+fn a_server_that_others_reach_needs_https() {
+    let load = |keys: &[(&str, &str)]| {
+        let variables = keys.iter().map(|(key, value)| {
+            let name = format!("NESTLING__SERVER__{key}");
+            (name, (*value).to_owned())
+        });
+        Config::load(None, variables).map(|config| config.server)
+    };
+    let refused = |keys: &[(&str, &str)]| load(keys).unwrap_err().to_string();
+    let everywhere = ("LISTEN", "0.0.0.0:4100");
+    let public = ("PUBLIC_URL", "https://nestling.example.com");
+    let proxy = ("TRUSTED_PROXIES", r#"["10.0.0.7"]"#);
+    assert!(refused(&[everywhere]).contains("use 127.0.0.1:4100"));
+    assert!(refused(&[everywhere, public]).contains("server.trusted_proxies"));
+    let server = load(&[everywhere, public, proxy]).unwrap();
+    let read = server.public().unwrap();
+    assert_eq!(
+        (read.scheme, read.host, read.port),
+        ("https", "nestling.example.com", None)
+    );
+    assert!(!server.has_tls());
+    let certificate = ("TLS_CERTIFICATE", "/etc/nestling/certificate.pem");
+    let key = ("TLS_KEY", "/etc/nestling/key.pem");
+    assert!(
+        load(&[everywhere, public, certificate, key])
+            .unwrap()
+            .has_tls()
+    );
+    assert!(refused(&[public, certificate]).contains("belong together"));
+    assert!(refused(&[certificate, key]).contains("must be an https address"));
+    for odd in [
+        "nestling.example.com",
+        "https://nestling.example.com/x",
+        "ftp://x",
+        "https://a:b",
+    ] {
+        assert!(
+            refused(&[("PUBLIC_URL", odd)]).contains("no address of a dashboard"),
+            "{odd}"
+        );
+    }
+}
+
 /// A private key as GitHub hands it out.
 fn key() -> String {
     let github = nestling_world::github::Model::start().unwrap();

@@ -50,6 +50,8 @@ pub struct Services {
     pub addresses: Addresses,
     /// Why no secret can be used since the start, and what to do; `None` while all is well.
     pub keys_trouble: Option<Arc<str>>,
+    /// What people should know about the forge as it is configured, if anything.
+    pub forge_trouble: Option<Arc<str>>,
 }
 
 /// How public addresses are made.

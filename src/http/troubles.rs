@@ -9,7 +9,7 @@ use crate::messages::{admission::Look, environments::Quarantined};
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `GitHub`, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -34,7 +34,11 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         about: "secrets".to_owned(),
         reason: format!("{reason}. What runs, and every app without secrets, goes on"),
     });
-    let mut troubles: Vec<Trouble> = paused.into_iter().chain(secrets).collect();
+    let forge = services.forge_trouble.as_ref().map(|reason| Trouble {
+        about: "GitHub".to_owned(),
+        reason: reason.to_string(),
+    });
+    let mut troubles: Vec<Trouble> = paused.into_iter().chain(secrets).chain(forge).collect();
     for (id, reason) in services.environments.quarantined.send(Quarantined).await? {
         let record = services.store.environment(&id).await?;
         troubles.push(Trouble {

@@ -16,7 +16,7 @@ use crate::{
         apps::Apps,
         environment::Neighbours,
         environments::Environments,
-        github::GitHubForge,
+        github::{GitHubForge, Places},
         intake::Intake,
         live::Live,
         local::{forge::LocalForge, machines::LocalMachines},
@@ -29,6 +29,7 @@ use crate::{
     http::{
         Services,
         gateway::{Doors, Gateway, GatewayConfig, Grants},
+        webhook,
     },
     messages::{
         admission, environment::Apply, environments, forge, live, machines, routes::Routes,
@@ -63,7 +64,7 @@ impl Actors {
         } = start_forge(config, drivers, &arrived)?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
-        let gateway = start_gateway(drivers, &routes, &grants, &waker);
+        let gateway = start_gateway(config, drivers, &routes, &grants, &waker);
         let parts = Parts {
             forge: forge.clone(),
             admission: admission.clone(),
@@ -95,6 +96,7 @@ impl Actors {
             blobs: drivers.blobs.clone(),
             addresses: drivers.addresses.clone(),
             keys_trouble: drivers.keys.trouble().map(Arc::from),
+            forge_trouble: polls(config).map(Arc::from),
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);
@@ -167,6 +169,14 @@ async fn take_up(
     Ok(())
 }
 
+/// What people should know when GitHub cannot reach the server.
+fn polls(config: &Config) -> Option<&'static str> {
+    let is_deaf = config.forge.driver == ForgeDriver::GitHub && config.server.public().is_none();
+    is_deaf.then_some(
+        "server.public_url is not set, so GitHub cannot tell the server what happens: pull requests and branches are looked at every 30 s, and comments are not heard",
+    )
+}
+
 /// A forge, and what only one of its kind has.
 struct Forge {
     forge: forge::Handle,
@@ -196,7 +206,11 @@ fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> any
             let github = &config.forge.github;
             let key = github.private_key.reveal().as_bytes();
             let client = GitHub::new(&github.api_url, github.app_id, key)?;
-            let places = (folder, github.web_url.clone());
+            let places = Places {
+                data: folder,
+                web: github.web_url.clone(),
+                hook: webhook::address(&config.server),
+            };
             let forge = GitHubForge::new(store, Arc::new(client), places, told);
             let forge = forge.context(unprepared)?.start();
             Ok(Forge {
@@ -212,6 +226,7 @@ fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> any
 }
 
 fn start_gateway(
+    config: &Config,
     drivers: &Drivers,
     routes: &Routes,
     grants: &Arc<Grants>,
@@ -222,7 +237,11 @@ fn start_gateway(
         grants: grants.clone(),
         wake: move |id: &EnvironmentId| visit(&waker, id),
     };
-    let config = GatewayConfig::new(drivers.addresses.clone());
+    let server = &config.server;
+    let config = GatewayConfig {
+        trusted_proxies: server.trusted_proxies.clone(),
+        ..GatewayConfig::new(drivers.addresses.clone())
+    };
     Gateway::new(routes.clone(), config, Arc::new(hooks))
 }
 

@@ -1,5 +1,7 @@
 //! `nestling check`: whether this box has what the server needs; what is missing comes with what to do.
 
+mod github;
+
 use std::{
     fmt,
     net::TcpListener,
@@ -74,6 +76,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         findings.extend(machines(config, path).await);
     }
     findings.push(port(config, folder.is_in_use));
+    findings.extend(github::findings(config).await);
     findings.push(registry().await);
     findings
 }

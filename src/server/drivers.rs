@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use tracing::{info, warn};
 
 use crate::{
@@ -40,11 +40,6 @@ impl Drivers {
     /// what is missing is said at once and nothing is left half begun.
     pub(super) async fn open(config: &Config) -> anyhow::Result<(Self, TcpListener)> {
         let listen = config.server.listen;
-        ensure!(
-            listen.ip().is_loopback(),
-            "server.listen is {listen}, and without accounts the server listens on loopback only: use 127.0.0.1:{}",
-            listen.port()
-        );
         let data = DataDir::open(&config.server.data_dir)?;
         let folder = data.path().to_owned();
         let store = Arc::new(Sqlite::open(&data.database())?);
@@ -87,10 +82,22 @@ pub(super) fn not_bound(listen: SocketAddr, error: &std::io::Error) -> anyhow::E
 }
 
 fn addresses(config: &Config, port: u16) -> Addresses {
+    let server = &config.server;
+    let Some(public) = server.public() else {
+        return Addresses {
+            scheme: "http".to_owned(),
+            dashboard: format!("{}:{port}", server.dashboard_host),
+            preview_domain: format!("{}:{port}", server.preview_domain),
+        };
+    };
+    let with_port = |host: &str| match public.port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
     Addresses {
-        scheme: "http".to_owned(),
-        dashboard: format!("{}:{port}", config.server.dashboard_host),
-        preview_domain: format!("{}:{port}", config.server.preview_domain),
+        scheme: public.scheme.to_owned(),
+        dashboard: with_port(public.host),
+        preview_domain: with_port(&server.preview_domain),
     }
 }
 

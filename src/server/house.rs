@@ -1,6 +1,10 @@
 //! The whole house, put together.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
 
 use actix_web::{dev::ServerHandle, web};
 use anyhow::{Context as _, bail};
@@ -9,7 +13,8 @@ use tracing::{info, warn};
 use super::{
     actors::{self, Actors},
     drivers::Drivers,
-    listeners,
+    listeners::{self, Doors},
+    tls::{self, Pair},
 };
 use crate::{
     config::{Config, ForgeDriver, Secret},
@@ -38,6 +43,9 @@ impl House {
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let (drivers, listener) = Drivers::open(&config).await?;
         let listen = listener.local_addr()?;
+        let doors = doors(&config, listener)?;
+        let here = doors.here.as_ref().map(TcpListener::local_addr);
+        let listen = here.unwrap_or(Ok(listen))?;
         let actors = Actors::start(&config, &drivers).await?;
         let services = actors.services.clone();
         let metrics = health::Metrics::new();
@@ -52,7 +60,7 @@ impl House {
             actors.grants.clone(),
             metrics,
             webhooks(&config, &drivers, &actors),
-            listener,
+            doors,
         )?;
         let address = drivers.data.path().join("address");
         std::fs::write(&address, format!("http://{listen}\n"))
@@ -101,6 +109,27 @@ impl House {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
     }
+}
+
+/// Where people come in. Where that is by TLS, the client commands come in by a port of their own, on loopback.
+fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
+    let server = &config.server;
+    if !server.has_tls() {
+        return Ok(Doors {
+            people,
+            tls: None,
+            here: None,
+        });
+    }
+    let pair = Pair {
+        certificate: server.tls_certificate.clone(),
+        key: server.tls_key.clone(),
+    };
+    Ok(Doors {
+        people,
+        tls: Some(tls::config(pair)?),
+        here: Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
+    })
 }
 
 /// The door for GitHub's webhooks, when GitHub is the forge.

@@ -20,6 +20,16 @@ use crate::http::{
 /// Threads that answer requests; all decisions are made on one more.
 const WORKERS: usize = 2;
 
+/// Where people come in.
+pub(super) struct Doors {
+    /// By which they come.
+    pub(super) people: TcpListener,
+    /// How TLS is spoken there; `None` for HTTP.
+    pub(super) tls: Option<rustls::ServerConfig>,
+    /// By which programs of this box come that speak no TLS, where people need it.
+    pub(super) here: Option<TcpListener>,
+}
+
 pub(super) fn for_machines(
     runners: web::Data<Runners>,
     socket: &Path,
@@ -49,7 +59,7 @@ pub(super) fn for_people(
     grants: Arc<Grants>,
     metrics: health::Metrics,
     webhooks: Option<Webhooks>,
-    listener: TcpListener,
+    Doors { people, tls, here }: Doors,
 ) -> anyhow::Result<ServerHandle> {
     let webhooks = webhooks.map(web::Data::new);
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
@@ -80,9 +90,15 @@ pub(super) fn for_people(
     .shutdown_timeout(LAST_REQUESTS.as_secs())
     // A client that leaves a silent stream is noticed at once.
     .h1_allow_half_closed(false)
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    .disable_signals();
+    let mut server = match tls {
+        Some(tls) => server.listen_rustls_0_23(people, tls)?,
+        None => server.listen(people)?,
+    };
+    if let Some(here) = here {
+        server = server.listen(here)?;
+    }
+    let server = server.run();
     let handle = server.handle();
     actix::spawn(async move {
         if let Err(error) = server.await {

@@ -7,6 +7,7 @@ mod drivers;
 mod house;
 mod listeners;
 pub mod progress;
+pub(crate) mod tls;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -19,6 +19,7 @@ mod check;
 mod commits;
 mod demo;
 mod github;
+mod https;
 mod kill;
 mod large_files;
 mod limits;

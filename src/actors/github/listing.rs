@@ -18,7 +18,7 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::clock,
+    drivers::{clock, github::GitHubError},
     messages::forge::{Arrived, ForgeError},
 };
 
@@ -142,6 +142,24 @@ impl Desk {
             self.arrived.do_send(Arrived);
         }
         Ok(())
+    }
+
+    /// Has GitHub send webhooks to where the server is reached, if it does not yet. A failure is logged: until the next start
+    /// listings find what happens.
+    pub(super) async fn lead_webhooks_here(&self) {
+        let Some(wanted) = &self.places.hook else {
+            return;
+        };
+        let led = async {
+            if self.client.hook_address().await? != *wanted {
+                self.client.set_hook_address(wanted).await?;
+                info!("GitHub sends webhooks to {wanted} from now on");
+            }
+            Ok::<_, GitHubError>(())
+        };
+        if let Err(error) = led.await {
+            warn!("webhooks may go elsewhere than to {wanted}: {error}");
+        }
     }
 
     /// Asks GitHub to deliver once more what did not get through.

@@ -42,20 +42,30 @@ use crate::{
 
 /// How often GitHub is asked for all that the App covers, whatever webhooks said.
 const LIST: Duration = Duration::from_mins(15);
+/// The same where it cannot tell anything. A repository costs two requests, of 5,000 an hour.
+const POLL: Duration = Duration::from_secs(30);
 /// How often GitHub is asked which webhooks did not get through.
 const RECOVER: Duration = Duration::from_mins(1);
 /// How often mirrors and bundles are tidied.
 const TIDY: Duration = Duration::from_hours(1);
+
+/// Where things are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The data folder, with mirrors and bundles.
+    pub data: PathBuf,
+    /// Where repositories are cloned from, without a slash at the end.
+    pub web: String,
+    /// Where GitHub is to send webhooks; `None` when it cannot reach the server, which looks more often then.
+    pub hook: Option<String>,
+}
 
 /// What everything here is done with.
 pub(super) struct Desk {
     store: Arc<dyn Store>,
     client: Arc<GitHub>,
     git: Git,
-    /// The data folder, with its mirrors and bundles.
-    data: PathBuf,
-    /// Where repositories are cloned from, without a slash at the end.
-    web: String,
+    places: Places,
     /// Whoever works the inbox.
     arrived: Recipient<Arrived>,
     /// Held while a repository's mirror is written.
@@ -74,22 +84,20 @@ pub struct GitHubForge {
 }
 
 impl GitHubForge {
-    /// The forge behind this client, with mirrors and bundles in `data`. `web` is where repositories are cloned from, without
-    /// a slash at its end. `arrived` is told whenever there is something in the inbox. An error when `data` cannot be written
-    /// to.
+    /// The forge behind this client. `arrived` is told whenever there is something in the inbox. An error when the data folder
+    /// cannot be written to.
     pub fn new(
         store: Arc<dyn Store>,
         client: Arc<GitHub>,
-        (data, web): (PathBuf, String),
+        places: Places,
         arrived: Recipient<Arrived>,
     ) -> io::Result<Self> {
-        let git = Git::new(&data)?;
+        let git = Git::new(&places.data)?;
         let desk = Desk {
             store,
             client,
             git,
-            data,
-            web,
+            places,
             arrived,
             mirrors: Mutex::default(),
             gone: Mutex::default(),
@@ -111,7 +119,12 @@ impl Actor for GitHubForge {
             ctx.spawn(async move { desk.list().await }.into_actor(actor));
         };
         list(self, ctx);
-        ctx.run_interval(LIST, list);
+        let hook = self.desk.places.hook.is_some();
+        ctx.run_interval(if hook { LIST } else { POLL }, list);
+        if hook {
+            let desk = self.desk.clone();
+            ctx.spawn(async move { desk.lead_webhooks_here().await }.into_actor(self));
+        }
         let recover = |actor: &mut Self, ctx: &mut Context<Self>| {
             let desk = actor.desk.clone();
             ctx.spawn(async move { desk.recover().await }.into_actor(actor));

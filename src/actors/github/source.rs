@@ -31,6 +31,7 @@ impl Desk {
     pub(super) async fn pack(&self, asked: &Pack) -> Result<PathBuf, ForgeError> {
         let commit = &asked.commit;
         let bundle = self
+            .places
             .data
             .join(trees::BUNDLES)
             .join(format!("{commit}.bundle"));
@@ -147,8 +148,8 @@ impl Desk {
     /// Removes bundles and mirrors that nobody used for long, no mirror while it is packed from.
     pub(super) async fn tidy(&self) {
         let (bundles, mirrors) = (
-            self.data.join(trees::BUNDLES),
-            self.data.join(trees::MIRRORS),
+            self.places.data.join(trees::BUNDLES),
+            self.places.data.join(trees::MIRRORS),
         );
         let look = move || {
             let now = clock::now();
@@ -269,7 +270,7 @@ impl Desk {
             .source_token(place.installation, repository.id)
             .await;
         let token = token.map_err(not_answered)?;
-        let url = format!("{}/{}/{}.git", self.web, place.owner, place.name);
+        let url = format!("{}/{}/{}.git", self.places.web, place.owner, place.name);
         let remote = Remote {
             url: &url,
             token: token.expose(),
@@ -289,7 +290,10 @@ impl Desk {
     }
 
     fn mirror(&self, id: RepositoryId) -> PathBuf {
-        self.data.join(trees::MIRRORS).join(format!("{id}.git"))
+        self.places
+            .data
+            .join(trees::MIRRORS)
+            .join(format!("{id}.git"))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::drivers::{
 };
 
 const SHOP: &str = "acme/shop";
+const HOOK: &str = "http://127.0.0.1:9/github/webhook";
 
 /// Whoever works the inbox.
 struct Inbox;
@@ -51,7 +52,12 @@ impl World {
         let folder = TempDir::new().unwrap();
         let store = Arc::new(Sqlite::in_memory().unwrap());
         let client = Arc::new(GitHub::new(&github.base(), app, key.as_bytes()).unwrap());
-        let places = (folder.path().to_owned(), github.base());
+        let places = Places {
+            data: folder.path().to_owned(),
+            web: github.base(),
+            // Nobody listens there: no story needs a webhook.
+            hook: Some(HOOK.to_owned()),
+        };
         let told = Inbox.start().recipient();
         let forge = GitHubForge::new(store.clone(), client, places, told).unwrap();
         let desk = forge.desk.clone();
@@ -376,4 +382,19 @@ async fn an_app_has_as_many_previews_as_its_policy_says_and_the_next_waits() {
     };
     world.forge.send(start).await.unwrap().unwrap();
     assert_eq!(world.runs(second).await, Trust::Member);
+}
+
+#[actix::test]
+async fn github_sends_webhooks_to_where_the_server_is_reached_now() {
+    let world = World::start().await;
+    world.act(|state| {
+        let app = state.installations[&world.installation].app;
+        state.set_webhook_url(app, "http://127.0.0.1:9/of/before")
+    });
+    world.desk.lead_webhooks_here().await;
+    let led = world.github.look(|state| {
+        let mut apps = state.apps.values();
+        apps.all(|app| app.webhook_url == HOOK)
+    });
+    assert!(led);
 }

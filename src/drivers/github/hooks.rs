@@ -16,7 +16,33 @@ pub struct FailedAttempt {
     pub status_code: u16,
 }
 
+#[derive(Deserialize)]
+struct Hook {
+    #[serde(default)]
+    url: String,
+}
+
 impl GitHub {
+    /// Where GitHub sends the App's webhooks; empty for nowhere.
+    pub async fn hook_address(&self) -> Result<String, GitHubError> {
+        let route = path(&["app", "hook", "config"]);
+        let asked = Asked::get("the address of webhooks".to_owned(), route);
+        let hook: Hook = self.ask(None, &asked).await?;
+        Ok(hook.url)
+    }
+
+    /// Has GitHub send the App's webhooks there.
+    pub async fn set_hook_address(&self, url: &str) -> Result<(), GitHubError> {
+        let route = path(&["app", "hook", "config"]);
+        let body = json!({ "url": url, "content_type": "json" });
+        let asked = Asked::set(
+            "a change of the address of webhooks".to_owned(),
+            route,
+            body,
+        );
+        self.request(None, &asked).await.map(drop)
+    }
+
     /// The attempts that did not get through, of the days that GitHub keeps, newest first.
     pub async fn failed_attempts(&self) -> Result<Vec<FailedAttempt>, GitHubError> {
         let what = "the log of webhooks".to_owned();

@@ -63,6 +63,16 @@ impl Webhooks {
     }
 }
 
+/// Where GitHub is to send webhooks; `None` when it is not said how the server is reached from outside.
+pub fn address(server: &crate::config::Server) -> Option<String> {
+    let public = server.public()?;
+    let port = public
+        .port
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    Some(format!("{}://{}{port}{PATH}", public.scheme, public.host))
+}
+
 /// Mounts the route. Without webhooks the path answers that there is nothing, and is still nobody's page: the guard is open there.
 pub fn routes(webhooks: Option<web::Data<Webhooks>>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {

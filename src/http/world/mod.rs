@@ -321,6 +321,7 @@ async fn services(
         store,
         blobs,
         keys_trouble: None,
+        forge_trouble: None,
         addresses,
     };
     (services, house, arrived)

@@ -1,0 +1,216 @@
+//! Whether GitHub knows the App as the configuration has it, lets it do what it must, and reaches the server.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Verdict, finding};
+use crate::{
+    config::{Config, ForgeDriver},
+    drivers::github::{AppShown, GitHub},
+    http::webhook,
+};
+
+const WHAT: &str = "GitHub App";
+/// What the App must be allowed, by GitHub's names. Comments on pull requests need no more than these.
+const PERMISSIONS: [(&str, &str); 5] = [
+    ("metadata", "read"),
+    ("contents", "read"),
+    ("pull_requests", "write"),
+    ("checks", "write"),
+    ("deployments", "write"),
+];
+/// What the App is told, beside what every App is told of itself and of its checks.
+const EVENTS: [&str; 6] = [
+    "pull_request",
+    "push",
+    "delete",
+    "repository",
+    "issue_comment",
+    "check_run",
+];
+
+/// Asks GitHub; nothing when the forge is local.
+pub(super) async fn findings(config: &Config) -> Vec<Finding> {
+    let github = match config.forge.driver {
+        ForgeDriver::Local => return Vec::new(),
+        ForgeDriver::GitHub => &config.forge.github,
+    };
+    let key = github.private_key.reveal().as_bytes();
+    let client = match GitHub::new(&github.api_url, github.app_id, key) {
+        Ok(client) => client,
+        Err(error) => return vec![finding(WHAT, Verdict::Missing, error.to_string())],
+    };
+    // The first thing to ask: it shows that key, number and clock are right.
+    let app = match client.app().await {
+        Ok(app) => app,
+        Err(error) => return vec![finding(WHAT, Verdict::Missing, error.to_string())],
+    };
+    vec![
+        finding(
+            WHAT,
+            Verdict::Ok,
+            format!("{}, number {}", app.slug, github.app_id),
+        ),
+        permissions(&app),
+        events(&app),
+        address(&client, config).await,
+        deliveries(&client).await,
+    ]
+}
+
+fn permissions(app: &AppShown) -> Finding {
+    const WHAT: &str = "App permissions";
+    let lacking: Vec<String> = PERMISSIONS
+        .iter()
+        .filter(|(name, level)| !has(&app.permissions, name, level))
+        .map(|(name, level)| format!("{name}: {level}"))
+        .collect();
+    if !lacking.is_empty() {
+        let says = format!(
+            "it lacks {}: give them in the App's settings, under \"Permissions & events\"; then each installation's owner accepts them",
+            lacking.join(", ")
+        );
+        return finding(WHAT, Verdict::Missing, says);
+    }
+    let beyond: Vec<&str> = app
+        .permissions
+        .iter()
+        .filter(|(name, level)| is_beyond(name, level))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if beyond.is_empty() {
+        return finding(WHAT, Verdict::Ok, "all that are needed, and no more");
+    }
+    let says = format!("more than is needed: {}", beyond.join(", "));
+    finding(WHAT, Verdict::Poor, says)
+}
+
+fn has(granted: &BTreeMap<String, String>, name: &str, level: &str) -> bool {
+    let found = granted.get(name).map(String::as_str);
+    found == Some(level) || found == Some("write") || found == Some("admin")
+}
+
+fn is_beyond(name: &str, level: &str) -> bool {
+    let needed = PERMISSIONS.iter().find(|(needed, _)| *needed == name);
+    needed.is_none_or(|(_, needed)| *needed == "read" && level != "read")
+}
+
+fn events(app: &AppShown) -> Finding {
+    const WHAT: &str = "App events";
+    let heard = |event: &&&str| !app.events.iter().any(|one| one == **event);
+    let lacking: Vec<&str> = EVENTS.iter().filter(heard).copied().collect();
+    if lacking.is_empty() {
+        return finding(WHAT, Verdict::Ok, "all that are needed");
+    }
+    let says = format!(
+        "it is not told of {}: subscribe to them in the App's settings, under \"Permissions & events\"; until then a listing every 15 minutes finds pushes and pull requests, and nothing finds comments",
+        lacking.join(", ")
+    );
+    finding(WHAT, Verdict::Poor, says)
+}
+
+async fn address(client: &GitHub, config: &Config) -> Finding {
+    const WHAT: &str = "webhook address";
+    let Some(wanted) = webhook::address(&config.server) else {
+        let says = "server.public_url is not set, so GitHub cannot reach the server: it is asked every 30 s instead";
+        return finding(WHAT, Verdict::Poor, says);
+    };
+    match client.hook_address().await {
+        Err(error) => finding(WHAT, Verdict::Missing, error.to_string()),
+        Ok(known) if known == wanted => finding(WHAT, Verdict::Ok, wanted),
+        Ok(known) => {
+            let says = format!(
+                "GitHub sends to {known:?}: the next start of the server makes it {wanted}"
+            );
+            finding(WHAT, Verdict::Poor, says)
+        }
+    }
+}
+
+async fn deliveries(client: &GitHub) -> Finding {
+    const WHAT: &str = "webhooks";
+    match client.failed_attempts().await {
+        Err(error) => finding(WHAT, Verdict::Poor, error.to_string()),
+        Ok(failed) if failed.is_empty() => finding(WHAT, Verdict::Ok, "none failed of late"),
+        Ok(failed) => {
+            let newest = failed.first().map_or(0, |one| one.status_code);
+            let how = match newest {
+                0 => "without an answer: is the address reached from outside?".to_owned(),
+                401 => "answered 401: is forge.github.webhook_secret the App's?".to_owned(),
+                status => format!("answered {status}"),
+            };
+            let says = format!("{} attempts failed of late, the newest {how}", failed.len());
+            finding(WHAT, Verdict::Poor, says)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nestling_world::github::{Level, Model, Selection};
+
+    use super::*;
+
+    fn config(github: &Model, app: u64, key: &str) -> Config {
+        let keys = [
+            (
+                "SERVER__PUBLIC_URL",
+                "https://nestling.example.com".to_owned(),
+            ),
+            ("FORGE__DRIVER", "github".to_owned()),
+            ("FORGE__GITHUB__API_URL", github.base()),
+            ("FORGE__GITHUB__APP_ID", app.to_string()),
+            ("FORGE__GITHUB__PRIVATE_KEY", key.to_owned()),
+            ("FORGE__GITHUB__WEBHOOK_SECRET", "a secret".to_owned()),
+        ];
+        let named = keys.map(|(key, value)| (format!("NESTLING__{key}"), value));
+        Config::load(None, named.into_iter()).unwrap()
+    }
+
+    async fn verdicts(config: &Config) -> Vec<(Verdict, String)> {
+        let found = findings(config).await.into_iter();
+        found.map(|one| (one.verdict, one.says)).collect()
+    }
+
+    #[actix::test]
+    async fn an_app_is_checked_from_its_key_to_its_last_webhook() {
+        let github = Model::start().unwrap();
+        let granted =
+            PERMISSIONS.map(|(name, level)| (name.to_owned(), Level::parse(level).unwrap()));
+        let (app, key) = github.act(|state| {
+            state.create_organisation("acme");
+            let app = state
+                .register_app("acme", "Nestling", granted.into(), &EVENTS)
+                .unwrap();
+            state
+                .set_webhook_url(app, "https://nestling.example.com/github/webhook")
+                .unwrap();
+            state.install(app, "acme", Selection::All).unwrap();
+            (app, state.private_key(app).unwrap())
+        });
+        let config = config(&github, app, &key);
+        let found = verdicts(&config).await;
+        let fine: Vec<Verdict> = found.iter().map(|(verdict, _)| *verdict).collect();
+        assert_eq!(fine[..4], [Verdict::Ok; 4], "{found:?}");
+
+        github.act(|state| {
+            let app = state.apps.get_mut(&app).unwrap();
+            app.permissions.remove("checks");
+            app.events.retain(|event| event != "push");
+            app.webhook_url = "https://old.example.com/github/webhook".to_owned();
+        });
+        let found = verdicts(&config).await;
+        assert!(found[1].1.contains("it lacks checks: write"), "{found:?}");
+        assert!(found[2].1.contains("not told of push"), "{found:?}");
+        assert!(found[3].1.contains("old.example.com"), "{found:?}");
+
+        github.act(|state| state.revoke_key(app).unwrap());
+        let found = verdicts(&config).await;
+        assert_eq!((found.len(), found[0].0), (1, Verdict::Missing));
+        assert!(
+            found[0]
+                .1
+                .contains("is it the key of this App, not revoked"),
+            "{found:?}"
+        );
+    }
+}
