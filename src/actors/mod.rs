@@ -9,6 +9,7 @@ pub mod intake;
 pub mod live;
 pub mod local;
 pub mod logging;
+pub mod rest;
 pub mod secrets;
 mod trees;
 pub mod upkeep;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use nestling_domain::{
-    ids::{Commit, EnvironmentId, Generation, Kind},
+    ids::{Commit, EnvironmentId, Generation, Kind, Timestamp},
     label::Label,
 };
 use tokio::sync::futures::OwnedNotified;
@@ -250,6 +250,12 @@ impl Routes {
             .iter()
             .find(|flights| flights.generation() == generation)
             .cloned()
+    }
+
+    /// When somebody visited an environment last, since this server started; now while somebody does.
+    pub(crate) fn visited(&self, environment: &EnvironmentId, now: Timestamp) -> Option<Timestamp> {
+        let tables = self.read();
+        tables.by_environment.get(environment)?.door.visited(now)
     }
 
     /// The flights of everything, for the end of the server.

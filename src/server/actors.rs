@@ -21,6 +21,7 @@ use crate::{
         live::Live,
         local::{forge::LocalForge, machines::LocalMachines},
         logging::Logging,
+        rest::Rest,
         secrets::Secrets,
         upkeep::{Bounds, Upkeep},
     },
@@ -100,6 +101,14 @@ impl Actors {
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);
+        let (store, now) = (drivers.store.clone(), clock::now());
+        Rest::new(
+            store,
+            services.environments.clone(),
+            services.routes.clone(),
+            now,
+        )
+        .start();
         Ok(Actors {
             watch,
             environments,

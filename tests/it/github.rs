@@ -98,6 +98,8 @@ fn prepare(state: &mut State, hook: &str) -> anyhow::Result<(u64, u64)> {
         ("metadata", Level::Read),
         ("contents", Level::Read),
         ("pull_requests", Level::Write),
+        // Without which GitHub tells of no comment.
+        ("issues", Level::Read),
         ("checks", Level::Write),
         ("deployments", Level::Write),
     ];

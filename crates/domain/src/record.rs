@@ -155,6 +155,9 @@ pub struct PullRequest {
     pub status: PullRequestStatus,
     /// Its head when last seen.
     pub head: Option<CommitInfo>,
+    /// Its labels, where the forge has such.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// What people who may write have ordered about it.
     #[serde(default)]
     pub orders: Orders,

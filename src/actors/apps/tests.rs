@@ -46,6 +46,7 @@ impl Story {
             title: "a change".into(),
             status: PullRequestStatus::Open,
             head: Some(head),
+            labels: Vec::new(),
             orders: nestling_domain::record::Orders::default(),
         };
         store.put_pull_request(&pull_request).await.unwrap();

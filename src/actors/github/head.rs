@@ -79,12 +79,17 @@ impl Desk {
                         commit.short()
                     ),
                     approval: Some(commit),
+                    place: false,
                 }));
             }
             Verdict::Skip { why } => return Ok(Found::Waiting(why.into())),
         };
-        if let Some(why) = self.full(&app, asked.kind, &row.orders).await? {
-            return Ok(Found::Waiting(why.into()));
+        if let Some(reason) = self.full(&app, asked.kind, &row.orders).await? {
+            return Ok(Found::Waiting(Waits {
+                reason,
+                approval: None,
+                place: true,
+            }));
         }
         Ok(Found::Open(CommitInfo { trust, ..head }))
     }
@@ -138,6 +143,7 @@ impl Desk {
                 false => PullRequestStatus::Closed,
             },
             head: head.cloned().or(kept),
+            labels: pull_request.labels.clone(),
             orders: known
                 .as_ref()
                 .map_or_else(Orders::default, |row| row.orders.clone()),

@@ -269,6 +269,7 @@ pub(crate) fn waiting(number: u32) -> PullRequest {
         title: format!("feature {number}"),
         status: PullRequestStatus::Waiting,
         head: None,
+        labels: Vec::new(),
         orders: nestling_domain::record::Orders::default(),
     }
 }

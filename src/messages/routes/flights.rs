@@ -8,6 +8,8 @@ use std::sync::{
 use nestling_domain::ids::{Generation, Timestamp};
 use tokio::sync::Notify;
 
+use crate::drivers::clock;
+
 /// Numbers the flights of this process, so that a pool can tell two of one generation apart.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -106,10 +108,25 @@ pub(crate) struct Door {
     inside: AtomicUsize,
     held: AtomicUsize,
     woken: AtomicU64,
+    /// When a request last came or ended, in milliseconds; 0 before the first.
+    visited: AtomicU64,
     pub(super) changed: Arc<Notify>,
 }
 
 impl Door {
+    /// When somebody was here last: now, while somebody is; `None` when nobody was.
+    pub(super) fn visited(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.inside.load(Ordering::Relaxed) > 0 {
+            return Some(now);
+        }
+        let visited = self.visited.load(Ordering::Relaxed);
+        (visited > 0).then_some(Timestamp(visited))
+    }
+
+    fn visit(&self) {
+        self.visited.store(clock::now().0, Ordering::Relaxed);
+    }
+
     /// Takes a place among the held requests; `None` when `most` wait already.
     pub(crate) fn hold(self: &Arc<Self>, most: usize) -> Option<Held> {
         let place = take(&self.held, most);
@@ -150,6 +167,7 @@ impl Flight {
             return None;
         }
         flights.count.fetch_add(1, Ordering::SeqCst);
+        door.visit();
         Some(Flight {
             flights: flights.clone(),
             door: door.clone(),
@@ -163,6 +181,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        self.door.visit();
         self.door.inside.fetch_sub(1, Ordering::Relaxed);
         if self.flights.count.fetch_sub(1, Ordering::SeqCst) == 1
             && self.flights.ending() != Ending::No

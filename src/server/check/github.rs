@@ -10,11 +10,12 @@ use crate::{
 };
 
 const WHAT: &str = "GitHub App";
-/// What the App must be allowed, by GitHub's names. Comments on pull requests need no more than these.
-const PERMISSIONS: [(&str, &str); 5] = [
+/// What the App must be allowed, by GitHub's names. Without `issues` it is told of no comment.
+const PERMISSIONS: [(&str, &str); 6] = [
     ("metadata", "read"),
     ("contents", "read"),
     ("pull_requests", "write"),
+    ("issues", "read"),
     ("checks", "write"),
     ("deployments", "write"),
 ];

@@ -40,10 +40,12 @@ pub enum Command {
     Cancel,
     /// Stop it, keeping its state folder.
     Stop,
-    /// Start a stopped one again.
+    /// Start a stopped one again; deploy the head of its branch, if another commit runs.
     Start,
     /// Stop it for a policy, with the reason in words.
     Suspend(String),
+    /// Stop it until somebody visits it, if it runs and nothing newer is on its way.
+    Sleep,
     /// The app is deleted: like a close, but final.
     Delete,
 }

@@ -39,7 +39,7 @@ impl Draft<'_> {
         } = &self.life().state
             && !matches!(
                 command,
-                Command::Stop | Command::Delete | Command::Suspend(_)
+                Command::Stop | Command::Delete | Command::Suspend(_) | Command::Sleep
             )
         {
             return Err(Refused(
@@ -62,11 +62,8 @@ impl Draft<'_> {
                     self.stop_all(Why::Person);
                 }
             }
-            Command::Start => {
-                if matches!(self.life().state, State::Stopped { .. }) {
-                    self.look(None, Trigger::Start);
-                }
-            }
+            // Of one that runs: whatever is newer is deployed, as for production that no push deploys.
+            Command::Start => self.look(None, Trigger::Start),
             Command::Suspend(reason) => {
                 if !matches!(
                     self.life().state,
@@ -76,6 +73,11 @@ impl Draft<'_> {
                     }
                 ) {
                     self.stop_all(Why::Policy(reason.clone()));
+                }
+            }
+            Command::Sleep => {
+                if matches!(self.life().state, State::Running { .. }) {
+                    self.stop_all(Why::Idle);
                 }
             }
             Command::Delete => self.close(),

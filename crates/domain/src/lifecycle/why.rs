@@ -31,6 +31,9 @@ pub struct Waits {
     /// The commit that somebody who may write has to approve first, when it waits for that.
     #[serde(default)]
     pub approval: Option<Commit>,
+    /// Whether it waits for a place among the previews of its app.
+    #[serde(default)]
+    pub place: bool,
 }
 
 impl<T: Into<String>> From<T> for Waits {
@@ -38,6 +41,7 @@ impl<T: Into<String>> From<T> for Waits {
         Waits {
             reason: reason.into(),
             approval: None,
+            place: false,
         }
     }
 }

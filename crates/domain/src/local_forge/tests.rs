@@ -62,6 +62,7 @@ impl World {
                 title: String::new(),
                 status: PullRequestStatus::Open,
                 head: None,
+                labels: Vec::new(),
                 orders: crate::record::Orders::default(),
             });
         }

@@ -15,6 +15,7 @@ pub use paths::{NotAPattern, Paths};
 
 use crate::{deployment::Trust, ids::Commit};
 
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The label that wants a preview whatever else speaks against it, trust excepted.
@@ -227,6 +228,11 @@ impl Policy {
             )),
             Some(_) | None => None,
         }
+    }
+
+    /// Whether a preview that nobody visited for so long is to sleep.
+    pub fn sleeps(&self, unvisited: Duration) -> bool {
+        unvisited >= HOUR * self.sleeps_after_hours
     }
 
     /// Whether a preview of these labels that nobody pushed to for so long is to end.

@@ -108,6 +108,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Command::Cancel),
         Just(Command::Stop),
         Just(Command::Start),
+        Just(Command::Sleep),
         Just(Command::Suspend("over budget".into())),
         Just(Command::Delete),
     ];

@@ -153,11 +153,12 @@ impl World {
     }
 
     pub(crate) fn command(&mut self, n: u8) {
-        let command = match n % 5 {
+        let command = match n % 6 {
             0 => Command::Redeploy,
             1 => Command::Cancel,
             2 => Command::Stop,
             3 => Command::Start,
+            4 => Command::Sleep,
             _ => Command::Suspend("over budget".into()),
         };
         self.apply(&Event::Command(command));

@@ -232,10 +232,7 @@ async fn what_nothing_is_done_about_says_so() {
         lines: vec!["/redeploy".to_owned()],
     };
     let decisions = inbox.told("comment", comment.clone()).await;
-    assert_eq!(
-        decisions["acme/shop"],
-        "nothing yet: commands in comments are not obeyed"
-    );
+    assert_eq!(decisions["acme/shop #1"], "ignored: programs order nothing");
     let stranger = Named {
         id: RepositoryId(8),
         ..named("stranger")

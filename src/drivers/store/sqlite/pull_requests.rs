@@ -51,6 +51,7 @@ pub(super) fn number(
         title: branch.to_owned(),
         status: PullRequestStatus::Closed,
         head: None,
+        labels: Vec::new(),
         orders: nestling_domain::record::Orders::default(),
     };
     put_pull_request(database, &pull_request)?;

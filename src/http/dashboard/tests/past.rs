@@ -202,6 +202,7 @@ impl Words {
             title: title.to_owned(),
             status,
             head: Some(self.commit('c')),
+            labels: Vec::new(),
             orders: nestling_domain::record::Orders::default(),
         };
         vec![

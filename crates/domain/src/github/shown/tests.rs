@@ -364,6 +364,7 @@ fn a_commit_that_waits_for_an_approval_asks_for_one_and_any_other_is_skipped() {
         never_ran(Waits {
             reason: "somebody who may write has to approve it".to_owned(),
             approval: Some(commit(digit)),
+            place: false,
         })
     };
     page.head = Some(commit('b'));
@@ -599,6 +600,7 @@ fn all_is_as_long_as_github_takes() {
     let waits = check_of(stopped(Why::Waits(Waits {
         reason: "approve it".to_owned(),
         approval: Some(commit('b', "").id),
+        place: false,
     })));
     for run in [failed, waits, check_of(green(1, 'a'))] {
         assert!(run.summary.len() <= 65_535, "{}", run.summary.len());

@@ -1,0 +1,170 @@
+//! Stories of previews that nobody needs for a while.
+
+use nestling_domain::{
+    ids::EnvironmentId,
+    record::{Orders, PullRequest, PullRequestStatus},
+};
+
+use super::*;
+use crate::{
+    drivers::store::sqlite::Sqlite,
+    world::{self, House, REPOSITORY, app, commit},
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+struct World {
+    house: House,
+    rest: Rest,
+    shop: App,
+    now: Timestamp,
+}
+
+impl World {
+    /// A repository on GitHub with one app.
+    async fn start(policy: Policy) -> Self {
+        let store = Arc::new(Sqlite::in_memory().unwrap());
+        let house = House::start(store.clone(), Box::new(|_, _| String::new())).await;
+        house.outside.runners.set(true);
+        let repository = nestling_domain::app::Repository {
+            id: REPOSITORY,
+            owner: "acme".into(),
+            name: "shop".into(),
+            path: None,
+            installation: Some(1),
+            default_branch: "main".into(),
+            trouble: None,
+        };
+        store.put_repository(&repository).await.unwrap();
+        let shop = App {
+            policy,
+            ..app("shop")
+        };
+        store.put_app(&shop).await.unwrap();
+        let now = clock::now();
+        let rest = Rest::new(store, house.environments.clone(), house.routes.clone(), now);
+        World {
+            house,
+            rest,
+            shop,
+            now,
+        }
+    }
+
+    async fn runs(&self, kind: Kind) -> EnvironmentId {
+        *self.house.outside.head.borrow_mut() = Some(commit(1));
+        let hint = Event::Hint {
+            commit: Some(commit(1).id),
+            trigger: Trigger::Push,
+        };
+        self.house.tell(&self.shop, kind, hint).await.unwrap();
+        let id = EnvironmentId::derive(&self.shop.id, kind);
+        self.until(&id, "running").await;
+        id
+    }
+
+    async fn until(&self, id: &EnvironmentId, state: &str) {
+        let is = |one: &Environment| one.lifecycle.state_name() == state;
+        world::until(&*self.house.store, id, state, is).await;
+    }
+
+    /// A look so much later; why the preview is stopped then, if it is.
+    async fn later(&self, id: &EnvironmentId, by: Duration) -> Option<Why> {
+        self.rest.round(self.now.plus(by)).await.unwrap();
+        let found = self.house.store.environment(id).await.unwrap().unwrap();
+        match found.lifecycle.state {
+            State::Stopped { why, .. } => Some(why),
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => None,
+        }
+    }
+}
+
+#[actix::test]
+async fn a_preview_that_nobody_visits_sleeps_after_a_day_and_production_never_does() {
+    let world = World::start(Policy::default()).await;
+    let (preview, production) = (
+        world.runs(Kind::Preview(1)).await,
+        world.runs(Kind::Production).await,
+    );
+    assert_eq!(world.later(&preview, HOUR * 23).await, None);
+    assert_eq!(world.later(&preview, HOUR * 25).await, Some(Why::Idle));
+    assert_eq!(world.later(&production, HOUR * 25).await, None);
+    let visit = Event::Hint {
+        commit: None,
+        trigger: Trigger::Visit,
+    };
+    world
+        .house
+        .tell(&world.shop, Kind::Preview(1), visit)
+        .await
+        .unwrap();
+    world.until(&preview, "running").await;
+}
+
+#[actix::test]
+async fn a_preview_that_nobody_pushes_to_ends_unless_somebody_keeps_it() {
+    let world = World::start(Policy::default()).await;
+    let (one, kept) = (
+        world.runs(Kind::Preview(1)).await,
+        world.runs(Kind::Preview(2)).await,
+    );
+    let row = PullRequest {
+        repository: REPOSITORY,
+        number: 2,
+        branch: "two".into(),
+        title: "Two".into(),
+        status: PullRequestStatus::Open,
+        head: None,
+        labels: vec!["keep".into()],
+        orders: Orders::default(),
+    };
+    world.house.store.put_pull_request(&row).await.unwrap();
+    let ended = world.later(&one, HOUR * 24 * 14).await;
+    assert!(
+        matches!(&ended, Some(Why::Policy(why)) if why.contains("14 days")),
+        "{ended:?}"
+    );
+    assert_eq!(world.later(&kept, HOUR * 24 * 14).await, Some(Why::Idle));
+}
+
+#[actix::test]
+async fn a_place_that_becomes_free_is_given_to_whoever_waits_for_it() {
+    let policy = Policy {
+        previews: 1,
+        ..Policy::default()
+    };
+    let world = World::start(policy).await;
+    let first = world.runs(Kind::Preview(1)).await;
+    let mut second = world
+        .house
+        .store
+        .environment(&first)
+        .await
+        .unwrap()
+        .unwrap();
+    second.id = EnvironmentId::derive(&world.shop.id, Kind::Preview(2));
+    second.kind = Kind::Preview(2);
+    second.lifecycle.world.machines.clear();
+    second.lifecycle.state = State::Stopped {
+        why: Why::Waits(nestling_domain::lifecycle::Waits {
+            place: true,
+            ..nestling_domain::lifecycle::Waits::from("1 preview runs")
+        }),
+        last: None,
+        since: world.now,
+    };
+    second.version = nestling_domain::ids::Version(1);
+    let save = crate::drivers::store::conformance::save_of(&second);
+    world.house.store.save(save).await.unwrap();
+
+    let still = world.later(&second.id, HOUR).await;
+    assert!(matches!(still, Some(Why::Waits(_))), "{still:?}");
+    let stop = Event::Command(Command::Stop);
+    world
+        .house
+        .tell(&world.shop, Kind::Preview(1), stop)
+        .await
+        .unwrap();
+    world.rest.round(world.now.plus(HOUR)).await.unwrap();
+    world.until(&second.id, "running").await;
+}
