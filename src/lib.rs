@@ -7,6 +7,7 @@ pub mod demo;
 pub mod drivers;
 pub mod http;
 pub mod messages;
+mod records;
 pub mod server;
 pub mod telemetry;
 #[cfg(test)]

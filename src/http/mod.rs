@@ -17,6 +17,8 @@ pub(crate) mod world;
 
 use std::sync::Arc;
 
+use nestling_domain::announcement::Site;
+
 use crate::{
     drivers::{blobs::Blobs, store::Store},
     messages::{self, admission, apps, environments, forge, logging, routes::Routes, secrets},
@@ -69,6 +71,15 @@ impl Addresses {
     /// The address of the dashboard, without a trailing slash.
     pub fn dashboard(&self) -> String {
         format!("{}://{}", self.scheme, self.dashboard)
+    }
+
+    /// The same, as announcements are told it; `dashboard` is what [`Addresses::dashboard`] says.
+    pub fn site<'a>(&'a self, dashboard: &'a str) -> Site<'a> {
+        Site {
+            dashboard,
+            scheme: &self.scheme,
+            preview_domain: &self.preview_domain,
+        }
     }
 
     /// The address at which a label answers.

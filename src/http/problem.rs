@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     drivers::{blobs::BlobError, store::StoreError},
     messages::{apps::NotDone, environment::NotApplied, forge::ForgeError, secrets::SecretError},
+    records::NotRead,
 };
 
 /// Seconds after which a client may ask again when the server is busy or unsure: an event takes milliseconds.
@@ -238,6 +239,16 @@ impl From<BlobError> for Problem {
         match error {
             BlobError::Key(_) => Problem::unfit(error.to_string()),
             BlobError::Io { .. } => Problem::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<NotRead> for Problem {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::Store(error) => error.into(),
+            NotRead::Blobs(error) => error.into(),
+            NotRead::Queue(error) => error.into(),
         }
     }
 }

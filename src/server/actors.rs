@@ -16,7 +16,7 @@ use crate::{
         apps::Apps,
         environment::Neighbours,
         environments::Environments,
-        github::{GitHubForge, Places},
+        github::{GitHubForge, Places, showing::Showing},
         intake::Intake,
         live::Live,
         local::{forge::LocalForge, machines::LocalMachines},
@@ -62,7 +62,7 @@ impl Actors {
             forge,
             people,
             watch,
-        } = start_forge(config, drivers, &arrived)?;
+        } = start_forge(config, drivers, &admission, &arrived)?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
         let gateway = start_gateway(config, drivers, &routes, &grants, &waker);
@@ -197,7 +197,12 @@ struct Forge {
 
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
 /// they need the forge.
-fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> anyhow::Result<Forge> {
+fn start_forge(
+    config: &Config,
+    drivers: &Drivers,
+    admission: &admission::Handle,
+    arrived: &Addr<Relay>,
+) -> anyhow::Result<Forge> {
     let folder = drivers.data.path().to_owned();
     let unprepared = format!("could not prepare {} for mirrors", folder.display());
     let (store, told) = (drivers.store.clone(), arrived.clone().recipient());
@@ -206,7 +211,7 @@ fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> any
             let forge = LocalForge::new(store, folder, told).context(unprepared)?;
             let forge = forge.start();
             Ok(Forge {
-                forge: forge_handle(&forge),
+                forge: forge_handle(&forge, forge.clone().recipient()),
                 people: None,
                 watch: Some(forge.recipient()),
             })
@@ -214,20 +219,23 @@ fn start_forge(config: &Config, drivers: &Drivers, arrived: &Addr<Relay>) -> any
         ForgeDriver::GitHub => {
             let github = &config.forge.github;
             let key = github.private_key.reveal().as_bytes();
-            let client = GitHub::new(&github.api_url, github.app_id, key)?;
+            let client = Arc::new(GitHub::new(&github.api_url, github.app_id, key)?);
             let places = Places {
                 data: folder,
                 web: github.web_url.clone(),
                 hook: webhook::address(&config.server),
             };
-            let forge = GitHubForge::new(store, Arc::new(client), places, told);
+            let forge = GitHubForge::new(store, client.clone(), places, told);
             let forge = forge.context(unprepared)?.start();
+            let records = (drivers.store.clone(), drivers.blobs.clone());
+            let addresses = drivers.addresses.clone();
+            let showing = Showing::new(client, records, admission.clone(), addresses);
             Ok(Forge {
                 people: Some(forge::People {
                     may_write: forge.clone().recipient(),
                     react: forge.clone().recipient(),
                 }),
-                forge: forge_handle(&forge),
+                forge: forge_handle(&forge, showing.start().recipient()),
                 watch: None,
             })
         }
@@ -404,13 +412,12 @@ impl Handler<forge::Arrived> for Relay {
     }
 }
 
-/// The way to an actor that is a forge.
-fn forge_handle<F>(forge: &Addr<F>) -> forge::Handle
+/// The way to an actor that is a forge; what it shows is told to `announce`.
+fn forge_handle<F>(forge: &Addr<F>, announce: Recipient<forge::Announce>) -> forge::Handle
 where
     F: Actor<Context = Context<F>>
         + Handler<forge::Head>
         + Handler<forge::Pack>
-        + Handler<forge::Announce>
         + Handler<forge::AppsAt>
         + Handler<forge::FindApps>
         + Handler<forge::StartWaiting>,
@@ -418,7 +425,7 @@ where
     forge::Handle {
         head: forge.clone().recipient(),
         pack: forge.clone().recipient(),
-        announce: forge.clone().recipient(),
+        announce,
         apps_at: forge.clone().recipient(),
         find_apps: forge.clone().recipient(),
         start_waiting: forge.clone().recipient(),

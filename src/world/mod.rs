@@ -53,6 +53,15 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn start(store: Arc<dyn Store>, sign: Box<Sign>) -> Self {
+        House::arranged(store, sign, |_| {}).await
+    }
+
+    /// One whose environments have other neighbours or times.
+    pub(crate) async fn arranged(
+        store: Arc<dyn Store>,
+        sign: Box<Sign>,
+        arrange: impl FnOnce(&mut Neighbours),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let outside = Rc::new(Outside::new(folder.path()));
         let live = Live::new(1).start();
@@ -60,10 +69,10 @@ impl House {
         admission.send(Adopt(Vec::new())).await.unwrap();
         let (machines, forge) = outside::start(&outside);
         let routes = Routes::default();
-        let neighbours = Neighbours {
+        let mut neighbours = Neighbours {
             store: store.clone(),
             machines,
-            forge: forge.clone(),
+            forge,
             admission: Admission::handle(&admission),
             live: Live::handle(&live),
             routes: routes.clone(),
@@ -78,6 +87,8 @@ impl House {
             token: sign,
             sockets: Box::new(|_, _| PathBuf::from("/nowhere")),
         };
+        arrange(&mut neighbours);
+        let forge = neighbours.forge.clone();
         let address = Environments::new(neighbours).start();
         let environments = Environments::handle(&address);
         *outside.handle.borrow_mut() = Some(environments.clone());

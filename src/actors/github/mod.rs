@@ -9,6 +9,7 @@ mod head;
 mod listing;
 mod people;
 mod place;
+pub mod showing;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -35,8 +36,7 @@ use crate::{
         store::{Store, StoreError},
     },
     messages::forge::{
-        Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, MayWrite, Pack, React,
-        StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, MayWrite, Pack, React, StartWaiting,
     },
 };
 
@@ -185,14 +185,6 @@ impl Handler<FindApps> for GitHubForge {
     fn handle(&mut self, asked: FindApps, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
         Box::pin(async move { desk.find_apps(asked.repository).await })
-    }
-}
-
-impl Handler<Announce> for GitHubForge {
-    type Result = Result<(), ForgeError>;
-
-    fn handle(&mut self, _: Announce, _: &mut Self::Context) -> Self::Result {
-        Ok(())
     }
 }
 

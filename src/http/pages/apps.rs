@@ -54,7 +54,7 @@ pub(super) async fn app(path: web::Path<(String, String)>, visitor: Visitor) -> 
     let app = find::app(services, &path.0, &path.1).await?;
     let repository = facts::repository(services, &app).await?;
     let environments = services.store.environments_of_app(&app.id).await?;
-    let queue = facts::queue(services).await?;
+    let queue = facts::records(services).queue().await?;
     let pull_requests = services.store.pull_requests(app.repository).await?;
     let view = AppView::of(
         &app,

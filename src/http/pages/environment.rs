@@ -9,10 +9,7 @@ use nestling_domain::{
 };
 use nestling_protocol::log::Log;
 
-use super::{
-    ErrorView, NoPage, NoPageAnswer, Notice, Visitor,
-    facts::{self, RECENT},
-};
+use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, facts};
 use crate::{
     http::{
         Services,
@@ -35,6 +32,7 @@ use crate::{
         environments::Quarantined,
         logging::{LogId, Read},
     },
+    records::RECENT,
 };
 
 /// Deployments on the page of all of them.
@@ -135,11 +133,17 @@ pub(super) async fn tests(path: Named, visitor: Visitor) -> NoPageAnswer {
             let tests = record.map(|record| record.tests).unwrap_or_default();
             Some((Generation(generation), tests))
         }
-        None => facts::newest_tested(&visitor.services, &environment).await?,
+        None => {
+            facts::records(&visitor.services)
+                .newest_tested(&environment)
+                .await?
+        }
     };
     let results = match &tested {
         Some((generation, _)) => {
-            facts::results(&visitor.services, &environment, *generation).await?
+            facts::records(&visitor.services)
+                .results(&environment, *generation)
+                .await?
         }
         None => None,
     };
@@ -177,7 +181,7 @@ async fn overview_tab(services: &Services, environment: &Environment) -> Result<
     let store = &services.store;
     let recent = store.deployments(&environment.id, None, RECENT).await?;
     let events = store.events_of(&environment.id, None, EVENTS).await?;
-    let results = facts::newest_results(services, environment).await?;
+    let results = facts::records(services).newest_results(environment).await?;
     let announcement = facts::announcement(services, environment).await?;
     let overview = Overview::of(
         environment,
@@ -198,7 +202,7 @@ async fn show(
 ) -> NoPageAnswer {
     let services = &visitor.services;
     let app = find::app(services, &environment.owner, environment.slug.as_str()).await?;
-    let queue = facts::queue(services).await?;
+    let queue = facts::records(services).queue().await?;
     let quarantined = services.environments.quarantined.send(Quarantined).await?;
     let stands = find::standing(services, app.repository, environment.kind).await?;
     let facts = Facts {

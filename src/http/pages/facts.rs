@@ -1,27 +1,19 @@
 //! What pages are made of, read from the records.
 
 use nestling_domain::{
-    announcement::{Announcement, Section, Site, tested},
     app::{App, RemovedApp, Repository},
-    deployment::Tests,
     environment::Environment,
-    ids::{AppId, Class, Generation},
+    ids::{AppId, Class},
     record::PullRequest,
 };
-use nestling_protocol::test::{ARTIFACT, Results};
 
 use super::NoPage;
 use crate::{
-    actors::logging::blob_key,
     http::{Services, dashboard::apps::RepositoryFacts, problem::Problem},
-    messages::{
-        admission::{Look, Queue},
-        secrets::{List, Listed},
-    },
+    messages::secrets::{List, Listed},
+    records::Records,
 };
 
-/// Deployments that the overview and the choice of logs show, and that are searched for tests.
-pub(super) const RECENT: usize = 20;
 /// Why a repository shows no app.
 const NOTHING_FOUND: &str = "no app was found in it: an app is a folder with a main.w, a package.json that has a start or build script, an index.html, or a nestling.toml with [start] run";
 
@@ -91,6 +83,15 @@ impl Known {
     }
 }
 
+/// Where what people are shown is read from.
+pub(super) fn records(services: &Services) -> Records<'_> {
+    Records {
+        store: &*services.store,
+        blobs: &*services.blobs,
+        admission: &services.admission,
+    }
+}
+
 /// What the pull request shows, composed of the records of all apps of its repository; `None` for production.
 pub(super) async fn announcement(
     services: &Services,
@@ -100,84 +101,13 @@ pub(super) async fn announcement(
         return Ok(None);
     };
     let repository = environment.repository;
-    let store = &services.store;
-    let mut environments = store
-        .environments_of_pull_request(repository, number)
+    let together = records(services)
+        .of_pull_request(repository, number)
         .await?;
-    let removed = store.removed_apps().await?;
-    environments.retain(|one| removed.iter().all(|removed| removed.app.id != one.app));
-    let queue = queue(services).await?;
-    let mut all = Vec::new();
-    for environment in environments {
-        let results = newest_results(services, &environment).await?;
-        all.push((environment, results));
-    }
-    let announcement = Announcement {
-        repository,
-        number,
-        sections: all.iter().map(|one| section(one, &queue)).collect(),
-        left_out: Vec::new(),
-        waiting: None,
-    };
     let dashboard = services.addresses.dashboard();
-    let site = Site {
-        dashboard: &dashboard,
-        scheme: &services.addresses.scheme,
-        preview_domain: &services.addresses.preview_domain,
-    };
+    let site = services.addresses.site(&dashboard);
+    let announcement = together.announcement(repository, number);
     Ok(Some(announcement.markdown(&site)))
-}
-
-fn section<'a>(
-    (environment, results): &'a (Environment, Option<Results>),
-    queue: &Queue,
-) -> Section<'a> {
-    Section {
-        environment,
-        results: results.as_ref(),
-        ahead: queue.ahead(&environment.id),
-        skipped: None,
-    }
-}
-
-/// The newest deployment whose tests are over, of those that the record or the history names.
-pub(super) async fn newest_tested(
-    services: &Services,
-    environment: &Environment,
-) -> Result<Option<(Generation, Tests)>, NoPage> {
-    if let Some(deployment) = tested(&environment.lifecycle) {
-        return Ok(Some((deployment.generation, deployment.tests.clone())));
-    }
-    let recent = services
-        .store
-        .deployments(&environment.id, None, RECENT)
-        .await?;
-    let over = recent
-        .into_iter()
-        .find(|record| record.tests != Tests::Pending);
-    Ok(over.map(|record| (record.generation, record.tests)))
-}
-
-/// Each test of the newest deployment whose tests are over.
-pub(super) async fn newest_results(
-    services: &Services,
-    environment: &Environment,
-) -> Result<Option<Results>, NoPage> {
-    match newest_tested(services, environment).await? {
-        Some((generation, _)) => results(services, environment, generation).await,
-        None => Ok(None),
-    }
-}
-
-/// Each test of one deployment, where its machine has left them.
-pub(super) async fn results(
-    services: &Services,
-    environment: &Environment,
-    generation: Generation,
-) -> Result<Option<Results>, NoPage> {
-    let key = blob_key(&environment.id, generation, ARTIFACT);
-    let bytes = services.blobs.get(&key).await?;
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// The names of secrets and variables of an app for one class of environments.
@@ -201,8 +131,4 @@ pub(super) async fn repository(services: &Services, app: &App) -> Result<Reposit
             app.owner, app.slug
         ))
     })?)
-}
-
-pub(super) async fn queue(services: &Services) -> Result<Queue, NoPage> {
-    Ok(services.admission.look.send(Look).await?)
 }

@@ -1,0 +1,99 @@
+//! What is remembered of a subject while it is written about.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+use crate::messages::forge::ForgeError;
+
+/// How long words about something under way wait after a write: a quick deployment is told in two writes of the comment,
+/// and a slow phase is read half as long after it began as an effect may last.
+const CALM: Duration = Duration::from_secs(5);
+/// How long something that GitHub refuses is not tried again: what a person has to put right takes minutes.
+const REST: Duration = Duration::from_mins(10);
+
+/// Who announced something hears here what came of it.
+pub(super) type Teller = oneshot::Sender<Result<(), ForgeError>>;
+
+/// A pull request, or the default branch of a repository, while there is something to write about it.
+#[derive(Default)]
+pub(super) struct Page {
+    at_work: Cell<bool>,
+    asked: RefCell<Vec<Teller>>,
+    more: Notify,
+    wrote: Cell<Option<Instant>>,
+    refused: RefCell<HashMap<String, (Instant, Refusal)>>,
+}
+
+/// That GitHub would refuse something again, until a person puts something right.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    /// Why, for people.
+    pub(super) words: String,
+    /// Whether GitHub does not even know what it is about, or does not show it to us.
+    pub(super) absent: bool,
+}
+
+impl Page {
+    /// Asks for a pass; whether somebody has to begin to work.
+    pub(super) fn ask(&self, teller: Teller) -> bool {
+        self.asked.borrow_mut().push(teller);
+        self.more.notify_one();
+        !self.at_work.replace(true)
+    }
+
+    /// Those for whom the next pass is; `None` when there is none, and the work ends.
+    pub(super) fn next_pass(&self) -> Option<Vec<Teller>> {
+        let asked = self.asked.take();
+        self.at_work.set(!asked.is_empty());
+        (!asked.is_empty()).then_some(asked)
+    }
+
+    /// Waits until words about something under way may be written, or more is asked. Answers those who ask; `None` when
+    /// there is nothing to wait for.
+    pub(super) async fn calm(&self) -> Option<Vec<Teller>> {
+        let until = self.wrote.get()? + CALM;
+        if until <= Instant::now() {
+            return None;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.more.notified() => {}
+        }
+        Some(self.asked.take())
+    }
+
+    /// Something was written just now.
+    pub(super) fn wrote(&self) {
+        self.wrote.set(Some(Instant::now()));
+    }
+
+    /// GitHub refuses this.
+    pub(super) fn refuse(&self, target: String, refusal: Refusal) {
+        let until = Instant::now() + REST;
+        self.refused.borrow_mut().insert(target, (until, refusal));
+    }
+
+    /// How GitHub has refused this lately.
+    pub(super) fn refused(&self, target: &str) -> Option<Refusal> {
+        let refused = self.refused.borrow();
+        let (until, refusal) = refused.get(target)?;
+        (*until > Instant::now()).then(|| refusal.clone())
+    }
+
+    /// Whether what is remembered here may still matter.
+    pub(super) fn is_of_use(&self) -> bool {
+        let now = Instant::now();
+        let mut refused = self.refused.borrow_mut();
+        refused.retain(|_, (until, _)| *until > now);
+        let calm = self.wrote.get().is_some_and(|wrote| wrote + CALM > now);
+        self.at_work.get() || calm || !refused.is_empty()
+    }
+}

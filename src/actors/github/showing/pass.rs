@@ -1,0 +1,318 @@
+//! One pass: read the records, find the difference, write it.
+
+use nestling_domain::{
+    announcement::{digest, marker},
+    app::Repository,
+    github::shown::{CommentShown, Known, Ledger, Wanted, Write, is_patient},
+    policy::Comments,
+};
+use tracing::info;
+
+use super::{
+    Subject, Tools,
+    page::{Page, Refusal, Teller},
+    pen::Pen,
+};
+use crate::{
+    drivers::{
+        github::{GitHubError, Place},
+        store::StoreError,
+    },
+    messages::forge::ForgeError,
+    records::{NotRead, Records, Together},
+};
+
+/// The name under which it is remembered that not even the comment could be looked for.
+const LOOK: &str = "the first look";
+
+/// What is to be written, and on the ground of what.
+struct Draft {
+    place: Place,
+    ledger: Ledger,
+    wanted: Wanted,
+    writes: Vec<Write>,
+    /// Whether any of its environments is not closed.
+    lives: bool,
+}
+
+/// Makes GitHub show what the records say. `tellers` grows by those who ask while it waits.
+pub(super) async fn pass(
+    tools: &Tools,
+    subject: Subject,
+    page: &Page,
+    tellers: &mut Vec<Teller>,
+) -> Result<(), ForgeError> {
+    loop {
+        let Some(draft) = draft(tools, subject, page).await? else {
+            return Ok(());
+        };
+        if draft.writes.is_empty() {
+            return Ok(());
+        }
+        if is_patient(&draft.writes)
+            && let Some(more) = page.calm().await
+        {
+            tellers.extend(more);
+            continue;
+        }
+        return write(tools, subject, page, draft).await;
+    }
+}
+
+/// `None` when there is nobody left to show anything to.
+async fn draft(
+    tools: &Tools,
+    (repository, kind): Subject,
+    page: &Page,
+) -> Result<Option<Draft>, ForgeError> {
+    let records = Records {
+        store: &*tools.store,
+        blobs: &*tools.blobs,
+        admission: &tools.admission,
+    };
+    let known = tools.store.repository(repository).await;
+    let known = known.map_err(not_stored)?.ok_or_else(|| {
+        ForgeError::Rejected(format!(
+            "repository {repository} is not known here, so that nothing of it can be shown"
+        ))
+    })?;
+    let together = match kind.pull_request() {
+        Some(number) => records.of_pull_request(repository, number).await,
+        None => records.of_production(repository).await,
+    };
+    let together = together.map_err(not_read)?;
+    let mut all = together.environments.iter();
+    let lives = all.any(|(environment, _)| !environment.lifecycle.is_closed());
+    let Some(place) = place(&known, lives)? else {
+        return Ok(None);
+    };
+    let wanted = wanted(tools, (repository, kind), &together).await?;
+    let stored = tools.store.shown(repository, kind).await;
+    let ledger = match (stored.map_err(not_stored)?, kind.pull_request()) {
+        (Some(ledger), _) => ledger,
+        (None, Some(number)) => first(tools, page, (&place, number), &wanted).await?,
+        (None, None) => Ledger::default(),
+    };
+    Ok(Some(Draft {
+        writes: ledger.plan(&wanted),
+        place,
+        ledger,
+        wanted,
+        lives,
+    }))
+}
+
+/// Through which installation it is shown.
+fn place(repository: &Repository, lives: bool) -> Result<Option<Place>, ForgeError> {
+    let Repository { owner, name, .. } = repository;
+    if let Some(installation) = repository.installation {
+        return Ok(Some(Place {
+            installation,
+            owner: owner.clone(),
+            name: name.clone(),
+        }));
+    }
+    if !lives {
+        return Ok(None);
+    }
+    Err(ForgeError::Rejected(format!(
+        "{owner}/{name} is reached through no installation of the GitHub App, so that nothing can be shown there: install the App on it"
+    )))
+}
+
+async fn wanted(
+    tools: &Tools,
+    (repository, kind): Subject,
+    together: &Together,
+) -> Result<Wanted, ForgeError> {
+    let dashboard = tools.addresses.dashboard();
+    let site = tools.addresses.site(&dashboard);
+    let Some(number) = kind.pull_request() else {
+        return Ok(Wanted::of_production(&together.sections(), &site));
+    };
+    let mut comments = Comments::Off;
+    for (environment, _) in &together.environments {
+        let app = tools.store.app(&environment.app).await;
+        let app = app.map_err(not_stored)?;
+        comments = comments.max(app.map_or(Comments::Off, |app| app.policy.comment));
+    }
+    let pull_request = tools.store.pull_request(repository, number).await;
+    let head = pull_request.map_err(not_stored)?.and_then(|one| one.head);
+    let head = head.as_ref().map(|head| &head.id);
+    let announcement = together.announcement(repository, number);
+    Ok(Wanted::of_pull_request(
+        &announcement,
+        head,
+        comments,
+        &site,
+    ))
+}
+
+/// What a pull request shows of which nothing is recorded: if it lacks our comment, it shows nothing of ours.
+async fn first(
+    tools: &Tools,
+    page: &Page,
+    (place, number): (&Place, u32),
+    wanted: &Wanted,
+) -> Result<Ledger, ForgeError> {
+    let makes = wanted.comment.as_ref().filter(|comment| comment.makes);
+    let Some(comment) = makes else {
+        return Ok(Ledger::default());
+    };
+    if let Some(refused) = page.refused(LOOK) {
+        return Err(ForgeError::Failed(refused.words));
+    }
+    // The first line of the text is our marker.
+    let marker = comment.body.lines().next().unwrap_or_default();
+    let found = tools.github.find_comment(place, number, marker).await;
+    let found = found.map_err(|error| {
+        if let Some(refusal) = refusal(&error) {
+            page.refuse(LOOK.to_owned(), refusal);
+        }
+        ForgeError::Failed(error.to_string())
+    })?;
+    Ok(Ledger {
+        complete: found.is_none(),
+        comment: found.map(|found| CommentShown {
+            number: Some(found.id),
+            digest: Some(digest(&found.body)),
+        }),
+        ..Ledger::default()
+    })
+}
+
+async fn write(
+    tools: &Tools,
+    (repository, kind): Subject,
+    page: &Page,
+    draft: Draft,
+) -> Result<(), ForgeError> {
+    let mut troubles = Troubles::default();
+    let mut due = draft.writes;
+    due.retain(|write| {
+        let refused = page.refused(&name(write));
+        let is_due = refused.is_none();
+        troubles.extend(refused);
+        is_due
+    });
+    let put = async |ledger: &Ledger| {
+        let put = tools.store.put_shown(repository, kind, ledger).await;
+        put.map_err(not_stored)
+    };
+    let mut ledger = draft.ledger;
+    ledger.begin(&due);
+    let is_there = |write: &Write| matches!(write.known(), Known::Number(_));
+    if !due.iter().all(is_there) {
+        put(&ledger).await?;
+    }
+    let below = kind.pull_request();
+    let mut pen = Pen {
+        tools,
+        place: &draft.place,
+        below: below.map(|number| (number, marker(repository, number))),
+        ledger,
+    };
+    for write in &due {
+        if let Err(not_written) = pen.ensure(write).await {
+            match not_written.refusal() {
+                Some(refusal) => {
+                    page.refuse(name(write), refusal.clone());
+                    troubles.extend([refusal]);
+                }
+                None => troubles.others.push(not_written.to_string()),
+            }
+        }
+    }
+    let mut ledger = pen.ledger;
+    if troubles.is_empty() {
+        ledger.settle(&draft.wanted);
+    }
+    if !due.is_empty() {
+        page.wrote();
+        put(&ledger).await?;
+    }
+    troubles.outcome(draft.lives, &draft.place)
+}
+
+/// What kept something from being written.
+#[derive(Default)]
+struct Troubles {
+    /// It concerns what GitHub does not know, or does not show to us.
+    absent: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Troubles {
+    fn extend(&mut self, refusals: impl IntoIterator<Item = Refusal>) {
+        for refusal in refusals {
+            let kind = if refusal.absent {
+                &mut self.absent
+            } else {
+                &mut self.others
+            };
+            kind.push(refusal.words);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.absent.is_empty() && self.others.is_empty()
+    }
+
+    fn outcome(mut self, lives: bool, place: &Place) -> Result<(), ForgeError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        if !lives && self.others.is_empty() {
+            // The App was uninstalled, or the repository deleted, and all ended for that: there is nowhere to say so.
+            info!(
+                "the end of what ran of {place} is shown nowhere: {}",
+                self.absent.join("; ")
+            );
+            return Ok(());
+        }
+        self.others.append(&mut self.absent);
+        self.others.dedup();
+        Err(ForgeError::Failed(self.others.join("; ")))
+    }
+}
+
+/// What a write is about, the same from pass to pass.
+fn name(write: &Write) -> String {
+    match write {
+        Write::Comment { .. } => "comment".to_owned(),
+        Write::Check { run, .. } => format!("check run {}", run.external_id),
+        Write::Deployment { deployed, .. } => format!("deployment {}", deployed.ours),
+    }
+}
+
+/// Whether it is a refusal.
+pub(super) fn refusal(error: &GitHubError) -> Option<Refusal> {
+    let absent = match error {
+        // The latter: the App is not installed there any more.
+        GitHubError::Absent { .. } | GitHubError::Refused { status: 404, .. } => true,
+        GitHubError::Refused { .. } | GitHubError::Unreadable { .. } => false,
+        GitHubError::Limited { .. } | GitHubError::Failed { .. } | GitHubError::Unknown { .. } => {
+            return None;
+        }
+    };
+    Some(Refusal {
+        words: error.to_string(),
+        absent,
+    })
+}
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
+fn not_stored(error: StoreError) -> ForgeError {
+    ForgeError::Failed(error.to_string())
+}
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
+fn not_read(error: NotRead) -> ForgeError {
+    ForgeError::Failed(error.to_string())
+}

@@ -1,0 +1,132 @@
+//! Writes one thing, whatever of it is there already.
+
+use std::time::Duration;
+
+use nestling_domain::github::shown::{Known, Ledger, Write};
+
+use super::{Tools, page::Refusal, pass::refusal};
+use crate::drivers::{
+    clock,
+    github::{GitHubError, Place},
+};
+
+/// Writes in one place, and keeps the ledger true.
+pub(super) struct Pen<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) place: &'a Place,
+    /// The pull request below which comments go, and the marker of ours.
+    pub(super) below: Option<(u32, String)>,
+    pub(super) ledger: Ledger,
+}
+
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotWritten {
+    #[error("as much was written through this installation as GitHub allows; the next write is in {} s", .0.as_secs() + 1)]
+    Budget(Duration),
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+}
+
+impl NotWritten {
+    /// Whether it is a refusal.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            NotWritten::Budget(_) => None,
+            NotWritten::GitHub(error) => refusal(error),
+        }
+    }
+}
+
+impl Pen<'_> {
+    /// Makes GitHub show what `write` says: changes what is there, and makes it where there is none.
+    pub(super) async fn ensure(&mut self, write: &Write) -> Result<(), NotWritten> {
+        let number = match write.known() {
+            Known::Number(number) => Some(number),
+            Known::Maybe => self.find(write).await?,
+            Known::New => None,
+        };
+        if let Some(number) = number {
+            self.ledger.found(write, number);
+            match self.change(write, number).await {
+                // A person deleted it.
+                Err(NotWritten::GitHub(GitHubError::Absent { .. })) => {}
+                changed => {
+                    changed?;
+                    self.ledger.shows(write);
+                    return Ok(());
+                }
+            }
+        }
+        self.ledger.absent(write);
+        if !write.makes() {
+            return Ok(());
+        }
+        self.ledger.begin(std::slice::from_ref(write));
+        let number = self.create(write).await?;
+        self.ledger.found(write, number);
+        if let Write::Deployment { .. } = write {
+            self.change(write, number).await?;
+        }
+        self.ledger.shows(write);
+        Ok(())
+    }
+
+    async fn find(&self, write: &Write) -> Result<Option<u64>, NotWritten> {
+        let (github, at) = (&self.tools.github, self.place);
+        Ok(match write {
+            Write::Comment { .. } => match &self.below {
+                Some((number, marker)) => {
+                    let found = github.find_comment(at, *number, marker).await?;
+                    found.map(|found| found.id)
+                }
+                None => None,
+            },
+            Write::Check { run, .. } => {
+                let named = &run.external_id;
+                github.find_check_run(at, &run.head, named).await?
+            }
+            Write::Deployment { deployed, .. } => {
+                let of = (&deployed.commit, &deployed.stage);
+                github.find_deployment(at, of, &deployed.ours).await?
+            }
+        })
+    }
+
+    async fn change(&self, write: &Write, number: u64) -> Result<(), NotWritten> {
+        self.take_from_budget()?;
+        let (github, at) = (&self.tools.github, self.place);
+        match write {
+            Write::Comment { body, .. } => github.change_comment(at, number, body).await?,
+            Write::Check { run, .. } => github.change_check_run(at, number, run).await?,
+            Write::Deployment { deployed, .. } => {
+                let places = (deployed.address.as_deref(), deployed.log.as_deref());
+                let state = deployed.state;
+                github.tell_deployment(at, number, state, places).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&self, write: &Write) -> Result<u64, NotWritten> {
+        self.take_from_budget()?;
+        let (github, at) = (&self.tools.github, self.place);
+        Ok(match write {
+            Write::Comment { body, .. } => {
+                let below = self.below.as_ref().map_or(0, |(number, _)| *number);
+                github.create_comment(at, below, body).await?
+            }
+            Write::Check { run, .. } => github.create_check_run(at, run).await?,
+            Write::Deployment { deployed, .. } => {
+                let of = (&deployed.commit, &deployed.stage);
+                github.create_deployment(at, of, &deployed.ours).await?
+            }
+        })
+    }
+
+    fn take_from_budget(&self) -> Result<(), NotWritten> {
+        let mut budgets = self.tools.budgets.borrow_mut();
+        let budget = budgets.entry(self.place.installation).or_default();
+        budget.take(clock::now()).map_err(NotWritten::Budget)
+    }
+}

@@ -1,0 +1,217 @@
+//! What people see while all goes well.
+
+use super::*;
+
+#[actix::test]
+async fn a_pull_request_lives_and_github_shows_each_step_once() {
+    let town = Town::start().await;
+    let first = town.notice().await;
+    let before = town.calls();
+    town.begin(&first).await;
+    assert_eq!(town.checks(&first), ["Nestling / shop -"]);
+    assert_eq!(town.deployments(), ["shop preview in_progress"]);
+    town.run(1, &first).await;
+    assert!(
+        town.calls() - before <= 8,
+        "{} calls",
+        town.calls() - before
+    );
+    let comment = town.comments().remove(0);
+    assert!(comment.body.contains("| ✅ Running |"), "{}", comment.body);
+    let address = "https://pr-1--shop.preview.example";
+    assert!(comment.body.contains(address), "{}", comment.body);
+    assert_eq!(town.checks(&first), ["Nestling / shop success"]);
+    assert_eq!(town.deployments(), ["shop preview in_progress success"]);
+    let shown = town
+        .github
+        .look(|state| state.see_deployments(SHOP))
+        .unwrap();
+    assert!(shown[0].transient && !shown[0].production);
+    let last = shown[0].statuses.last().unwrap();
+    assert_eq!(last.environment_url, address);
+    assert_eq!(last.log_url, "https://nestling.example/acme/shop/pr-1/logs");
+
+    let before = town.calls();
+    for _ in 0..3 {
+        town.announce().await.unwrap();
+    }
+    assert_eq!(town.calls(), before, "nothing has changed");
+
+    let second = town.push("2").await;
+    town.begin(&second).await;
+    town.run(2, &second).await;
+    assert!(
+        town.calls() - before <= 8,
+        "{} calls",
+        town.calls() - before
+    );
+    assert_eq!(town.checks(&first), ["Nestling / shop success"]);
+    assert_eq!(town.checks(&second), ["Nestling / shop success"]);
+    let deployments = town.deployments();
+    assert_eq!(deployments[0], "shop preview in_progress success inactive");
+    assert_eq!(deployments[1], "shop preview in_progress success");
+
+    town.close().await;
+    let comments = town.comments();
+    assert_eq!(comments.len(), 1);
+    assert_eq!(comments[0].id, comment.id);
+    assert!(
+        comments[0].body.contains("🗑 Removed"),
+        "{}",
+        comments[0].body
+    );
+    assert_eq!(
+        town.deployments()[1],
+        "shop preview in_progress success inactive"
+    );
+    town.finish();
+}
+
+#[actix::test]
+async fn a_long_phase_is_told_although_nothing_began_or_ended() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.begin(&head).await;
+    let protocol = nestling_protocol::VERSION;
+    town.report(1, (1, Phase::Deploying { protocol })).await;
+    town.report(1, (2, Phase::RunningTests)).await;
+    let told = |state: &State| {
+        let comments = state.see_comments(SHOP, 1).unwrap();
+        comments[0].body.contains("| 🔨 Running tests |")
+    };
+    town.github.until("that tests run", told).await.unwrap();
+    town.close().await;
+    assert_eq!(town.checks(&head), ["Nestling / shop cancelled"]);
+    assert_eq!(town.deployments(), ["shop preview in_progress inactive"]);
+    town.finish();
+}
+
+#[actix::test]
+async fn a_commit_that_gives_way_is_cancelled_and_so_is_one_that_a_person_stops() {
+    let town = Town::start().await;
+    let first = town.notice().await;
+    town.begin(&first).await;
+    assert_eq!(town.checks(&first), ["Nestling / shop -"]);
+    let second = town.push("2").await;
+    town.begin(&second).await;
+    assert_eq!(town.checks(&first), ["Nestling / shop cancelled"]);
+    assert_eq!(town.checks(&second), ["Nestling / shop -"]);
+    town.order(Command::Stop).await;
+    let stopped = |one: &Environment| one.lifecycle.state_name() == "stopped";
+    town.shown(&town.shop, "is stopped", stopped).await;
+    assert_eq!(town.checks(&second), ["Nestling / shop cancelled"]);
+    let over = "shop preview in_progress inactive";
+    assert_eq!(town.deployments(), [over, over]);
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn two_apps_share_one_comment_and_have_a_check_each() {
+    let town = Town::start().await;
+    let quiet = Policy {
+        comment: Comments::Off,
+        ..Policy::default()
+    };
+    let stall = town.app("stall", quiet).await;
+    let head = town.notice().await;
+    town.hint(&stall, Trigger::Push).await;
+    town.deploy(&town.shop, &head).await;
+    town.shown(&stall, "serves", |one| serves(one, &head)).await;
+    let comments = town.comments();
+    assert_eq!(comments.len(), 1);
+    let rows = comments[0].body.matches("| ✅ Running |").count();
+    assert_eq!(rows, 2, "{}", comments[0].body);
+    let mut checks = town.checks(&head);
+    checks.sort();
+    assert_eq!(
+        checks,
+        ["Nestling / shop success", "Nestling / stall success"]
+    );
+    assert_eq!(town.deployments().len(), 2);
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn an_app_that_wants_no_comment_has_checks_and_deployments_all_the_same() {
+    let town = Town::start().await;
+    let quiet = Policy {
+        comment: Comments::Off,
+        ..Policy::default()
+    };
+    let shop = town.app("shop", quiet).await;
+    let head = town.notice().await;
+    town.deploy(&shop, &head).await;
+    assert_eq!(town.comments().len(), 0);
+    assert_eq!(town.checks(&head), ["Nestling / shop success"]);
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn production_has_a_check_and_a_deployment_and_no_comment() {
+    let town = Town::start().await;
+    let main = town
+        .github
+        .look(|state| state.see_branch(SHOP, "main"))
+        .unwrap()
+        .unwrap();
+    let main = Commit::parse(&main).unwrap();
+    let head = town.house.outside.head.borrow().clone().unwrap();
+    let head = CommitInfo {
+        id: main.clone(),
+        ..head
+    };
+    *town.house.outside.head.borrow_mut() = Some(head);
+    let hint = Event::Hint {
+        commit: None,
+        trigger: Trigger::Push,
+    };
+    town.house
+        .tell(&town.shop, Kind::Production, hint)
+        .await
+        .unwrap();
+    let id = EnvironmentId::derive(&town.shop.id, Kind::Production);
+    let shown = |one: &Environment| {
+        let world = &one.lifecycle.world;
+        serves(one, &main) && world.announced == world.edition
+    };
+    until(&*town.store, &id, "serves", shown).await;
+    assert_eq!(town.checks(&main), ["Nestling / shop production success"]);
+    assert_eq!(town.deployments(), ["shop production success"]);
+    assert_eq!(town.comments().len(), 0);
+    let before = town.calls();
+    town.announce_at(Kind::Production).await.unwrap();
+    assert_eq!(town.calls(), before);
+    town.finish();
+}
+
+#[actix::test]
+async fn a_hostile_title_pings_nobody_and_links_nowhere() {
+    let town = Town::start().await;
+    let hostile = "<img src=x> @octocat #1 [x](javascript:y) | `a` <!-- nestling -->";
+    let retitled = town
+        .github
+        .act(|state| state.retitle(SHOP, 1, ANN, hostile));
+    retitled.unwrap();
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let seen = |state: &State| state.see_check_runs(SHOP, head.as_str());
+    let runs = town.github.look(seen).unwrap();
+    let summary = runs[0].output.summary.clone().unwrap();
+    for text in [town.comments()[0].body.clone(), summary] {
+        assert!(text.contains("octocat"), "{text}");
+        for active in [
+            "<img",
+            "@octocat",
+            "#1 ",
+            "](javascript",
+            "<!-- nestling -->",
+        ] {
+            assert!(!text.contains(active), "{active} in {text}");
+        }
+    }
+    town.close().await;
+    town.finish();
+}
