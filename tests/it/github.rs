@@ -60,6 +60,11 @@ impl Team {
         found.unwrap().unwrap()
     }
 
+    /// Until GitHub is so.
+    fn until_github(&self, what: &str, so: impl Fn(&State) -> bool) {
+        self.server.until(what, SOON, |_| self.github.look(&so));
+    }
+
     /// Until our App shows this reaction on a comment.
     fn shows(&self, comment: u64, reaction: &str) {
         let what = format!("comment {comment} shows {reaction}");
@@ -161,6 +166,20 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
         (200, "<h1>Basket</h1>".to_owned())
     );
     assert_eq!(team.server.view(PREVIEW)["title"], "A basket");
+    team.until_github("shows a comment, a green check and a deployment", |state| {
+        let comments = state.see_comments(SHOP, 1).unwrap();
+        let checks = state.see_check_runs(SHOP, &first).unwrap();
+        let deployments = state.see_deployments(SHOP).unwrap();
+        let green = |conclusion: &Option<String>| conclusion.as_deref() == Some("success");
+        comments.len() == 1
+            && comments[0].body.contains("pr-1--shop.localhost")
+            && checks.iter().filter(|one| green(&one.conclusion)).count() == 1
+            && deployments
+                .iter()
+                .filter(|one| one.state() == "success")
+                .count()
+                == 2
+    });
 
     let second = team.act(|state| state.push(SHOP, "basket", "ann", &change("<h1>Two</h1>")));
     team.serves(PREVIEW, &second);
@@ -173,6 +192,11 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
     team.serves(PREVIEW, &second);
     team.act(|state| state.close(SHOP, 1, "ann"));
     team.stops(PREVIEW, "closed");
+    team.until_github("shows that it is gone", |state| {
+        let active = state.see_deployments(SHOP).unwrap();
+        let active = active.iter().filter(|one| one.active()).count();
+        state.open_check_runs().is_empty() && state.doubled_comments().is_empty() && active == 1
+    });
     team.act(|state| state.reopen(SHOP, 1, "ann"));
     team.serves(PREVIEW, &second);
 

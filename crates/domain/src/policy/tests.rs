@@ -241,12 +241,13 @@ fn patterns_are_written_as_they_were_read() {
 
 #[test]
 fn a_policy_is_read_from_toml_and_an_unknown_key_is_refused() {
-    let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction_deploys = \"manual\"").unwrap();
+    let policy: Policy = toml::from_str("drafts = false\noutsiders = \"off\"\npaths = [\"web/**\"]\nproduction_deploys = \"manual\"\ncomment = \"failures\"").unwrap();
     assert_eq!(
         (policy.drafts, policy.bots, policy.outsiders),
         (false, false, Outsiders::Off)
     );
     assert_eq!(policy.production_deploys, Production::Manual);
+    assert_eq!(policy.comment, Comments::Failures);
     let refused = toml::from_str::<Policy>("forks = true")
         .unwrap_err()
         .to_string();

@@ -1,0 +1,213 @@
+//! What is written, step by step.
+
+use super::*;
+
+#[test]
+fn a_pull_request_lives_from_its_place_in_the_queue_to_its_close() {
+    let mut page = Page::new();
+    assert_snapshot!(page.tell(State::Creating { next: None }), @"");
+    assert_snapshot!(page.tell(coming(Phase::Queued)), @r#"
+    new comment: ⏳ Queued: waits for a build slot
+    new check Nestling / shop at aaaaaaa: queued, Queued ["Stop"]
+    new deployment 0123456789abcdef-pr-12/1 in shop preview: queued
+    "#);
+    assert_snapshot!(page.tell(coming(Phase::SettingUp)), @r#"
+    1: comment: 🔨 Deploying: installs and builds
+    2: check Nestling / shop at aaaaaaa: in_progress, In progress ["Stop"]
+    3: deployment 0123456789abcdef-pr-12/1 in shop preview: in_progress
+    "#);
+    assert_snapshot!(page.tell(coming(Phase::Testing)), @"1: comment: 🔨 Running tests");
+    assert_snapshot!(page.tell(green(1, 'a')), @r#"
+    1: comment: ✅ Running
+    2: check Nestling / shop at aaaaaaa: success, Running; 3 tests passed ["Redeploy", "Stop"]
+    3: deployment 0123456789abcdef-pr-12/1 in shop preview: success
+    "#);
+    let serving = || Some(deployment(1, 'a', Phase::Serving));
+    let next = |generation, digit| deployment(generation, digit, Phase::Testing);
+    assert_snapshot!(page.tell(restarting(serving(), next(2, 'b'))), @r#"
+    1: comment: 🔨 Running tests: deployment 1 \(aaaaaaa\) still answers
+    new check Nestling / shop at bbbbbbb: in_progress, In progress ["Stop"]
+    new deployment 0123456789abcdef-pr-12/2 in shop preview: in_progress
+    "#);
+    assert_snapshot!(page.tell(restarting(serving(), next(3, 'c'))), @r#"
+    1: comment: 🔨 Running tests: deployment 1 \(aaaaaaa\) still answers
+    new check Nestling / shop at ccccccc: in_progress, In progress ["Stop"]
+    4: check Nestling / shop at bbbbbbb: cancelled, Cancelled []
+    new deployment 0123456789abcdef-pr-12/3 in shop preview: in_progress
+    5: deployment 0123456789abcdef-pr-12/2 in shop preview: inactive
+    "#);
+    let failed = State::Running {
+        serving: Box::new(deployment(1, 'a', Phase::Serving)),
+        failed: Some(failed(3, 'c')),
+    };
+    assert_snapshot!(page.tell(failed), @r#"
+    1: comment: ⚠️ Running: deployment 3 \(ccccccc\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why; deployment 1 \(aaaaaaa\) still answers
+    6: check Nestling / shop at ccccccc: failure, Failed while starting (exit code 1) ["Redeploy", "Stop"]
+    7: deployment 0123456789abcdef-pr-12/3 in shop preview: failure
+    "#);
+    assert_snapshot!(page.tell(stopped(Why::Closed)), @r"
+    1: comment: 🗑 Removed
+    3: deployment 0123456789abcdef-pr-12/1 in shop preview: inactive
+    ");
+    let ended = |shown: &CheckShown| shown.outcome.is_some();
+    assert!(page.ledger.checks.iter().all(ended));
+    assert_eq!(page.ledger.deployments, []);
+}
+
+#[test]
+fn tests_that_failed_or_could_not_run_are_never_green() {
+    let mut page = Page::new();
+    let told = page.tell(running(1, 'a'));
+    assert!(
+        told.contains("failure, Running, but 1 of 3 tests failed"),
+        "{told}"
+    );
+    let broken = Deployment {
+        tests: Tests::Broken("no such script: test".to_owned()),
+        ..deployment(2, 'b', Phase::Serving)
+    };
+    let broken = State::Running {
+        serving: Box::new(broken),
+        failed: None,
+    };
+    assert_eq!(
+        page.tell(broken)
+            .matches("failure, Running, but its tests could not run")
+            .count(),
+        1
+    );
+    page.tell(stopped(Why::Idle));
+    assert_eq!(page.outcome('a'), Some(Outcome::Failure));
+    assert_eq!(page.outcome('b'), Some(Outcome::Failure));
+}
+
+#[test]
+fn what_ran_once_stays_green_until_somebody_asks_for_it_anew() {
+    let mut page = Page::new();
+    page.tell(green(1, 'a'));
+    let lost = || because(Cause::Lost(Generation(1)), 2, 'a');
+    for state in [
+        restarting(None, lost()),
+        stopped(Why::Failed(failed(2, 'a'))),
+        stopped(Why::Person),
+        restarting(None, because(Cause::Start, 3, 'a')),
+        green(3, 'a'),
+        stopped(Why::Idle),
+        stopped(Why::Policy("expired".to_owned())),
+        stopped(Why::Waits("ten are open".into())),
+        restarting(None, because(Cause::Reopened, 4, 'a')),
+        green(4, 'a'),
+    ] {
+        page.tell(state);
+        assert_eq!(page.outcome('a'), Some(Outcome::Success));
+    }
+    let again = because(Cause::Redeploy, 5, 'a');
+    page.tell(restarting(Some(deployment(4, 'a', Phase::Serving)), again));
+    assert_eq!(page.outcome('a'), None, "a re-run shows that it runs");
+    page.tell(stopped(Why::Failed(failed(5, 'a'))));
+    assert_eq!(page.outcome('a'), Some(Outcome::Failure));
+    page.tell(stopped(Why::Person));
+    assert_eq!(page.outcome('a'), Some(Outcome::Failure));
+    page.tell(green(6, 'a'));
+    assert_eq!(page.outcome('a'), Some(Outcome::Success));
+}
+
+#[test]
+fn a_commit_that_came_to_serve_unseen_is_green_although_a_newer_one_comes() {
+    let mut page = Page::new();
+    page.tell(coming(Phase::Testing));
+    let served = Deployment {
+        tests: Tests::Ran(Counts::default()),
+        ..deployment(1, 'a', Phase::Serving)
+    };
+    page.tell(restarting(Some(served), because(Cause::Push, 2, 'b')));
+    assert_eq!(page.outcome('a'), Some(Outcome::Success));
+    assert_eq!(page.outcome('b'), None);
+}
+
+#[test]
+fn what_a_person_stops_on_its_way_is_cancelled() {
+    let mut page = Page::new();
+    page.tell(coming(Phase::Testing));
+    assert_snapshot!(page.tell(stopped(Why::Person)), @r"
+    1: comment: ⏸ Stopped: a person stopped it, and can start it again
+    2: check Nestling / shop at aaaaaaa: cancelled, Stopped []
+    3: deployment 0123456789abcdef-pr-12/1 in shop preview: inactive
+    ");
+}
+
+#[test]
+fn a_commit_that_waits_for_an_approval_asks_for_one_and_any_other_is_skipped() {
+    let mut page = Page::new();
+    let commit = |digit| commit(digit, "").id;
+    let never_ran = |waits: Waits| State::Stopped {
+        why: Why::Waits(waits),
+        last: None,
+        since: NOW,
+    };
+    let approval = |digit| {
+        never_ran(Waits {
+            reason: "somebody who may write has to approve it".to_owned(),
+            approval: Some(commit(digit)),
+            place: false,
+        })
+    };
+    page.head = Some(commit('b'));
+    assert_snapshot!(page.tell(approval('b')), @r#"
+    new comment: ⏸ Waiting: somebody who may write has to approve it
+    new check Nestling / shop at bbbbbbb: action_required, Waits for an approval of this commit ["Approve"]
+    "#);
+    page.head = Some(commit('c'));
+    assert_snapshot!(page.tell(approval('c')), @r#"
+    new check Nestling / shop at ccccccc: action_required, Waits for an approval of this commit ["Approve"]
+    2: check Nestling / shop at bbbbbbb: cancelled, Cancelled []
+    "#);
+    let unwanted = "it has the label `no-preview`";
+    assert_snapshot!(page.tell(never_ran(unwanted.into())), @r"
+    1: comment: ⏸ Waiting: it has the label \`no-preview\`
+    3: check Nestling / shop at ccccccc: skipped, Waiting []
+    ");
+    assert_snapshot!(page.tell(restarting(None, because(Cause::Push, 1, 'c'))), @r#"
+    1: comment: 🔨 Running tests
+    3: check Nestling / shop at ccccccc: in_progress, In progress ["Stop"]
+    new deployment 0123456789abcdef-pr-12/1 in shop preview: in_progress
+    "#);
+}
+
+#[test]
+fn a_roll_back_leaves_the_new_commit_red_and_the_old_one_green() {
+    let mut page = Page::new();
+    page.tell(green(1, 'a'));
+    let rolled_back = State::Restarting {
+        serving: None,
+        next: Box::new(because(Cause::RolledBack(Generation(2)), 3, 'a')),
+        rollback: None,
+        failed: Some(failed(2, 'b')),
+    };
+    assert_snapshot!(page.tell(rolled_back), @r#"
+    1: comment: 🔨 Running tests: deployment 2 \(bbbbbbb\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why, so the commit before it starts again
+    new check Nestling / shop at bbbbbbb: failure, Failed while starting (exit code 1) ["Redeploy"]
+    new deployment 0123456789abcdef-pr-12/2 in shop preview: failure
+    new deployment 0123456789abcdef-pr-12/3 in shop preview: in_progress
+    3: deployment 0123456789abcdef-pr-12/1 in shop preview: inactive
+    "#);
+    assert_eq!(page.outcome('a'), Some(Outcome::Success));
+}
+
+#[test]
+fn production_has_checks_and_deployments_of_its_own_and_no_comment() {
+    let mut production = environment("shop", green(1, 'a'));
+    production.kind = Kind::Production;
+    production.id = EnvironmentId::derive(&production.app, Kind::Production);
+    let sections = [section(&production)];
+    let wanted = Wanted::of_production(&sections, &SITE);
+    let ledger = Ledger::default();
+    let lines: Vec<String> = ledger.plan(&wanted).iter().map(line).collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    perhaps check Nestling / shop production at aaaaaaa: success, Running; 3 tests passed ["Redeploy", "Stop"]
+    perhaps deployment 0123456789abcdef-production/1 in shop production: success
+    "#);
+    assert!(wanted.deployments[0].stage.production);
+    let address = wanted.deployments[0].address.as_deref();
+    assert_eq!(address, Some("http://shop.localhost:4100"));
+}
