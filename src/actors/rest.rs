@@ -173,11 +173,11 @@ impl Rest {
         };
         match self.environments.apply(environment.id.clone(), apply).await {
             Ok(applied) => {
-                info!(environment.id = %environment.id, "{}: {by}: {}", environment.name(), applied.decision)
+                info!(environment.id = %environment.id, "{}: {by}: {}", environment.name(), applied.decision);
             }
             // The next round finds it again.
             Err(error) => {
-                warn!(environment.id = %environment.id, "{}: {error}", environment.name())
+                warn!(environment.id = %environment.id, "{}: {error}", environment.name());
             }
         }
     }

@@ -59,7 +59,7 @@ impl Actors {
         let admission = Admission::handle(&queue);
         let arrived = Relay::default().start();
         let Forge {
-            forge,
+            handle: forge,
             people,
             watch,
         } = start_forge(config, drivers, &admission, &arrived)?;
@@ -188,7 +188,7 @@ fn polls(config: &Config) -> Option<&'static str> {
 
 /// A forge, and what only one of its kind has.
 struct Forge {
-    forge: forge::Handle,
+    handle: forge::Handle,
     /// Those who write comments.
     people: Option<forge::People>,
     /// Who watches local repositories.
@@ -211,7 +211,7 @@ fn start_forge(
             let forge = LocalForge::new(store, folder, told).context(unprepared)?;
             let forge = forge.start();
             Ok(Forge {
-                forge: forge_handle(&forge, forge.clone().recipient()),
+                handle: forge_handle(&forge, forge.clone().recipient()),
                 people: None,
                 watch: Some(forge.recipient()),
             })
@@ -235,7 +235,7 @@ fn start_forge(
                     may_write: forge.clone().recipient(),
                     react: forge.clone().recipient(),
                 }),
-                forge: forge_handle(&forge, showing.start().recipient()),
+                handle: forge_handle(&forge, showing.start().recipient()),
                 watch: None,
             })
         }

@@ -138,9 +138,10 @@ impl Desk {
             number: pull_request.number,
             branch: branch_shown(pull_request),
             title: pull_request.title.clone(),
-            status: match pull_request.open {
-                true => PullRequestStatus::Open,
-                false => PullRequestStatus::Closed,
+            status: if pull_request.open {
+                PullRequestStatus::Open
+            } else {
+                PullRequestStatus::Closed
             },
             head: head.cloned().or(kept),
             labels: pull_request.labels.clone(),
@@ -240,8 +241,9 @@ impl Desk {
 
 /// The branch of a head as people read it; of a fork with its owner, as no branch of ours can be called.
 pub(super) fn branch_shown(pull_request: &PullRequest) -> String {
-    match pull_request.fork {
-        false => pull_request.branch.clone(),
-        true => pull_request.label.clone(),
+    if pull_request.fork {
+        pull_request.label.clone()
+    } else {
+        pull_request.branch.clone()
     }
 }

@@ -15,7 +15,7 @@ mod source;
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     io,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -75,7 +75,7 @@ pub(super) struct Desk {
     /// The commit of the default branch whose word about apps was taken last.
     described: Mutex<HashMap<RepositoryId, Commit>>,
     /// The failed attempts of webhooks after which another one was asked for.
-    asked_again: Mutex<HashSet<u64>>,
+    asked_again: Mutex<BTreeSet<u64>>,
 }
 
 /// The actor.

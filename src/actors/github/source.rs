@@ -157,9 +157,10 @@ impl Desk {
             if bundles.exists() {
                 prune_bundles(&bundles, now)?;
             }
-            match mirrors.exists() {
-                true => unused_mirrors(&mirrors, now),
-                false => Ok(Vec::new()),
+            if mirrors.exists() {
+                unused_mirrors(&mirrors, now)
+            } else {
+                Ok(Vec::new())
             }
         };
         let looked = tokio::task::spawn_blocking(look).await;

@@ -290,9 +290,8 @@ async fn what_github_cannot_say_closes_nothing_and_what_it_says_twice_does() {
         );
     }
     let long_ago = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
-    let mut gone = world.desk.gone.lock().unwrap();
-    gone.insert(world.shop.repository, long_ago);
-    drop(gone);
+    let seen = (world.shop.repository, long_ago);
+    world.desk.gone.lock().unwrap().extend([seen]);
     for kind in [production, preview] {
         assert_eq!(world.head(kind).await, Ok(Found::Closed), "twice");
     }

@@ -65,7 +65,14 @@ impl Desk {
                     .await
             }
             Says::ChecksAgain { head } => self.all_again(repository, head, by, delivery).await,
-            _ => Ok(only("an order", "ignored: it orders nothing")),
+            Says::PullRequest { .. }
+            | Says::Push { .. }
+            | Says::BranchDeleted { .. }
+            | Says::RepositoryChanged
+            | Says::RepositoryDeleted
+            | Says::Installation { .. }
+            | Says::Repositories { .. }
+            | Says::Nothing { .. } => Ok(only("an order", "ignored: it orders nothing")),
         }
     }
 

@@ -314,7 +314,7 @@ fn who_looks_for_an_app_where_there_is_none_is_told_why_and_where_there_are() {
 fn an_apps_policy_is_read_from_its_file_and_a_broken_file_says_none() {
     let policy = |text: &str| {
         let files = BTreeMap::from([("nestling.toml".to_owned(), text.to_owned())]);
-        let found = discover("shop", ["index.html", "nestling.toml"].into_iter(), &files);
+        let found = discover("shop", ["index.html", "nestling.toml"], &files);
         found.apps[0].policy.clone()
     };
     let read = policy(

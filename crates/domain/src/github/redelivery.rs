@@ -1,6 +1,6 @@
 //! Which webhooks GitHub is asked to deliver once more.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a webhook is delivered in all before it is given up: something of it cannot be taken, and the listing finds what
 /// it spoke of.
@@ -21,7 +21,7 @@ pub struct FailedAttempt {
 
 /// Of the attempts that failed, newest first, those after which another one is asked for: the newest of each delivery, unless
 /// it was `asked` for after it already.
-pub fn again(failed: &[FailedAttempt], asked: &HashSet<u64>) -> Vec<u64> {
+pub fn again(failed: &[FailedAttempt], asked: &BTreeSet<u64>) -> Vec<u64> {
     let mut deliveries: BTreeMap<&str, (&FailedAttempt, usize)> = BTreeMap::new();
     for attempt in failed {
         let (_, count) = deliveries.entry(&attempt.guid).or_insert((attempt, 0));
@@ -56,9 +56,9 @@ mod tests {
             attempt(5, "a", 0),
             attempt(3, "misshapen", 400),
         ];
-        assert_eq!(again(&failed, &HashSet::new()), [7, 9]);
-        assert_eq!(again(&failed, &HashSet::from([9])), [7]);
+        assert_eq!(again(&failed, &BTreeSet::new()), [7, 9]);
+        assert_eq!(again(&failed, &BTreeSet::from([9])), [7]);
         let hopeless: Vec<_> = (0..10).map(|id| attempt(id, "c", 500)).collect();
-        assert_eq!(again(&hopeless, &HashSet::new()), [0_u64; 0]);
+        assert_eq!(again(&hopeless, &BTreeSet::new()), [0_u64; 0]);
     }
 }

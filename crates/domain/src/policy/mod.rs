@@ -197,9 +197,10 @@ impl Policy {
             (Author::Member, _) => runs(Trust::Member),
             (Author::Outsider, Outsiders::WithoutSecrets | Outsiders::Off) => runs(Trust::Outsider),
             (Author::Outsider, Outsiders::Approve) if asked.approved == Some(asked.head) => {
-                runs(match self.fork_secrets {
-                    true => Trust::OutsiderWithSecrets,
-                    false => Trust::Outsider,
+                runs(if self.fork_secrets {
+                    Trust::OutsiderWithSecrets
+                } else {
+                    Trust::Outsider
                 })
             }
             (Author::Outsider, Outsiders::Approve) => Verdict::Approval {

@@ -75,7 +75,9 @@ fn told(environments: &[Environment], head: Option<u8>, open: &[Open]) -> Vec<St
             let at = commit.as_ref().map_or("whatever is there", Commit::short);
             format!("{number}: {trigger:?} at {at}")
         }
-        other => panic!("{other:?}"),
+        Fact::Returned { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => {
+            panic!("{fact:?}")
+        }
     });
     words.collect()
 }
