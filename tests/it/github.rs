@@ -156,6 +156,11 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
         state.open_pull_request(SHOP, Opening::of("basket", "ann").titled("A basket"))?;
         Ok(head)
     });
+    let page = team.server.answer("GET", "/", "").unwrap().1;
+    assert!(
+        page.contains("Folder of the app in <strong>acme/shop</strong>"),
+        "{page}"
+    );
     let (status, app) = team.add_app();
     assert_eq!((status, &app["app"]), (201, &"shop".into()), "{app}");
     let main = team.head("main");

@@ -119,12 +119,15 @@ async fn a_preview_that_nobody_pushes_to_ends_unless_somebody_keeps_it() {
         orders: Orders::default(),
     };
     world.house.store.put_pull_request(&row).await.unwrap();
-    let ended = world.later(&one, HOUR * 24 * 14).await;
+    let ended = world.later(&one, HOUR * (24 * 14 + 1)).await;
     assert!(
         matches!(&ended, Some(Why::Policy(why)) if why.contains("14 days")),
         "{ended:?}"
     );
-    assert_eq!(world.later(&kept, HOUR * 24 * 14).await, Some(Why::Idle));
+    assert_eq!(
+        world.later(&kept, HOUR * (24 * 14 + 1)).await,
+        Some(Why::Idle)
+    );
 }
 
 #[actix::test]

@@ -76,7 +76,7 @@ pub(super) async fn create(
 }
 
 /// A folder as records have it, from what people write: `./notes/` is `notes`.
-fn folder(root: &str) -> Result<String, Problem> {
+pub(crate) fn folder(root: &str) -> Result<String, Problem> {
     if root.len() > LONGEST_ROOT || root.contains(char::is_control) {
         return Err(Problem::unfit(format!(
             "root must be a folder of the repository: at most {LONGEST_ROOT} bytes, without control characters"

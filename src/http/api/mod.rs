@@ -21,6 +21,8 @@ mod values;
 pub mod views;
 mod wait;
 
+pub(crate) use apps::folder;
+
 #[cfg(test)]
 mod tests;
 

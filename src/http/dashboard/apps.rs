@@ -19,7 +19,7 @@ use super::{
         time, words,
     },
     paths,
-    shell::{Page, fragment as wrap, order, whole},
+    shell::{Page, fragment as wrap, order, token, whole},
 };
 use crate::http::{Addresses, troubles};
 
@@ -57,6 +57,8 @@ pub struct AppsView {
     pub troubles: Vec<Trouble>,
     /// Apps that a person removed, by name.
     pub removed: Vec<Removed>,
+    /// Repositories whose apps are recorded by people: name, and where that is done.
+    pub confirmed: Vec<(String, String)>,
 }
 
 /// An app on a card.
@@ -156,6 +158,7 @@ impl AppsView {
         let mut waiting = Vec::new();
         let mut troubles = Vec::new();
         let mut removed = Vec::new();
+        let mut confirmed = Vec::new();
         for facts in repositories {
             let place = format!("{}/{}", facts.repository.owner, facts.repository.name);
             cards.extend(facts.apps.iter().map(|(app, environments)| {
@@ -167,7 +170,12 @@ impl AppsView {
             ));
             let unreadable = facts.repository.trouble.as_deref();
             let none = facts.apps.is_empty() && facts.removed.is_empty();
-            let nothing = facts.nothing_found.filter(|_| none);
+            // Of one on GitHub nobody has looked yet which apps it holds.
+            let is_local = facts.repository.path.is_some();
+            let nothing = facts.nothing_found.filter(|_| none && is_local);
+            if !is_local {
+                confirmed.push((place.clone(), paths::add_app(facts.repository.id)));
+            }
             let of_repository = facts.removed.iter();
             removed.extend(of_repository.map(|one| Removed::of(facts.repository, one)));
             troubles.extend(unreadable.or(nothing).map(|reason| Trouble {
@@ -190,6 +198,7 @@ impl AppsView {
             waiting,
             troubles,
             removed,
+            confirmed,
         }
     }
 
@@ -309,7 +318,9 @@ fn live(view: &AppsView) -> Markup {
     html! {
         div id="apps" data-live {
             @for trouble in &view.troubles { (show_trouble(trouble)) }
-            @if !view.any && view.removed.is_empty() { (empty(view.troubles.is_empty())) }
+            @if !view.any && view.removed.is_empty() && view.confirmed.is_empty() {
+                (empty(view.troubles.is_empty()))
+            }
             @if !view.any && !view.removed.is_empty() { p.empty { "All apps are removed." } }
             @if view.any && view.cards.is_empty() {
                 p.empty { "No app matches “" (view.query) "”. " a href=(view.path()) { "Show all apps" } }
@@ -318,6 +329,28 @@ fn live(view: &AppsView) -> Markup {
             p.empty data-no-match hidden { "No app matches." }
             (waiting(&view.visit, &view.waiting))
             @if !view.removed.is_empty() { (removed(view)) }
+            @if !view.confirmed.is_empty() { (confirmed(view)) }
+        }
+    }
+}
+
+/// Where people say which apps of a repository on GitHub are deployed.
+fn confirmed(view: &AppsView) -> Markup {
+    html! {
+        section.block aria-labelledby="repositories" {
+            h2 id="repositories" { "Repositories" }
+            p.muted { "The App is installed on these. Nothing of them runs before you add an app: then production starts, and each open pull request." }
+            @for (place, (name, path)) in view.confirmed.iter().enumerate() {
+                @let id = format!("root-{place}");
+                form.put method="post" action=(path) autocomplete="off" {
+                    (token(&view.visit))
+                    div.field.grow {
+                        label for=(id) { "Folder of the app in " strong { (name) } }
+                        input id=(id) name="root" placeholder="empty for the root" maxlength="1024";
+                    }
+                    button.button.primary type="submit" { "Add app" span.unseen { " of " (name) } }
+                }
+            }
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | `POST /{owner}/{app}/settings/description` | `csrf`, `description` |
 //! | `POST /{owner}/{app}/settings/remove` | `csrf`, `name` (the app's, typed) |
 //! | `POST /{owner}/{app}/bring-back` | `csrf` |
+//! | `POST /-/repositories/{id}/apps` | `csrf`, `root` (a folder) |
 //! | `POST /pull-requests/{repository}/{number}/start` | `csrf` |
 
 use std::fmt::Write as _;
@@ -44,6 +45,11 @@ pub fn owner(owner: &str) -> String {
 /// Where an app that was removed is brought back.
 pub fn bring_back(owner: &str, slug: &str) -> String {
     format!("{}/bring-back", app(owner, slug))
+}
+
+/// Where an app of a repository is recorded.
+pub fn add_app(repository: RepositoryId) -> String {
+    format!("/-/repositories/{repository}/apps")
 }
 
 /// Where an app is described.

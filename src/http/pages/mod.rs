@@ -43,6 +43,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             "/pull-requests/{repository}/{number}/start",
             web::post().to(orders::start_pull_request),
         )
+        .route("/-/repositories/{id}/apps", web::post().to(orders::add_app))
         .route("/{owner}", web::get().to(apps::owner))
         .route("/{owner}/{app}", web::get().to(apps::app))
         .route(

@@ -18,7 +18,7 @@ use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, environment}
 use crate::{
     http::{
         Services,
-        api::{find, orders},
+        api::{find, folder, orders},
         auth::CsrfForm,
         dashboard::{apps::capital, paths},
         problem::Problem,
@@ -235,6 +235,26 @@ pub(super) async fn bring_back(
     }
     // Pressed twice, it is there already.
     let app = find::app(&services, &owner, &slug).await?;
+    Ok(back_to(&paths::app(&app.owner, app.slug.as_str())))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AppForm {
+    #[serde(default)]
+    root: String,
+}
+
+/// Records the app in a folder of a repository.
+pub(super) async fn add_app(
+    path: web::Path<u64>,
+    form: CsrfForm<AppForm>,
+    services: web::Data<Services>,
+) -> NoPageAnswer {
+    let record = Record {
+        repository: RepositoryId(*path),
+        root: folder(&form.0.root)?,
+    };
+    let app = services.apps.record.send(record).await??.app;
     Ok(back_to(&paths::app(&app.owner, app.slug.as_str())))
 }
 

@@ -169,6 +169,13 @@ fn all_apps(words: &Words, query: &str) -> AppsView {
         name: "dotfiles".to_owned(),
         ..storefront.clone()
     };
+    let on_github = nestling_domain::app::Repository {
+        owner: "acme".to_owned(),
+        name: "till".to_owned(),
+        path: None,
+        installation: Some(1),
+        ..storefront.clone()
+    };
     let shop = words.shop();
     let docs = words.app("docs", "docs", bundle::Kind::Static);
     let mail = words.app("mailer", "services/mailer", bundle::Kind::Node);
@@ -205,6 +212,7 @@ fn all_apps(words: &Words, query: &str) -> AppsView {
             ..facts(&storefront, apps, None)
         },
         facts(&broken, Vec::new(), None),
+        facts(&on_github, Vec::new(), None),
         facts(
             &bare,
             Vec::new(),
