@@ -15,7 +15,7 @@ use actix_web::{
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use tokio::time::timeout;
@@ -31,6 +31,7 @@ pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     requests: Family<Request, Counter>,
     reports: Family<Report, Counter>,
+    quotas: Family<Asker, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,6 +44,12 @@ struct Request {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asker {
+    /// The number of an installation, or `app` for the App itself.
+    installation: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Report {
     phase: &'static str,
 }
@@ -51,6 +58,7 @@ impl Metrics {
     /// A registry with what is counted here.
     pub fn new() -> Self {
         let (requests, reports) = (Family::default(), Family::default());
+        let quotas = Family::default();
         let mut registry = Registry::default();
         registry.register(
             "nestling_http_requests",
@@ -62,10 +70,16 @@ impl Metrics {
             "Reports of runners by phase",
             Family::clone(&reports),
         );
+        registry.register(
+            "nestling_github_requests_remaining",
+            "Requests that GitHub still takes in this hour, as of its last answer",
+            Family::clone(&quotas),
+        );
         Metrics {
             registry: Arc::new(Mutex::new(registry)),
             requests,
             reports,
+            quotas,
         }
     }
 
@@ -125,7 +139,15 @@ async fn readyz(services: web::Data<Services>) -> Result<HttpResponse, Problem> 
     }
 }
 
-async fn metrics(metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
+async fn metrics(
+    metrics: web::Data<Metrics>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    for (who, quota) in services.github.iter().flat_map(|github| github.quotas()) {
+        let installation = who.map_or_else(|| "app".to_owned(), |who| who.to_string());
+        let gauge = metrics.quotas.get_or_create(&Asker { installation });
+        gauge.set(quota.remaining.into());
+    }
     let mut text = String::new();
     let encoded = {
         let registry = metrics

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use nestling_domain::announcement::Site;
 
 use crate::{
-    drivers::{blobs::Blobs, store::Store},
+    drivers::{blobs::Blobs, github::GitHub, store::Store},
     messages::{self, admission, apps, environments, forge, logging, routes::Routes, secrets},
 };
 
@@ -52,6 +52,8 @@ pub struct Services {
     pub addresses: Addresses,
     /// Why no secret can be used since the start, and what to do; `None` while all is well.
     pub keys_trouble: Option<Arc<str>>,
+    /// The client of GitHub, where that is the forge.
+    pub github: Option<Arc<GitHub>>,
     /// What people should know about the forge as it is configured, if anything.
     pub forge_trouble: Option<Arc<str>>,
 }

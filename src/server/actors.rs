@@ -62,6 +62,7 @@ impl Actors {
             handle: forge,
             people,
             watch,
+            github,
         } = start_forge(config, drivers, &admission, &arrived)?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
@@ -97,6 +98,7 @@ impl Actors {
             blobs: drivers.blobs.clone(),
             addresses: drivers.addresses.clone(),
             keys_trouble: drivers.keys.trouble().map(Arc::from),
+            github,
             forge_trouble: polls(config).map(Arc::from),
         };
         start_intake(&services, people, &arrived);
@@ -193,6 +195,8 @@ struct Forge {
     people: Option<forge::People>,
     /// Who watches local repositories.
     watch: Option<Recipient<forge::WatchRepository>>,
+    /// The client of GitHub.
+    github: Option<Arc<GitHub>>,
 }
 
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
@@ -214,6 +218,7 @@ fn start_forge(
                 handle: forge_handle(&forge, forge.clone().recipient()),
                 people: None,
                 watch: Some(forge.recipient()),
+                github: None,
             })
         }
         ForgeDriver::GitHub => {
@@ -229,7 +234,7 @@ fn start_forge(
             let forge = forge.context(unprepared)?.start();
             let records = (drivers.store.clone(), drivers.blobs.clone());
             let addresses = drivers.addresses.clone();
-            let showing = Showing::new(client, records, admission.clone(), addresses);
+            let showing = Showing::new(client.clone(), records, admission.clone(), addresses);
             Ok(Forge {
                 people: Some(forge::People {
                     may_write: forge.clone().recipient(),
@@ -237,6 +242,7 @@ fn start_forge(
                 }),
                 handle: forge_handle(&forge, showing.start().recipient()),
                 watch: None,
+                github: Some(client),
             })
         }
     }

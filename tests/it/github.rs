@@ -186,6 +186,12 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
                 == 2
     });
 
+    let metrics = team.server.text("/metrics").unwrap();
+    assert!(
+        metrics.contains("nestling_github_requests_remaining{installation="),
+        "{metrics}"
+    );
+
     let second = team.act(|state| state.push(SHOP, "basket", "ann", &change("<h1>Two</h1>")));
     team.serves(PREVIEW, &second);
     let merged = team.act(|state| state.push(SHOP, "main", "ann", &change("<h1>New</h1>")));

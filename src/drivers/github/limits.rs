@@ -55,6 +55,15 @@ impl Limits {
         self.known().get(&who)?.quota
     }
 
+    /// What everybody may still ask who asked something.
+    pub(super) fn quotas(&self) -> Vec<(Who, Quota)> {
+        let known = self.known();
+        let all = known
+            .iter()
+            .filter_map(|(who, known)| Some((*who, known.quota?)));
+        all.collect()
+    }
+
     /// Takes in an answer; how long to wait if it says that a limit is reached.
     pub(super) fn heard(
         &self,

@@ -11,6 +11,7 @@
 mod error;
 mod hooks;
 mod limits;
+mod memory;
 mod paths;
 mod reading;
 mod request;
@@ -31,6 +32,7 @@ pub use showing::Comment;
 pub use tokens::SourceToken;
 
 use limits::Limits;
+use memory::Memory;
 use tokens::Tokens;
 
 /// How long a connection may take to be made.
@@ -43,6 +45,7 @@ pub struct GitHub {
     octocrab: Octocrab,
     tokens: Tokens,
     limits: Limits,
+    memory: Memory,
 }
 
 /// Why there can be no client, for whoever wrote the configuration.
@@ -92,7 +95,13 @@ impl GitHub {
             octocrab,
             tokens: Tokens::default(),
             limits: Limits::default(),
+            memory: Memory::default(),
         })
+    }
+
+    /// What each installation, and the App itself (`None`), may still ask, as of GitHub's last answer to it.
+    pub fn quotas(&self) -> Vec<(Option<u64>, Quota)> {
+        self.limits.quotas()
     }
 
     /// What an installation may still ask, as of GitHub's last answer to it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
-    header::{AUTHORIZATION, HeaderValue},
+    header::{AUTHORIZATION, HeaderValue, IF_NONE_MATCH},
 };
 use octocrab::OctoBody;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{GitHub, GitHubError, limits::Who};
+use super::{GitHub, GitHubError, limits::Who, memory::Before};
 use crate::drivers::clock;
 
 /// How long GitHub may take for one answer. It ends requests itself after 10 s.
@@ -137,7 +137,14 @@ impl GitHub {
     }
 
     async fn attempt(&self, who: Who, asked: &Asked) -> Result<Tried, GitHubError> {
-        let request = self.signed(who, asked).await?;
+        let mut request = self.signed(who, asked).await?;
+        let before = self.before(who, asked);
+        if let Some(etag) = before
+            .as_ref()
+            .and_then(|before| HeaderValue::from_str(&before.etag).ok())
+        {
+            request.headers_mut().insert(IF_NONE_MATCH, etag);
+        }
         let exchange = async {
             let answer = match who {
                 Some(_) => self.octocrab.send(request).await,
@@ -162,18 +169,25 @@ impl GitHub {
             let asked = asked.what.clone();
             return Ok(Tried::Done(Err(GitHubError::Limited { asked, wait })));
         }
-        Ok(match head.status {
-            status if status.is_success() => {
-                let headers = head.headers;
+        Ok(match (head.status, before) {
+            (StatusCode::NOT_MODIFIED, Some(before)) => {
+                let Before { headers, body, .. } = before;
                 Tried::Done(Ok(Reply { headers, body }))
             }
-            StatusCode::UNAUTHORIZED => Tried::Token,
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
+            (status, _) if status.is_success() => {
+                let headers = head.headers;
+                if asked.method == Method::GET {
+                    self.memory.remember(who, &asked.path, &headers, &body);
+                }
+                Tried::Done(Ok(Reply { headers, body }))
+            }
+            (StatusCode::UNAUTHORIZED, _) => Tried::Token,
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
                 let asked = asked.what.clone();
                 Tried::Done(Err(GitHubError::Absent { asked }))
             }
-            status if status.is_server_error() => asked.lost(format!("{said} ({status})")),
-            status => {
+            (status, _) if status.is_server_error() => asked.lost(format!("{said} ({status})")),
+            (status, _) => {
                 let asked = asked.what.clone();
                 let status = status.as_u16();
                 Tried::Done(Err(GitHubError::Refused {
@@ -183,6 +197,12 @@ impl GitHub {
                 }))
             }
         })
+    }
+
+    /// What was answered before to a question of this one.
+    fn before(&self, who: Who, asked: &Asked) -> Option<Before> {
+        let asks = asked.method == Method::GET;
+        asks.then(|| self.memory.before(who, &asked.path)).flatten()
     }
 
     async fn signed(&self, who: Who, asked: &Asked) -> Result<Request<OctoBody>, GitHubError> {

@@ -322,6 +322,7 @@ async fn services(
         store,
         blobs,
         keys_trouble: None,
+        github: None,
         forge_trouble: None,
         addresses,
     };

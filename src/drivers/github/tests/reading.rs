@@ -67,3 +67,26 @@ async fn a_renamed_repository_is_still_read() {
     let now = world.client.repository(&world.shop).await.unwrap().unwrap();
     assert_eq!((now.id, now.name.as_str()), (world.repository, "store"));
 }
+
+#[tokio::test]
+async fn what_has_not_changed_is_said_in_no_words_and_counts_against_no_limit() {
+    let world = World::start();
+    let (client, shop) = (&world.client, &world.shop);
+    let first = client.pull_request(shop, 1).await.unwrap();
+    assert_eq!(client.pull_request(shop, 1).await.unwrap(), first);
+    let statuses = || {
+        world.github.look(|state| {
+            let asked = state.ledger.requests.iter();
+            let asked = asked.filter(|one| one.target.ends_with("/pulls/1"));
+            asked.map(|one| one.status).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(statuses(), [200, 304]);
+    world
+        .github
+        .act(|state| state.retitle(SHOP, 1, "ann", "Another basket"))
+        .unwrap();
+    let changed = client.pull_request(shop, 1).await.unwrap().unwrap();
+    assert_eq!(changed.title, "Another basket");
+    assert_eq!(statuses(), [200, 304, 200]);
+}
