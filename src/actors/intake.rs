@@ -31,6 +31,8 @@ use crate::{
 
 /// Deliveries taken up in one round.
 const BATCH: usize = 100;
+/// How many deliveries that must wait are passed over for those behind them.
+const MOST_WAITING: usize = 10_000;
 /// How often the inbox is looked at although nobody said that something arrived.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,8 @@ pub struct Intake {
     desk: Desk,
     working: bool,
     again: bool,
+    /// How many deliveries had to wait in the last round.
+    waiting: usize,
 }
 
 /// What a delivery is worked off with.
@@ -70,6 +74,7 @@ impl Intake {
             },
             working: false,
             again: false,
+            waiting: 0,
         }
     }
 
@@ -80,9 +85,12 @@ impl Intake {
         }
         self.working = true;
         let desk = self.desk.clone();
-        let round = async move { desk.round().await };
-        ctx.spawn(round.into_actor(self).map(|more, actor, ctx| {
+        // Those that wait are tried again, and the next round reaches beyond them.
+        let limit = BATCH + 2 * self.waiting.min(MOST_WAITING);
+        let round = async move { desk.round(limit).await };
+        ctx.spawn(round.into_actor(self).map(|(more, waiting), actor, ctx| {
             actor.working = false;
+            actor.waiting = waiting;
             let again = std::mem::take(&mut actor.again);
             if more || again {
                 actor.work(ctx);
@@ -105,21 +113,24 @@ enum Waits {
 }
 
 impl Desk {
-    /// One round; whether there may be more at once.
-    async fn round(&self) -> bool {
-        let pending = match self.store.pending(BATCH).await {
+    /// One round of so many deliveries; whether there may be more at once, and how many must wait.
+    async fn round(&self, limit: usize) -> (bool, usize) {
+        let pending = match self.store.pending(limit).await {
             Ok(pending) => pending,
             Err(error) => {
                 warn!("could not read the inbox: {error}");
-                return false;
+                return (false, 0);
             }
         };
-        let full = pending.len() == BATCH;
-        let mut done = Vec::new();
+        let full = pending.len() == limit;
+        let (mut done, mut waiting) = (Vec::new(), 0);
         for delivery in &pending {
             match self.deliver(delivery).await {
                 Ok(decisions) => done.push(self.settle(delivery, decisions)),
-                Err(error) => warn!("delivery {} must wait: {error}", delivery.id),
+                Err(error) => {
+                    waiting += 1;
+                    warn!("delivery {} must wait: {error}", delivery.id);
+                }
             }
         }
         // All at once: the store writes them in one go, and most webhooks cause nothing else. A repeat gets the first answer.
@@ -128,7 +139,7 @@ impl Desk {
             let topic = super::live::EVERYTHING.to_owned();
             self.live.do_send(Touch { topic });
         }
-        full && settled
+        (full && settled, waiting)
     }
 
     async fn settle(&self, delivery: &Delivery, decisions: BTreeMap<String, String>) -> bool {
