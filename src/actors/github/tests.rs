@@ -1,5 +1,7 @@
 //! Stories of the forge against the model of GitHub.
 
+mod races;
+
 use nestling_domain::{
     app::{App, Repository},
     deployment::Trust,
@@ -21,6 +23,7 @@ use crate::drivers::{
 };
 
 const SHOP: &str = "acme/shop";
+const EVENTS: [&str; 4] = ["pull_request", "push", "delete", "repository"];
 const HOOK: &str = "http://127.0.0.1:9/github/webhook";
 
 /// Whoever works the inbox.
@@ -43,6 +46,7 @@ struct World {
     desk: Arc<Desk>,
     forge: Addr<GitHubForge>,
     shop: App,
+    store: Arc<Sqlite>,
 }
 
 impl World {
@@ -91,6 +95,7 @@ impl World {
             desk,
             forge: forge.start(),
             shop,
+            store,
         }
     }
 
@@ -153,8 +158,9 @@ fn prepare(state: &mut State) -> (u64, u64, u64, String) {
     ];
     let granted = granted.map(|(name, level)| (name.to_owned(), level)).into();
     let app = state
-        .register_app("acme", "Nestling", granted, &["push"])
+        .register_app("acme", "Nestling", granted, &EVENTS)
         .unwrap();
+    state.set_webhook_url(app, HOOK).unwrap();
     let installation = state.install(app, "acme", Selection::All).unwrap();
     let key = state.private_key(app).unwrap();
     (repository, app, installation, key)
