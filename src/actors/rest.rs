@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often everything is looked at: a free place waits at most so long.
-const ROUND: Duration = Duration::from_mins(5);
+const ROUND: Duration = Duration::from_mins(1);
 /// Environments read at once.
 const PAGE: usize = 500;
 /// Deployments that are read to find the last push: as many as are kept.

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -85,6 +85,23 @@ impl House {
             Ok(_) => Ok(()),
             Err(error) => bail!("{}: {error}", path.display()),
         }
+    }
+
+    /// Whether this local repository was watched before.
+    pub async fn knows(&self, path: &Path) -> anyhow::Result<bool> {
+        let mut names = vec![std::path::absolute(path)?];
+        // As it was recorded: without links on the way to it.
+        if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            names.extend(folder.canonicalize().ok().map(|folder| folder.join(name)));
+        }
+        let recorded = self.services.store.repositories().await?;
+        let mut paths = recorded.iter().filter_map(|one| one.path.as_deref());
+        Ok(paths.any(|known| names.iter().any(|name| name == Path::new(known))))
     }
 
     /// Takes no new requests, lets those in flight end, and leaves what runs running, or stops it.

@@ -13,7 +13,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 pub use house::House;
 
@@ -44,7 +44,13 @@ where
 {
     let house = House::open(config).await?;
     for path in repositories {
-        house.watch(path).await?;
+        if let Err(error) = house.watch(path.clone()).await {
+            // One that was watched before has vanished: its record says so, and the others have nothing to do with it.
+            if !house.knows(&path).await? {
+                return Err(error);
+            }
+            warn!("{error:#}; the others go on");
+        }
     }
     let beside = then(&house);
     let ending = tokio::select! {

@@ -91,7 +91,8 @@ async fn command(
         }
     };
     if exit == Exit::Timeout {
-        return Ran::Broken(hung(machine, shown));
+        let before = told(machine, report, &capture).ok().flatten();
+        return ended(before.unwrap_or_default().tests, hung(machine, shown));
     }
     let told = match told(machine, report, &capture) {
         Ok(told) => told.unwrap_or_default(),
@@ -111,6 +112,18 @@ async fn command(
     if tests.is_empty() || (exit != Exit::Code(0) && green) {
         tests.push(by_exit(machine, shown, exit));
     }
+    Ran::Results(Results {
+        tests,
+        ..Results::default()
+    })
+}
+
+/// A test run that was ended: what was told before, and that it did not end by itself.
+pub(crate) fn ended(mut tests: Vec<TestRecord>, why: String) -> Ran {
+    if tests.is_empty() {
+        return Ran::Broken(why);
+    }
+    tests.push(failed("test run", why));
     Ran::Results(Results {
         tests,
         ..Results::default()

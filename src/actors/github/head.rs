@@ -233,7 +233,7 @@ impl Desk {
             return Ok(None);
         }
         Ok(Some(format!(
-            "{most} previews of {} run, which is its limit: close or stop another one, or ask for this one with the comment `/preview`",
+            "{most} of {most} previews of {} run, which is its limit: close or stop another one, or ask for this one with the comment `/preview`",
             app.slug
         )))
     }

@@ -102,6 +102,10 @@ impl Desk {
             }
             _ => None,
         };
+        // Also where no push deploys production: its policy is read from there.
+        if let Some(head) = &head {
+            self.take_in_once(id, &head.id).await?;
+        }
         let mut environments = Vec::new();
         for app in &apps {
             let found = self

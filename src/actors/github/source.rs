@@ -1,7 +1,6 @@
 //! The source of a commit, and what the default branch holds: from a mirror of ours per repository.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
 };
@@ -119,16 +118,7 @@ impl Desk {
 
     /// What follows a new head of the default branch: what it says about apps is taken, and its source is packed.
     pub(super) async fn prepare(self: Arc<Self>, id: RepositoryId, commit: Commit) {
-        let known = |described: &HashMap<_, _>| described.get(&id) == Some(&commit);
-        if known(
-            &self
-                .described
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        ) {
-            return;
-        }
-        if let Err(error) = self.take_in(id, &commit).await {
+        if let Err(error) = self.take_in_once(id, &commit).await {
             return warn!(repository.id = %id, "could not read what commit {} says about its apps: {error}", commit.short());
         }
         let pack = Pack {
@@ -138,11 +128,25 @@ impl Desk {
         };
         // Whoever asks for it hears what is wrong with it.
         let _ = self.pack(&pack).await;
-        let mut described = self
-            .described
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        described.insert(id, commit);
+    }
+
+    /// Takes what a commit of the default branch says about apps, unless that was done.
+    pub(super) async fn take_in_once(
+        &self,
+        id: RepositoryId,
+        commit: &Commit,
+    ) -> Result<(), ForgeError> {
+        let described = || {
+            self.described
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if described().get(&id) == Some(commit) {
+            return Ok(());
+        }
+        self.take_in(id, commit).await?;
+        described().insert(id, commit.clone());
+        Ok(())
     }
 
     /// Removes bundles and mirrors that nobody used for long, no mirror while it is packed from.

@@ -380,7 +380,7 @@ async fn an_app_has_as_many_previews_as_its_policy_says_and_the_next_waits() {
     store.save(save).await.unwrap();
     assert_eq!(world.runs(first).await, Trust::Member, "it has its place");
     let why = world.waits(second).await;
-    assert!(why.starts_with("1 previews of shop run"), "{why}");
+    assert!(why.starts_with("1 of 1 previews of shop run"), "{why}");
     let start = StartWaiting {
         repository: shop.repository,
         number: second,

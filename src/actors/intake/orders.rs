@@ -322,13 +322,23 @@ impl Desk {
         Ok((said.join("; "), all_done))
     }
 
-    /// Approves a commit. Whether it is the head is found by the look: another head waits for an approval of its own.
+    /// Approves the head, when it is this commit. A push that comes meanwhile is found by the look, and waits for an approval
+    /// of its own.
     async fn approve(
         &self,
         repository: &Repository,
         number: u32,
         commit: &Commit,
     ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
+        let row = self.store.pull_request(repository.id, number).await?;
+        let head = row.and_then(|row| row.head).map(|head| head.id);
+        if head.as_ref() != Some(commit) {
+            let why = format!(
+                "refused: {} is not the head of it, as far as is known here",
+                commit.short()
+            );
+            return Ok((Vec::new(), (why, false)));
+        }
         let said = format!("commit {} is approved", commit.short());
         let ordered = |orders: &mut Orders| orders.approved = Some(commit.clone());
         self.note(repository, number, ordered, &said).await

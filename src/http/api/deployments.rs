@@ -73,7 +73,7 @@ pub(super) async fn tests(
     let key = blob_key(&environment.id, record.generation, test::ARTIFACT);
     let bytes = services.blobs.get(&key).await?.ok_or_else(|| {
         Problem::not_found(format!(
-            "deployment {number} of {} has no test results: it has no tests, or they have not ended, or the results are past their age",
+            "deployment {number} of {} has no test results: its tests have not ended, or could not be run (the deployment says why), or the results are past their age",
             environment.name()
         ))
     })?;

@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::{LONGEST_PAGE, PAGE, show};
 use crate::{
+    drivers::github::{GitHubError, Place},
     http::{Services, problem::Problem},
     messages::admission::{Look, Queue},
 };
@@ -108,9 +109,14 @@ pub(crate) async fn repository(services: &Services, named: &str) -> Result<Repos
     match found[..] {
         [repository] => Ok(repository.clone()),
         [] => {
+            if let Some(found) = on_github(services, named).await? {
+                return Ok(found);
+            }
             let shown: String = named.chars().take(LONGEST_SHOWN).collect();
             let all: Vec<&Repository> = known.iter().collect();
-            let others = if all.is_empty() {
+            let others = if services.github.is_some() {
+                "and the App is not installed on it: name one as owner/name, and install the App there".to_owned()
+            } else if all.is_empty() {
                 "nor any other: add its folder with nestling up --repo".to_owned()
             } else {
                 format!("only {}", paths(&all))
@@ -124,6 +130,41 @@ pub(crate) async fn repository(services: &Services, named: &str) -> Result<Repos
             paths(&found)
         ))),
     }
+}
+
+/// A repository on GitHub that the App covers and that was not heard of yet; it is recorded.
+async fn on_github(services: &Services, named: &str) -> Result<Option<Repository>, Problem> {
+    let (Some(github), Some((owner, name))) = (&services.github, named.split_once('/')) else {
+        return Ok(None);
+    };
+    let unanswered = |error: GitHubError| Problem::unavailable(error.to_string());
+    let installation = github
+        .installation_of(owner, name)
+        .await
+        .map_err(unanswered)?;
+    let Some(installation) = installation else {
+        return Ok(None);
+    };
+    let place = Place {
+        installation,
+        owner: owner.to_owned(),
+        name: name.to_owned(),
+    };
+    let found = github.repository(&place).await.map_err(unanswered)?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let repository = Repository {
+        id: found.id,
+        owner: found.owner,
+        name: found.name,
+        path: None,
+        installation: Some(installation),
+        default_branch: found.default_branch,
+        trouble: None,
+    };
+    services.store.put_repository(&repository).await?;
+    Ok(Some(repository))
 }
 
 /// The kind of environment that a path names.

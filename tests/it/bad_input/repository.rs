@@ -153,6 +153,12 @@ fn bad_input_repository_that_vanishes() {
     assert!(world.get("shop", "/").contains("first"), "it still serves");
     world.neighbour_serves();
 
+    // Also of a server that is started meanwhile, and told to watch it.
+    world.end();
+    world.start();
+    assert!(world.get("shop", "/").contains("first"), "it still serves");
+    assert!(world.ps().contains("IN THE WAY"), "{}", world.ps());
+
     fs::rename(world.path("elsewhere"), &shop).unwrap();
     world.until("it is well again", |world| {
         !world.ps().contains("IN THE WAY")

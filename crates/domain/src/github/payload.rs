@@ -306,7 +306,8 @@ fn comment(event: &CommentEvent<'_>) -> Says {
         "a comment on an issue that is no pull request"
     } else {
         let text = event.comment.body.as_deref().unwrap_or_default();
-        let lines = text.lines().map(str::trim_end);
+        // Copied from where it stands as code, a command comes with its backticks.
+        let lines = text.lines().map(|line| line.trim_end().trim_matches('`'));
         let lines = lines.filter(|line| line.len() <= LONGEST_LINE && looks_like_a_command(line));
         let lines: Vec<String> = lines.take(MOST_LINES).map(str::to_owned).collect();
         if !lines.is_empty() {

@@ -46,6 +46,14 @@ impl Draft<'_> {
                 "its pull request is closed: open it again to deploy it".to_owned(),
             ));
         }
+        if let State::Stopped {
+            why: Why::Waits(waits),
+            ..
+        } = &self.life().state
+            && matches!(command, Command::Deploy(_) | Command::Redeploy)
+        {
+            return Err(Refused(format!("it may not run now: {}", waits.reason)));
+        }
         match command {
             Command::Deploy(commit) => self.begin(commit.clone(), Cause::Redeploy, 1, None),
             Command::Redeploy => {

@@ -221,6 +221,12 @@ fn one_that_waits_hears_another_reason_and_runs_once_the_forge_says_so() {
         assert_eq!(why(&world), &Why::Waits(waits));
         assert!(world.record.world.edition > edition, "people are told");
     }
+    let redeploy = Event::Command(Command::Redeploy);
+    let refused = world.record.step(&redeploy, world.now, &world.times);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "it may not run now: nobody approved it"
+    );
     let head = nestling_domain::deployment::CommitInfo {
         trust: nestling_domain::deployment::Trust::Outsider,
         ..commit(2)

@@ -115,6 +115,8 @@ impl Readiness {
                     notice: None,
                     instead: None,
                 })
+            } else if last {
+                return Err(self.undelivered(listeners));
             } else {
                 Seen::NotYet
             });
@@ -134,6 +136,21 @@ impl Readiness {
             return Ok(Seen::NotYet);
         }
         self.undeclared(listeners, waited, last)
+    }
+
+    /// Which endpoints that the app declares nobody opened.
+    fn undelivered(&self, listeners: &BTreeSet<Listener>) -> String {
+        let missing = self
+            .declared
+            .iter()
+            .filter(|one| at(listeners, one.port).is_none());
+        let named: Vec<String> = missing
+            .map(|one| format!("{} (port {})", one.name, one.port))
+            .collect();
+        format!(
+            "it listens on PORT, but in its time (limits.start) nothing listened for [[endpoint]] {} of nestling.toml: let it listen there, or take that out of the file",
+            named.join(", ")
+        )
     }
 
     /// What to make of listeners of which the app said nothing, after the wait for one on `PORT`.

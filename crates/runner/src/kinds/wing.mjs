@@ -31,7 +31,11 @@ async function diagnosis(compiler, error) {
       // what it cannot print is printed plainly
     }
   }
-  return error?.stack ?? String(error);
+  if (error instanceof Error) return error.stack ?? String(error);
+  if (typeof error?.message !== "string") return typeof error === "string" ? error : JSON.stringify(error);
+  // As wingc names places: lines and columns from 1, though it counts from 0.
+  const { file_id: file, start } = error.span ?? {};
+  return file && start ? `error: ${error.message} --> ${file}:${start.line + 1}:${start.col + 1}` : `error: ${error.message}`;
 }
 
 // `compile` of 0.85 answers with errors, older ones throw them; both are handled.

@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::process::words;
 use crate::read;
 use crate::sandbox::Step;
-use crate::tests::{Ran, hung};
+use crate::tests::{Ran, ended, hung};
 
 /// The only version that the registry still has; for apps that bring none of their own.
 const PINNED: &str = "0.85.49";
@@ -198,8 +198,12 @@ pub(crate) async fn test(machine: &Machine, wing: &Wing, deadline: Instant) -> R
         .deployment
         .say(format!("running the tests of {ENTRY}"));
     let app = &machine.bundle.app.name;
+    let told = || -> Vec<TestRecord> {
+        let text = read::plain(&file, FILE_LIMIT).unwrap_or_default();
+        text.lines().filter_map(record).collect()
+    };
     let exit = match machine.run(&step, deadline).await {
-        Ok(Exit::Timeout) => return Ran::Broken(hung(machine, ENTRY)),
+        Ok(Exit::Timeout) => return ended(told(), hung(machine, ENTRY)),
         Ok(exit) => exit,
         Err(error) => return Ran::Broken(format!("tests of app {app}: {error}")),
     };
@@ -210,9 +214,8 @@ pub(crate) async fn test(machine: &Machine, wing: &Wing, deadline: Instant) -> R
             words(exit)
         ));
     }
-    let text = read::plain(&file, FILE_LIMIT).unwrap_or_default();
     Ran::Results(Results {
-        tests: text.lines().filter_map(record).collect(),
+        tests: told(),
         ..Results::default()
     })
 }

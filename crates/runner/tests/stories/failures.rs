@@ -59,6 +59,33 @@ async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_tests_told_before_they_hung_is_kept_and_the_run_is_red() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"printf '1..3\\nok 1 - adds\\nnot ok 2 - subtracts\\n' && sleep 1000"}}"#;
+    let mut world = World::new(
+        Kind::Node,
+        &[("package.json", package), ("server.js", NODE_SERVER)],
+    )
+    .await
+    .with(|bundle| bundle.limits.test = 1);
+    world.run().until_running().await;
+    let counts = |phase: &Phase| {
+        if let Phase::Tested { counts } = phase {
+            Some(*counts)
+        } else {
+            None
+        }
+    };
+    let told = world.model.state(|state| {
+        let mut reports = state.reports.iter();
+        reports.find_map(|report| counts(&report.phase))
+    });
+    let told = told.unwrap();
+    // The one that failed, and the run itself.
+    assert_eq!((told.passed, told.failed), (1, 2));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_app_that_crashes_is_started_again_three_times_and_then_failed() {
     let mut world = World::new(
         Kind::Node,

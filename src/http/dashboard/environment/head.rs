@@ -182,6 +182,7 @@ impl Head {
     pub fn heading(&self) -> String {
         match self.kind {
             Kind::Production => "Production".to_owned(),
+            Kind::Preview(_) if self.title.trim().is_empty() => self.branch.clone(),
             Kind::Preview(_) => self.title.clone(),
         }
     }

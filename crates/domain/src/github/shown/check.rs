@@ -108,7 +108,7 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
             buttons: vec![stop()],
             ..run(section.environment, &next.commit.id, state, site)
         },
-        asked: matches!(next.cause, Cause::Push | Cause::Redeploy),
+        asked: matches!(next.cause, Cause::Push | Cause::Redeploy | Cause::Reopened),
         makes: true,
     }
 }

@@ -154,7 +154,8 @@ fn differs(shown: &CheckShown, wanted: &Check) -> bool {
     }
     let may = match (ended, wanted.run.state.outcome()) {
         (Outcome::Success | Outcome::Failure, None) => wanted.asked,
-        (Outcome::Success, Some(_)) => false,
+        // Its approval is gone: whoever may give another one is asked here.
+        (Outcome::Success, Some(now)) => now == Outcome::ActionRequired,
         (Outcome::Failure, Some(now)) => matches!(now, Outcome::Success | Outcome::Failure),
         (Outcome::Cancelled | Outcome::ActionRequired | Outcome::Skipped, _) => true,
     };
