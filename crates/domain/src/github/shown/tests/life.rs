@@ -95,12 +95,14 @@ fn what_ran_once_stays_green_until_somebody_asks_for_it_anew() {
         stopped(Why::Idle),
         stopped(Why::Policy("expired".to_owned())),
         stopped(Why::Waits("ten are open".into())),
-        restarting(None, because(Cause::Reopened, 4, 'a')),
-        green(4, 'a'),
     ] {
         page.tell(state);
         assert_eq!(page.outcome('a'), Some(Outcome::Success));
     }
+    page.tell(restarting(None, because(Cause::Reopened, 4, 'a')));
+    assert_eq!(page.outcome('a'), None, "somebody opened it again");
+    page.tell(green(4, 'a'));
+    assert_eq!(page.outcome('a'), Some(Outcome::Success));
     let again = because(Cause::Redeploy, 5, 'a');
     page.tell(restarting(Some(deployment(4, 'a', Phase::Serving)), again));
     assert_eq!(page.outcome('a'), None, "a re-run shows that it runs");
