@@ -1,7 +1,7 @@
 //! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here. And webhooks
 //! that did not get through, which GitHub is asked to deliver once more.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeSet, sync::PoisonError};
 
 use nestling_domain::{
     app::Repository,
@@ -18,9 +18,12 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::{clock, github::GitHubError},
+    drivers::{clock, github::GitHubError, store::StoreError},
     messages::forge::{Arrived, ForgeError},
 };
+
+/// How far back the inbox is read for what came: what is older is asked for once more, which changes nothing.
+const INBOX_READ_BACK: usize = 10_000;
 
 impl Desk {
     /// Looks at every installation, then at every repository that has an app. What fails is logged, and looked at again by the
@@ -189,6 +192,10 @@ impl Desk {
             asked.retain(|id| attempts.iter().any(|attempt| attempt.id == *id));
             again(&attempts, &asked)
         };
+        let lost = match self.not_received(&attempts, lost).await {
+            Ok(lost) => lost,
+            Err(error) => return warn!("the inbox could not be read: {error}"),
+        };
         for attempt in lost {
             match self.client.deliver_again(attempt).await {
                 Ok(()) => info!("webhook {attempt} did not get through: asked for it once more"),
@@ -203,5 +210,23 @@ impl Desk {
                 .unwrap_or_else(PoisonError::into_inner);
             asked.insert(attempt);
         }
+    }
+
+    /// Those attempts whose webhook did not come by another one: after a restart nobody remembers which were asked for.
+    async fn not_received(
+        &self,
+        attempts: &[FailedAttempt],
+        lost: Vec<u64>,
+    ) -> Result<Vec<u64>, StoreError> {
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let received = self.store.deliveries(None, INBOX_READ_BACK).await?;
+        let received: BTreeSet<String> = received.into_iter().map(|(one, _)| one.id).collect();
+        let came = |id: &u64| {
+            let mut of_it = attempts.iter().filter(|attempt| attempt.id == *id);
+            of_it.any(|attempt| received.contains(&attempt.guid))
+        };
+        Ok(lost.into_iter().filter(|id| !came(id)).collect())
     }
 }

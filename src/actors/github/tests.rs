@@ -403,3 +403,36 @@ async fn github_sends_webhooks_to_where_the_server_is_reached_now() {
     });
     assert!(led);
 }
+
+#[actix::test]
+async fn a_webhook_that_came_by_a_later_attempt_is_not_asked_for_again() {
+    let world = World::start().await;
+    world.act(|state| propose(state, "basket", "ann"));
+    let attempts = || world.github.look(|state| state.deliveries.len());
+    let told = || {
+        world.github.look(|state| {
+            let told = state.deliveries.values();
+            let known = told.filter(|one| one.sent.is_some());
+            known.map(|one| one.guid.clone()).collect::<Vec<_>>()
+        })
+    };
+    // Nobody listens there: each of them fails.
+    while told().is_empty() || told().len() < attempts() {
+        tokio::task::yield_now().await;
+    }
+    for guid in told() {
+        let delivery = nestling_domain::record::Delivery {
+            id: guid,
+            at: Timestamp(1),
+            repository: None,
+            fact: nestling_domain::record::Fact::Unreadable {
+                event: "push".to_owned(),
+                why: "a story".to_owned(),
+            },
+        };
+        world.store.receive(&delivery).await.unwrap();
+    }
+    let before = attempts();
+    world.desk.recover().await;
+    assert_eq!(attempts(), before, "the inbox has all of them");
+}
