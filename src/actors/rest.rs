@@ -129,9 +129,9 @@ impl Rest {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        if now.since(environment.created_at) < Duration::from_hours(24)
-            || self.is_local(environment.repository).await?
-        {
+        // Nobody pushed before it was there: of most nothing need be read.
+        let may_have_aged = policy.has_aged(now.since(environment.created_at), &[], false);
+        if !may_have_aged || self.is_local(environment.repository).await? {
             return Ok(None);
         }
         let Some(number) = environment.kind.pull_request() else {

@@ -1,4 +1,5 @@
-//! What every forge of git repositories does alike: where copies of ours lie, and which apps a tree holds.
+//! What every forge of git repositories does alike: where copies of ours lie, which apps a tree holds, and what it answers when
+//! the store fails.
 
 use std::{
     collections::HashSet,
@@ -8,7 +9,13 @@ use std::{
 
 use nestling_domain::discovery::{self, Discovery};
 
-use crate::drivers::git::{File, Git};
+use crate::{
+    drivers::{
+        git::{File, Git},
+        store::StoreError,
+    },
+    messages::forge::ForgeError,
+};
 
 /// The folder of our own copies, in the data folder.
 pub(super) const MIRRORS: &str = "mirrors";
@@ -60,4 +67,17 @@ pub(super) async fn find(
     tokio::task::spawn_blocking(discover)
         .await
         .map_err(|error| error.to_string())
+}
+
+/// A failure of the store, as the forge answers it.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed to it by value"
+)]
+pub(super) fn not_stored(error: StoreError) -> ForgeError {
+    let told = error.to_string();
+    match error {
+        StoreError::Rejected(_) => ForgeError::Rejected(told),
+        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(told),
+    }
 }

@@ -90,7 +90,7 @@ pub enum Apps {
         #[command(flatten)]
         to: To,
     },
-    /// Bring back an app that was removed
+    /// Add the app in a folder of a repository, or bring one back that was removed
     Add {
         /// Which server.
         #[command(flatten)]

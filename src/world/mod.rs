@@ -1,7 +1,7 @@
 //! What stories are told with: the real actors on the real store, and models of what is outside.
 
 mod outside;
-mod runner;
+pub(crate) mod runner;
 
 use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 

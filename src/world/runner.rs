@@ -12,26 +12,7 @@ use crate::messages::{environment::Apply, environments::Handle};
 
 /// A runner that goes through its phases without fault, and obeys.
 pub(super) async fn run(handle: Handle, environment: EnvironmentId, generation: Generation) {
-    let endpoint = Endpoint {
-        name: "app".into(),
-        label: "app".into(),
-        kind: EndpointKind::App,
-        primary: true,
-        browser: true,
-        address: Address::Unix("app.sock".into()),
-    };
-    let phases = [
-        Phase::Deploying {
-            protocol: nestling_protocol::VERSION,
-        },
-        Phase::RunningTests,
-        Phase::Prepared { exclusive: false },
-        Phase::Starting,
-        Phase::Running {
-            endpoints: vec![endpoint],
-        },
-    ];
-    for (seq, phase) in (1..).zip(phases) {
+    for (seq, phase) in (1..).zip(phases()) {
         loop {
             let reported = Observation::Reported {
                 generation,
@@ -56,4 +37,27 @@ pub(super) async fn run(handle: Handle, environment: EnvironmentId, generation: 
             }
         }
     }
+}
+
+/// What a runner without fault reports, in its order.
+pub(crate) fn phases() -> [Phase; 5] {
+    let endpoint = Endpoint {
+        name: "app".into(),
+        label: "app".into(),
+        kind: EndpointKind::App,
+        primary: true,
+        browser: true,
+        address: Address::Unix("app.sock".into()),
+    };
+    [
+        Phase::Deploying {
+            protocol: nestling_protocol::VERSION,
+        },
+        Phase::RunningTests,
+        Phase::Prepared { exclusive: false },
+        Phase::Starting,
+        Phase::Running {
+            endpoints: vec![endpoint],
+        },
+    ]
 }

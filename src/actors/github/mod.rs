@@ -30,10 +30,11 @@ use nestling_domain::{
 use tokio::time::Instant;
 
 use crate::{
+    actors::trees::not_stored,
     drivers::{
         git::Git,
         github::{GitHub, GitHubError},
-        store::{Store, StoreError},
+        store::Store,
     },
     messages::forge::{
         AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, MayWrite, Pack, React, StartWaiting,
@@ -212,19 +213,6 @@ impl Handler<React> for GitHubForge {
     fn handle(&mut self, react: React, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
         Box::pin(async move { desk.react(&react).await })
-    }
-}
-
-/// A failure of the store, as the forge answers it.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "errors are handed to it by value"
-)]
-fn not_stored(error: StoreError) -> ForgeError {
-    let told = error.to_string();
-    match error {
-        StoreError::Rejected(_) => ForgeError::Rejected(told),
-        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(told),
     }
 }
 

@@ -30,11 +30,11 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::{
-    actors::trees::{BUNDLES, MIRRORS},
+    actors::trees::{BUNDLES, MIRRORS, not_stored},
     drivers::{
         clock,
         git::{Git, NotOpened, prune_bundles, unused_mirrors},
-        store::{Store, StoreError},
+        store::Store,
     },
     messages::forge::{
         Announce, AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, Pack, StartWaiting,
@@ -342,18 +342,5 @@ impl Handler<StartWaiting> for LocalForge {
     fn handle(&mut self, start: StartWaiting, _: &mut Self::Context) -> Self::Result {
         let watched = self.find(start.repository);
         Box::pin(async move { watched?.start_waiting(start.number).await })
-    }
-}
-
-/// A failure of the store, as the forge answers it.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "errors are handed to it by value"
-)]
-fn not_stored(error: StoreError) -> ForgeError {
-    let told = error.to_string();
-    match error {
-        StoreError::Rejected(_) => ForgeError::Rejected(told),
-        StoreError::Conflict(_) | StoreError::Unknown(_) => ForgeError::Failed(told),
     }
 }

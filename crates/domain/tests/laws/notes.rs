@@ -23,14 +23,20 @@ fn note(world: &mut World, seq: u64, text: &str) -> Step {
     observed(world, reported)
 }
 
-#[test]
-fn notes_are_said_once_each_eight_at_most_and_stop_nothing() {
+/// An environment whose first machine was launched.
+fn launched() -> World {
     let mut world = World::new(false);
     let look = world.record.look.clone().unwrap().number;
     let found = Found::Open(commit(2));
     observed(&mut world, Observation::Found { look, found });
     observed(&mut world, Observation::Admitted(Generation(1)));
     observed(&mut world, Observation::Launched(Generation(1)));
+    world
+}
+
+#[test]
+fn notes_are_said_once_each_eight_at_most_and_stop_nothing() {
+    let mut world = launched();
 
     let step = note(&mut world, 1, "the lockfile is out of date");
     assert_eq!(step.answer, Some(Next::Go));
@@ -48,12 +54,7 @@ fn notes_are_said_once_each_eight_at_most_and_stop_nothing() {
 
 #[test]
 fn what_serves_may_note_something_too() {
-    let mut world = World::new(false);
-    let look = world.record.look.clone().unwrap().number;
-    let found = Found::Open(commit(2));
-    observed(&mut world, Observation::Found { look, found });
-    observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    let mut world = launched();
     let running = Observation::Reported {
         generation: Generation(1),
         boot: "boot".into(),

@@ -28,9 +28,8 @@ async fn a_start_that_never_listens_says_what_to_do() {
     assert_eq!(failure.tail, ["waiting"]);
 }
 
-#[tokio::test]
-async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
-    let package = r#"{"scripts":{"start":"node server.js","test":"echo begun && sleep 1000"}}"#;
+/// An app with this `package.json`, whose tests have a second, until it runs.
+async fn until_tests_are_killed(package: &str) -> World {
     let mut world = World::new(
         Kind::Node,
         &[("package.json", package), ("server.js", NODE_SERVER)],
@@ -38,6 +37,13 @@ async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
     .await
     .with(|bundle| bundle.limits.test = 1);
     world.run().until_running().await;
+    world
+}
+
+#[tokio::test]
+async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"echo begun && sleep 1000"}}"#;
+    let mut world = until_tests_are_killed(package).await;
     let reason = |phase: &Phase| {
         if let Phase::TestsBroken { reason } = phase {
             Some(reason.clone())
@@ -61,13 +67,7 @@ async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
 #[tokio::test]
 async fn what_tests_told_before_they_hung_is_kept_and_the_run_is_red() {
     let package = r#"{"scripts":{"start":"node server.js","test":"printf '1..3\\nok 1 - adds\\nnot ok 2 - subtracts\\n' && sleep 1000"}}"#;
-    let mut world = World::new(
-        Kind::Node,
-        &[("package.json", package), ("server.js", NODE_SERVER)],
-    )
-    .await
-    .with(|bundle| bundle.limits.test = 1);
-    world.run().until_running().await;
+    let mut world = until_tests_are_killed(package).await;
     let counts = |phase: &Phase| {
         if let Phase::Tested { counts } = phase {
             Some(*counts)

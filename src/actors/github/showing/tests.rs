@@ -12,7 +12,7 @@ use nestling_domain::{
     policy::{Comments, Policy},
     record::{Orders, PullRequest, PullRequestStatus},
 };
-use nestling_protocol::report::{Address, Endpoint, EndpointKind, Phase};
+use nestling_protocol::report::Phase;
 use nestling_world::github::{
     Change, Comment, Fault, Level, Model, Opening, Role, Selection, State, Times,
 };
@@ -21,7 +21,7 @@ use super::*;
 use crate::{
     drivers::{github::GitHub, store::sqlite::Sqlite},
     http::world::Memory,
-    world::{House, app, until},
+    world::{House, app, runner::phases, until},
 };
 
 const SHOP: &str = "acme/shop";
@@ -195,26 +195,7 @@ impl Town {
 
     /// A deployment that has begun goes through all phases, until that is shown.
     async fn run(&self, generation: u32, head: &Commit) {
-        let endpoint = Endpoint {
-            name: "app".into(),
-            label: "app".into(),
-            kind: EndpointKind::App,
-            primary: true,
-            browser: true,
-            address: Address::Unix("app.sock".into()),
-        };
-        let phases = [
-            Phase::Deploying {
-                protocol: nestling_protocol::VERSION,
-            },
-            Phase::RunningTests,
-            Phase::Prepared { exclusive: false },
-            Phase::Starting,
-            Phase::Running {
-                endpoints: vec![endpoint],
-            },
-        ];
-        for report in (1..).zip(phases) {
+        for report in (1..).zip(phases()) {
             self.report(generation, report).await;
         }
         let so = |one: &Environment| serves(one, head);

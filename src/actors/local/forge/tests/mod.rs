@@ -23,7 +23,10 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::drivers::{git::sample::Sample, store::sqlite::Sqlite};
+use crate::drivers::{
+    git::sample::Sample,
+    store::{StoreError, sqlite::Sqlite},
+};
 
 /// Longer than anything here takes on a busy machine; nothing waits for it to pass.
 const DEADLINE: Duration = Duration::from_secs(20);
