@@ -88,11 +88,14 @@ async fn a_client_that_reads_nothing_is_closed_and_told_to_come_again() {
     let mut socket = world.people.upgrade("/v1/live").await.unwrap();
     socket.say(r#"{"subscribe": ["local/shop"]}"#).await;
     socket.json().await;
-    // More than its queue and the sockets between hold, at once.
-    for _ in 0..20_000 {
-        let topic = "local/shop".to_owned();
-        world.services.live.touch.do_send(Touch { topic });
+    // More than its queue and the sockets between hold, which grow to 10 MB. All of it is sent before anything is read.
+    let topic = || "local/shop".to_owned();
+    for _ in 0..250_000 {
+        let touch = Touch { topic: topic() };
+        world.services.live.touch.do_send(touch);
     }
+    let last = Touch { topic: topic() };
+    world.services.live.touch.send(last).await.unwrap();
     let end = loop {
         match socket.hear().await {
             Frame::Text(_) => {}
