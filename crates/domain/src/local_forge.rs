@@ -10,8 +10,11 @@
 //!   starts one. One that a person started holds a place like any other.
 //! - A branch is gone when two complete listings, [`GONE_AFTER`] apart, lack it: tools that rewrite branches
 //!   delete and create them again within milliseconds.
-//! - A listing without the default branch changes nothing: nobody deletes production by renaming a branch.
+//! - A listing without the default branch changes nothing for [`DEFAULT_GONE_AFTER`]. Then another branch takes its place where
+//!   [`successor`] names one. Where it names none production stays as it is, and so does what is open: it is pushed to and
+//!   closed, but nothing is opened, because what is new may be production under its new name.
 
+mod production;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +32,14 @@ use crate::{
     record::{Fact, PullRequest, PullRequestStatus},
 };
 
+pub use production::{DEFAULT_GONE_AFTER, default_branch, is_default_gone, successor};
+
 /// How many pull requests of one repository are opened without a person asking: a laptop carries ten previews.
 pub const MOST_OPEN: usize = 10;
 /// How old a head may be for its branch to be opened: older branches are forgotten work, not work under review.
 pub const OPENED_UP_TO: Duration = Duration::from_hours(14 * 24);
 /// How far apart two listings without a branch must be before it counts as gone.
 pub const GONE_AFTER: Duration = Duration::from_secs(1);
-
 /// One branch, as a listing saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Branch {
@@ -45,7 +49,7 @@ pub struct Branch {
     pub head: CommitInfo,
     /// When its head was committed, by the committer's clock.
     pub committed_at: Timestamp,
-    /// Whether it has a commit that the default branch lacks.
+    /// Whether it has a commit that the default branch lacks; while that is missing, one that its last head lacks.
     pub ahead: bool,
 }
 
@@ -65,7 +69,7 @@ pub struct Known {
     pub production: Option<Commit>,
     /// Its pull requests. One without a head has its number and nothing else yet.
     pub pull_requests: Vec<PullRequest>,
-    /// Branches that the last listings lacked, and since when.
+    /// Branches that the last listings lacked, and since when: those of pull requests, and the default one.
     pub missing: BTreeMap<String, Timestamp>,
 }
 
@@ -80,23 +84,28 @@ pub struct Noticed {
     pub facts: Vec<Fact>,
 }
 
-/// Which branch is production, at first sight: the one that `origin/HEAD` names, `main`, `master`, the one that
-/// is checked out, or the first by name. Only a branch that is there counts; `None` when there is none at all.
-pub fn default_branch(
-    origin_head: Option<&str>,
-    current: Option<&str>,
-    branches: &[&str],
-) -> Option<String> {
-    [origin_head, Some("main"), Some("master"), current]
-        .into_iter()
-        .flatten()
-        .find(|name| branches.contains(name))
-        .or_else(|| branches.iter().min().copied())
-        .map(str::to_owned)
+impl Listing {
+    fn default(&self, name: &str) -> Option<&Branch> {
+        self.branches.iter().find(|branch| branch.name == name)
+    }
 }
 
-/// The branches that deserve a number and have none: oldest head first, so that numbers follow the work.
+impl Noticed {
+    fn nothing(known: Known) -> Self {
+        Noticed {
+            known,
+            changed: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+}
+
+/// The branches that deserve a number and have none: oldest head first, so that numbers follow the work. None while the
+/// default branch is missing.
 pub fn unnumbered(known: &Known, default_branch: &str, listing: &Listing) -> Vec<String> {
+    if listing.default(default_branch).is_none() {
+        return Vec::new();
+    }
     let numbered: BTreeSet<&str> = known
         .pull_requests
         .iter()
@@ -118,22 +127,31 @@ pub fn unnumbered(known: &Known, default_branch: &str, listing: &Listing) -> Vec
 /// Compares a complete listing with what was known. Branches without a number are left alone:
 /// see [`unnumbered`].
 pub fn notice(known: &Known, default_branch: &str, listing: &Listing) -> Noticed {
-    let Some(default) = listing.branches.iter().find(|b| b.name == default_branch) else {
-        return Noticed {
-            known: known.clone(),
-            changed: Vec::new(),
-            facts: Vec::new(),
-        };
-    };
-    let mut table = Table::new(known, default_branch, listing);
+    let default = listing.default(default_branch);
+    let mut known = known.clone();
+    if default.is_some() {
+        known.missing.remove(default_branch);
+    } else if listing.branches.is_empty() {
+        // Nobody deletes all branches: something is wrong with the repository.
+        return Noticed::nothing(known);
+    } else {
+        let since = known.missing.entry(default_branch.to_owned());
+        since.or_insert(listing.at);
+        if !is_default_gone(&known, default_branch, listing.at) {
+            return Noticed::nothing(known);
+        }
+    }
+    let mut table = Table::new(&known, default_branch, listing);
     table.close_and_push();
-    table.open();
     let mut facts = Vec::new();
-    if known.production.as_ref() != Some(&default.head.id) {
-        facts.push(Fact::Production {
-            branch: default.name.clone(),
-            commit: default.head.id.clone(),
-        });
+    if let Some(default) = default {
+        table.open();
+        if known.production.as_ref() != Some(&default.head.id) {
+            facts.push(Fact::Production {
+                branch: default.name.clone(),
+                commit: default.head.id.clone(),
+            });
+        }
     }
     facts.append(&mut table.facts);
     let before: BTreeMap<u32, &PullRequest> = known
@@ -149,7 +167,7 @@ pub fn notice(known: &Known, default_branch: &str, listing: &Listing) -> Noticed
         .collect();
     Noticed {
         known: Known {
-            production: Some(default.head.id.clone()),
+            production: default.map_or(known.production, |default| Some(default.head.id.clone())),
             pull_requests: table.rows,
             missing: table.missing,
         },
@@ -172,7 +190,7 @@ pub fn start(pull_request: &PullRequest) -> Result<Option<(PullRequest, Fact)>, 
             Ok(Some((opened, fact)))
         }
         PullRequestStatus::Closed => Err(Refused(format!(
-            "pull request {} is closed: branch `{}` is gone, is merged, or is older than {} days; commit to it to open it again",
+            "pull request {} is closed: branch `{}` is gone, is merged, is production now, or is older than {} days; commit to it to open it again",
             pull_request.number,
             pull_request.branch,
             OPENED_UP_TO.as_secs() / (24 * 60 * 60),
@@ -249,6 +267,12 @@ impl<'a> Table<'a> {
                 let since = known.missing.get(&row.branch).copied();
                 (row.branch.clone(), since.unwrap_or(listing.at))
             })
+            .chain(
+                known
+                    .missing
+                    .get_key_value(default_branch)
+                    .map(|(name, since)| (name.clone(), *since)),
+            )
             .collect();
         Table {
             now: listing.at,

@@ -18,6 +18,9 @@ const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(co
 /// The fields of [`FORMAT`].
 const FIELDS: usize = 6;
 
+/// What git says of a ref whose file holds no commit's name, as after a loss of power.
+const BROKEN: &str = "ignoring broken ref";
+
 /// A branch and its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -64,6 +67,13 @@ impl Git {
             .await?;
         let mut all = read_heads(&ended.stdout)?;
         let warnings = String::from_utf8_lossy(&ended.stderr);
+        // Git goes on without it, and it would look deleted.
+        if let Some(damaged) = warnings.lines().find(|line| line.contains(BROKEN)) {
+            return Err(GitError::Refused {
+                what: "for-each-ref".to_owned(),
+                said: shown(damaged),
+            });
+        }
         all.left_out.extend(warnings.lines().filter_map(no_name));
         Ok(all)
     }
@@ -74,15 +84,27 @@ impl Git {
         git_dir: &Path,
         than: &Commit,
     ) -> Result<BTreeSet<(String, Commit)>, GitError> {
-        let merged = format!("--merged={than}");
+        self.pairs(git_dir, &format!("--merged={than}")).await
+    }
+
+    /// The branches that hold this commit, which is there. One call for all of them.
+    pub async fn holding(
+        &self,
+        git_dir: &Path,
+        commit: &Commit,
+    ) -> Result<BTreeSet<(String, Commit)>, GitError> {
+        self.pairs(git_dir, &format!("--contains={commit}")).await
+    }
+
+    /// Branches and their heads, as an option of `for-each-ref` chooses them.
+    async fn pairs(
+        &self,
+        git_dir: &Path,
+        choice: &str,
+    ) -> Result<BTreeSet<(String, Commit)>, GitError> {
         let format = "--format=%(refname)%00%(objectname)%00";
-        let answer = self
-            .run(Call::at(
-                git_dir,
-                "for-each-ref",
-                [&merged, format, "refs/heads/"],
-            ))
-            .await?;
+        let call = Call::at(git_dir, "for-each-ref", [choice, format, "refs/heads/"]);
+        let answer = self.run(call).await?;
         let fields = fields(&answer, 2)?;
         let pairs = fields.into_iter().filter_map(|pair| {
             Some((

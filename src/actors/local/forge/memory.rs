@@ -38,8 +38,10 @@ pub(super) struct Memory {
     pub(super) fingerprint: Option<Fingerprint>,
     /// When the last complete look began.
     pub(super) looked_at: Option<tokio::time::Instant>,
-    /// The head of the default branch at the last look.
+    /// The head of the default branch at the last look; `None` when it was missing.
     pub(super) default: Option<CommitInfo>,
+    /// When the last complete look listed the branches.
+    pub(super) listed_at: Timestamp,
     /// The apps of the default branch, and at which commit.
     pub(super) apps: Option<(Commit, Apps)>,
     /// The apps of heads of pull requests.
@@ -71,6 +73,7 @@ impl Memory {
             fingerprint: None,
             looked_at: None,
             default: None,
+            listed_at: Timestamp(0),
             apps: None,
             apps_of_heads: HashMap::new(),
             logged: None,
@@ -113,7 +116,11 @@ impl Memory {
 
 impl Loaded {
     /// Reads what was known when this or an earlier process looked last.
-    pub(super) async fn load(store: &dyn Store, id: RepositoryId) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        store: &dyn Store,
+        repository: &Repository,
+    ) -> Result<Self, StoreError> {
+        let id = repository.id;
         let mut newest = BTreeMap::new();
         for (delivery, _) in store.deliveries(None, INBOX_READ_BACK).await? {
             if delivery.repository == Some(id)
@@ -125,7 +132,10 @@ impl Loaded {
             }
         }
         let production = match newest.get(&None) {
-            Some((_, Fact::Production { commit, .. })) => Some(commit.clone()),
+            // Of another branch: production has moved since, and was not told yet.
+            Some((_, Fact::Production { commit, branch })) => {
+                Some(commit.clone()).filter(|_| *branch == repository.default_branch)
+            }
             Some(_) | None => deployed(store, id).await?,
         };
         let pull_requests = store.pull_requests(id).await?;

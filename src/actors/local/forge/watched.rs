@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use nestling_domain::{
     app::Repository,
+    deployment::CommitInfo,
     ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
     local_forge::{self, GONE_AFTER},
@@ -17,7 +18,7 @@ use super::{
     apps::{self, Branch},
     memory::{Loaded, Memory, words},
     not_stored,
-    read::{Read, fingerprint},
+    read::{Read, fingerprint, no_default},
 };
 use crate::{
     drivers::{clock, git::Opened},
@@ -174,10 +175,12 @@ impl Watched {
         memory.fingerprint = None;
         memory.looked_at = None;
         let began = Instant::now();
+        self.load(memory).await?;
         match self.read(memory).await {
             Ok(read) => {
                 let fingerprint = read.fingerprint;
-                memory.default = Some(read.default.clone());
+                memory.default.clone_from(&read.default);
+                memory.listed_at = read.listing.at;
                 self.take_in(memory, read).await?;
                 memory.fingerprint = fingerprint;
                 memory.looked_at = Some(began);
@@ -195,19 +198,30 @@ impl Watched {
         }
     }
 
+    async fn load(&self, memory: &mut Memory) -> Result<(), ForgeError> {
+        if memory.known.is_none() {
+            let loaded = Loaded::load(&*self.tools.store, &memory.repository).await;
+            memory.known = Some(loaded.map_err(not_stored)?);
+        }
+        Ok(())
+    }
+
     /// Decides what a listing changes, records it and tells it.
     async fn take_in(self: &Arc<Self>, memory: &mut Memory, read: Read) -> Result<(), ForgeError> {
-        let store = &*self.tools.store;
         let listed_at = read.listing.at;
         let default = memory.repository.default_branch.clone();
-        let mut loaded = match memory.known.take() {
-            Some(loaded) => loaded,
-            None => Loaded::load(store, self.id).await.map_err(not_stored)?,
+        // Forgotten where production has moved.
+        self.load(memory).await?;
+        let Some(mut loaded) = memory.known.take() else {
+            return Ok(());
         };
         let taken = self.decide(memory, &mut loaded, &read, &default).await;
+        let gone = local_forge::is_default_gone(&loaded.known, &default, listed_at)
+            .then(|| no_default(&self.path, &default));
         memory.known = Some(loaded);
         let (facts, no_app) = taken?;
-        let troubles: Vec<String> = no_app.into_iter().chain(read.left_out).collect();
+        let troubles = gone.into_iter().chain(no_app).chain(read.left_out);
+        let troubles: Vec<String> = troubles.collect();
         let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
         memory
             .trouble(&self.tools, trouble)
@@ -266,8 +280,9 @@ impl Watched {
         default: &str,
         facts: &[Fact],
     ) -> Result<Option<String>, ForgeError> {
-        let at = &read.default.id;
-        if memory.apps.as_ref().is_none_or(|(known, _)| known != at) {
+        if let Some(CommitInfo { id: at, .. }) = &read.default
+            && memory.apps.as_ref().is_none_or(|(known, _)| known != at)
+        {
             let before = memory.apps.as_ref().map(|(_, apps)| apps);
             let branch = (Branch::Default(default), at);
             let (tools, repository) = (&self.tools, &memory.repository);
@@ -328,10 +343,11 @@ impl Watched {
         let mut memory = self.memory.lock().await;
         self.look_with(&mut memory).await?;
         let branch = memory.repository.default_branch.clone();
-        // A look that succeeds has read them.
-        let (commit, apps) = memory.apps.as_ref().ok_or_else(|| {
-            ForgeError::Failed(format!("the apps of {} are not known yet", self.path))
-        })?;
+        // A look that succeeds has read them, unless the default branch is missing.
+        let (commit, apps) = memory
+            .apps
+            .as_ref()
+            .ok_or_else(|| ForgeError::Failed(no_default(&self.path, &branch)))?;
         Ok(FoundApps {
             branch,
             commit: commit.clone(),
@@ -383,14 +399,24 @@ fn commit_of(fact: &Fact) -> Option<&Commit> {
 
 /// What the last look says about this environment; `None` when the next one must say it.
 fn answer(memory: &Memory, kind: Kind) -> Result<Option<Found>, ForgeError> {
+    let Some(known) = memory.known.as_ref().map(|loaded| &loaded.known) else {
+        return Ok(None);
+    };
+    let default = &memory.repository.default_branch;
+    // For a moment nobody knows whether it moves, and with it what the others are compared with.
+    if known.missing.contains_key(default)
+        && !local_forge::is_default_gone(known, default, memory.listed_at)
+    {
+        return Ok(None);
+    }
     let Kind::Preview(number) = kind else {
-        return Ok(memory.default.clone().map(Found::Open));
+        let head = memory.default.clone().map(Found::Open);
+        return head
+            .map(Some)
+            .ok_or_else(|| ForgeError::Failed(no_default(memory.path(), default)));
     };
     let row = row(memory, number)?;
-    let missing = memory
-        .known
-        .as_ref()
-        .is_some_and(|loaded| loaded.known.missing.contains_key(&row.branch));
+    let missing = known.missing.contains_key(&row.branch);
     Ok(match (row.status, &row.head) {
         (PullRequestStatus::Open | PullRequestStatus::Waiting, _) if missing => None,
         (PullRequestStatus::Open, Some(head)) => Some(Found::Open(head.clone())),

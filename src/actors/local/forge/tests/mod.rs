@@ -1,6 +1,7 @@
 //! Stories of a user with real repositories.
 
 mod bad_input;
+mod renamed;
 mod stories;
 
 use std::{
