@@ -18,6 +18,7 @@ mod bombs;
 mod caches;
 mod inside;
 mod life;
+mod outlives;
 mod probes;
 mod world;
 
