@@ -17,6 +17,7 @@
 //!   when not even those are; `node_modules`, `vendor` and folders beginning with a dot never count.
 
 mod folder;
+pub mod links;
 mod package;
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,8 @@ pub struct Discovery {
     pub not_taken: Vec<NotTaken>,
 }
 
-/// The files whose contents decide; hand them to [`discover`]. `paths` are all regular files of the tree.
+/// The files whose contents decide; hand them to [`discover`]. `paths` are all regular files of the tree, and the [`links`]
+/// that lead to one.
 pub fn wanted<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let decides = |path: &&str| {
         folder::candidate(path)
@@ -116,6 +118,14 @@ pub fn discover<'a>(
 }
 
 impl Discovery {
+    /// Adds links that might have made an app and lead to no file, each with its path and why.
+    pub fn add_refused_links(&mut self, links: Vec<(String, String)>) {
+        for (path, reason) in links {
+            self.refuse(&path, reason, false);
+        }
+        self.not_taken.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
     /// What is wrong with the apps of a tree, for the page: why there is none, or which files were meant to make one and
     /// do not. `place` says where was looked.
     pub fn trouble(&self, place: &str) -> Option<String> {

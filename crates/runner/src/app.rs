@@ -76,7 +76,7 @@ pub(crate) async fn start(
         let endpoint = endpoint(APP, &machine.bundle.app.name, EndpointKind::App, true, true);
         let listener = endpoints::bind(run_dir, &file(&endpoint.name)).map_err(unbound)?;
         machine.runtime.say("serving the files of the site");
-        static_site::serve(listener, folder);
+        static_site::serve(listener, folder, machine.checkout());
         return Ok(App {
             served: vec![(endpoint, Target::new(Listener::loopback(0)))],
             process: None,

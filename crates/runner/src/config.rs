@@ -79,18 +79,26 @@ impl Wrong {
     }
 }
 
-/// Reads the file in this folder; all defaults where there is none.
-pub(crate) fn read(folder: &Path) -> Result<Config, Wrong> {
+/// Reads the file in this folder of the checkout; all defaults where there is none. It may be a link to a file of the
+/// checkout.
+pub(crate) fn read(folder: &Path, checkout: &Path) -> Result<Config, Wrong> {
     let path = folder.join(FILE);
-    let Ok(data) = std::fs::symlink_metadata(&path) else {
+    if std::fs::symlink_metadata(&path).is_err() {
         return Ok(Config::default());
+    }
+    let within = |path: &Path| {
+        let path = path.canonicalize().ok()?;
+        let checkout = checkout.canonicalize().ok()?;
+        let data = path.metadata().ok()?;
+        let fits = path.starts_with(checkout) && data.is_file() && data.len() <= SIZE_LIMIT;
+        fits.then_some(path)
     };
-    if !data.is_file() || data.len() > SIZE_LIMIT {
+    let Some(path) = within(&path) else {
         return Err(Wrong::Unreadable(format!(
-            "must be a plain file of at most {} KiB",
+            "must be a plain file of at most {} KiB, or a link to one of the repository",
             SIZE_LIMIT / 1024
         )));
-    }
+    };
     let text =
         std::fs::read_to_string(&path).map_err(|error| Wrong::Unreadable(error.to_string()))?;
     parse(&text)
@@ -387,6 +395,31 @@ mod tests {
         let wrong = "nestling.toml line 2: unknown key `setup.runn`, did you mean `setup.run`?";
         assert_eq!(parse(text).unwrap_err().at(FILE), wrong);
         assert!(parse("\u{feff}[setup]\nrun = 'x'").is_ok());
+    }
+
+    #[test]
+    fn a_link_is_read_where_it_leads_to_a_file_of_the_checkout() {
+        use std::os::unix::fs::symlink;
+        let outside = tempfile::tempdir().unwrap();
+        let checkout = outside.path().join("app");
+        let folder = checkout.join("web");
+        std::fs::create_dir_all(&folder).unwrap();
+        let (shared, secret) = (checkout.join("shared.toml"), outside.path().join("secret"));
+        std::fs::write(shared, "[start]\nrun = \"./serve\"").unwrap();
+        std::fs::write(secret, "[start]\nrun = \"./steal\"").unwrap();
+        let linked = |to: &str| {
+            let _ = std::fs::remove_file(folder.join(FILE));
+            symlink(to, folder.join(FILE)).unwrap();
+            read(&folder, &checkout)
+        };
+        assert!(linked("../shared.toml").unwrap().start.is_some());
+        for elsewhere in ["../../secret", "/dev/zero", "nowhere"] {
+            let wrong = linked(elsewhere).err().unwrap();
+            assert_eq!(
+                wrong.at(FILE),
+                "nestling.toml: must be a plain file of at most 64 KiB, or a link to one of the repository"
+            );
+        }
     }
 
     #[test]

@@ -160,7 +160,8 @@ async fn prepare(machine: &Machine, reporter: &Reporter) -> Result<(Config, Plan
     ));
     let commit = source::check_out(machine, deadline).await?;
     reporter.tell(Phase::Cloned { commit });
-    let config = config::read(&machine.app()).map_err(|wrong| wrong_config(machine, &wrong))?;
+    let config = config::read(&machine.app(), &machine.checkout())
+        .map_err(|wrong| wrong_config(machine, &wrong))?;
     kinds::check(machine, &config)?;
     let reused = setup::set_up(machine, &config, deadline).await?;
     let plan = kinds::plan(machine, &config, deadline).await?;

@@ -1,5 +1,5 @@
 //! Serving a folder of files: content types, an index, a fallback for single-page apps, and never a file
-//! outside of the folder.
+//! outside of the folder, but for what links in it lead to in the rest of the checkout.
 
 mod file;
 
@@ -29,9 +29,9 @@ const NOT_FOUND: &str = "404.html";
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
-/// Serves `folder` on `listener`, for as long as the runner lives.
-pub(crate) fn serve(listener: UnixListener, folder: PathBuf) {
-    let site = Arc::new(Site { folder });
+/// Serves `folder`, which lies in `checkout`, on `listener`, for as long as the runner lives.
+pub(crate) fn serve(listener: UnixListener, folder: PathBuf, checkout: PathBuf) {
+    let site = Arc::new(Site { folder, checkout });
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     tokio::spawn(async move {
         while let Ok(place) = Arc::clone(&room).acquire_owned().await {
@@ -60,6 +60,8 @@ const UNKNOWN: &str = "application/octet-stream";
 
 struct Site {
     folder: PathBuf,
+    /// Where links may lead, too.
+    checkout: PathBuf,
 }
 
 /// What an address leads to.
@@ -146,11 +148,15 @@ impl Site {
             .map_or(Found::Nothing, |index| Found::File(index, StatusCode::OK))
     }
 
-    /// What lies there, links followed, if it is still inside the folder.
+    /// What lies there, links followed, if it is still inside the folder or else the checkout; nothing of git's own.
     fn inside(&self, relative: &Path) -> Option<PathBuf> {
         let root = self.folder.canonicalize().ok()?;
         let full = root.join(relative).canonicalize().ok()?;
-        full.starts_with(&root).then_some(full)
+        let checkout = self.checkout.canonicalize().ok()?;
+        let below = full.strip_prefix(root).or(full.strip_prefix(checkout));
+        let mut parts = below.ok()?.components();
+        let is_git = parts.any(|part| part.as_os_str() == ".git");
+        (!is_git).then_some(full)
     }
 }
 
@@ -274,6 +280,7 @@ mod tests {
         std::fs::write(folder.path().join("index.html"), "hi").unwrap();
         let site = Site {
             folder: folder.path().into(),
+            checkout: folder.path().into(),
         };
         assert!(matches!(site.find("/p", false), Found::Nothing));
         assert!(
@@ -281,5 +288,33 @@ mod tests {
             "single-page fallback"
         );
         assert!(matches!(site.find("/missing.png", true), Found::Nothing));
+    }
+
+    #[test]
+    fn a_link_leads_to_files_of_the_checkout_and_no_further() {
+        use std::os::unix::fs::symlink;
+        let outside = tempfile::tempdir().unwrap();
+        let checkout = outside.path().join("app");
+        let folder = checkout.join("web");
+        for made in [&folder, &checkout.join(".git"), &checkout.join("shared")] {
+            std::fs::create_dir_all(made).unwrap();
+        }
+        for file in ["secret", "app/.git/config", "app/shared/home.html"] {
+            std::fs::write(outside.path().join(file), file).unwrap();
+        }
+        symlink("../shared/home.html", folder.join("index.html")).unwrap();
+        symlink("../shared", folder.join("shared")).unwrap();
+        symlink("../.git/config", folder.join("config")).unwrap();
+        symlink("../../secret", folder.join("secret")).unwrap();
+        let site = Site { folder, checkout };
+        let home = outside.path().canonicalize().unwrap();
+        let home = home.join("app/shared/home.html");
+        assert!(matches!(site.find("/", true), Found::File(file, _) if file == home));
+        assert!(
+            matches!(site.find("/shared/home.html", true), Found::File(file, _) if file == home)
+        );
+        for none in ["/config", "/secret"] {
+            assert!(matches!(site.find(none, false), Found::Nothing), "{none}");
+        }
     }
 }

@@ -225,7 +225,9 @@ impl Desk {
         let _one = alone.lock().await;
         let mirror = self.fetched(repository, Kind::Production, commit).await?;
         let failed = |error| not_packed(repository, commit, &error);
-        let files = self.git.files(&mirror, commit).await.map_err(failed)?;
+        let files = trees::files(&self.git, &mirror, commit)
+            .await
+            .map_err(failed)?;
         let seen = trees::Seen::of(&files);
         let found = trees::find(&self.git, &mirror, &repository.name, files, &seen).await;
         found.map_err(ForgeError::Failed)

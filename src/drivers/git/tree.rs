@@ -24,6 +24,17 @@ pub struct File {
     pub size: u64,
 }
 
+impl File {
+    /// The same file under another name.
+    #[must_use]
+    pub fn at(&self, path: String) -> Self {
+        File {
+            path,
+            ..self.clone()
+        }
+    }
+}
+
 /// A place where a commit holds a commit of another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -40,6 +51,8 @@ pub struct Tree {
     pub files: Vec<File>,
     /// Its submodules. Names that are not UTF-8 are left out.
     pub links: Vec<Link>,
+    /// Its symbolic links, each a file that holds where it leads. Names that are not UTF-8 are left out.
+    pub symbolic: Vec<File>,
     /// Bytes of all that it holds itself.
     pub bytes: u64,
     /// Whether the content of some file is not there, as in a partial clone.
@@ -50,11 +63,6 @@ pub struct Tree {
 pub type Content = BTreeMap<String, String>;
 
 impl Git {
-    /// The regular files of a commit. Links, submodules and names that are not UTF-8 are left out.
-    pub async fn files(&self, git_dir: &Path, commit: &Commit) -> Result<Vec<File>, GitError> {
-        Ok(self.tree(git_dir, commit).await?.files)
-    }
-
     /// What a commit holds.
     pub async fn tree(&self, git_dir: &Path, commit: &Commit) -> Result<Tree, GitError> {
         let args = ["-r", "-z", "--long", "--full-tree", commit.as_str()];
@@ -130,14 +138,17 @@ impl Tree {
             return None;
         };
         self.bytes = self.bytes.saturating_add(size);
-        if matches!(mode, "100644" | "100755" | "100664") {
-            self.files.push(File {
-                path: path?,
-                mode: mode.to_owned(),
-                object: object.to_owned(),
-                size,
-            });
-        }
+        let list = match mode {
+            "100644" | "100755" | "100664" => &mut self.files,
+            "120000" => &mut self.symbolic,
+            _ => return None,
+        };
+        list.push(File {
+            path: path?,
+            mode: mode.to_owned(),
+            object: object.to_owned(),
+            size,
+        });
         Some(())
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn record(
 ) -> Result<Apps, ForgeError> {
     let place = format!("branch `{}` of {}", branch.name(), opened.path.display());
     let failed = |reason: String| ForgeError::Failed(format!("{place}: {reason}"));
-    let files = tools.git.files(&opened.git_dir, commit).await;
+    let files = trees::files(&tools.git, &opened.git_dir, commit).await;
     let files = files.map_err(|error| failed(error.to_string()))?;
     let seen = Seen::of(&files);
     if let Some(before) = before.filter(|before| before.seen == seen) {

@@ -135,7 +135,7 @@ async fn a_file_kept_in_git_lfs_is_packed_with_its_content_and_an_absent_one_is_
     let (git_dir, mirror) = (world.path("shop/.git"), world.path("mirrors/1.git"));
     world.git.mirror(&git_dir, &mirror).await.unwrap();
     let large_files = async |commit: &Commit| {
-        let files = world.git.files(&mirror, commit).await.unwrap();
+        let files = world.git.tree(&mirror, commit).await.unwrap().files;
         world.git.large_files(&mirror, &files).await.unwrap()
     };
     assert!(large_files(&shop.head("main")).await.is_empty());

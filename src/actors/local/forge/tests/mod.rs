@@ -1,5 +1,6 @@
 //! Stories of a user with real repositories.
 
+mod apps;
 mod bad_input;
 mod renamed;
 mod stories;
