@@ -298,6 +298,7 @@ fn record(n: usize, running: bool) -> Save {
         }
     };
     let lifecycle = Lifecycle {
+        cancelled: None,
         generation,
         state,
         world,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
 
 use nestling_domain::{
+    announcement::cancelled,
     deployment::{Shown, Tests},
     environment::Environment,
     ids::EnvironmentId,
@@ -113,7 +114,13 @@ fn line(environment: &Environment, addresses: &Addresses) -> String {
                 failed.reason
             )
         }
-        (_, Shown::Running) => addresses.of(environment.label().as_str()),
+        (_, Shown::Running) => {
+            let address = addresses.of(environment.label().as_str());
+            match cancelled(life) {
+                Some(words) => format!("{address} ({words})"),
+                None => address,
+            }
+        }
         (
             State::Stopped {
                 why: Why::Failed(failed),

@@ -1,7 +1,7 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
-    announcement::again,
+    announcement::{again, cancelled},
     app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
@@ -127,6 +127,7 @@ fn reason(life: &Lifecycle) -> Option<String> {
             let words: Vec<String> = again
                 .into_iter()
                 .chain(life.failure().map(failed))
+                .chain(cancelled(life))
                 .collect();
             (!words.is_empty()).then(|| words.join("; "))
         }

@@ -61,14 +61,20 @@ pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
             "Queued",
             Some("asks the repository what to deploy".to_owned()),
         ),
-        State::Creating { next: Some(next) } => coming(next, ahead, None, None),
+        State::Creating { next: Some(next) } => coming(next, ahead, None, None, None),
         State::Restarting {
             serving,
             next,
             failed,
             ..
-        } => coming(next, ahead, serving.as_deref(), failed.as_deref()),
-        State::Running { serving, failed } => running(serving, failed.as_deref()),
+        } => coming(
+            next,
+            ahead,
+            serving.as_deref(),
+            failed.as_deref(),
+            cancelled(life),
+        ),
+        State::Running { serving, failed } => running(serving, failed.as_deref(), cancelled(life)),
         State::Stopped { why, .. } => stopped(why),
     }
 }
@@ -114,21 +120,35 @@ pub fn while_(phase: Shown) -> &'static str {
     }
 }
 
+/// Which newer commit a person cancelled, while something older serves or starts again.
+pub fn cancelled(life: &Lifecycle) -> Option<String> {
+    let commit = life.cancelled.as_ref()?;
+    Some(format!("{} was cancelled by a person", commit.id.short()))
+}
+
 fn says(mark: Mark, word: &'static str, detail: Option<String>) -> Status {
     Status { mark, word, detail }
 }
 
-fn running(serving: &Deployment, failed: Option<&Failed>) -> Status {
-    match (serving.again, failed) {
+fn running(serving: &Deployment, failed: Option<&Failed>, cancelled: Option<String>) -> Status {
+    let news = failed.map(failure).or(cancelled);
+    let unless_failed = |mark| {
+        if failed.is_some() {
+            Mark::Troubled
+        } else {
+            mark
+        }
+    };
+    match (serving.again, news) {
         (None, None) => says(Mark::Good, "Running", None),
-        (None, Some(failed)) => {
-            let detail = format!("{}; {}", failure(failed), still(serving));
-            says(Mark::Troubled, "Running", Some(detail))
+        (None, Some(news)) => {
+            let detail = format!("{news}; {}", still(serving));
+            says(unless_failed(Mark::Good), "Running", Some(detail))
         }
         (Some(again), None) => says(Mark::Working, "Starting", Some(self::again(again))),
-        (Some(_), Some(failed)) => {
-            let detail = format!("{}; {}", still(serving), failure(failed));
-            says(Mark::Troubled, "Starting", Some(detail))
+        (Some(_), Some(news)) => {
+            let detail = format!("{}; {news}", still(serving));
+            says(unless_failed(Mark::Working), "Starting", Some(detail))
         }
     }
 }
@@ -146,6 +166,7 @@ fn coming(
     ahead: Option<usize>,
     serving: Option<&Deployment>,
     failed: Option<&Failed>,
+    cancelled: Option<String>,
 ) -> Status {
     let (mark, word, doing) = match next.phase {
         Phase::Queued => (Mark::Waiting, "Queued", queued(next, ahead)),
@@ -182,6 +203,10 @@ fn coming(
             failure(failed)
         )),
         (_, Some(failed)) => parts.push(format!("try {}, after {}", next.attempt, failure(failed))),
+        (Cause::RolledBack(_), None) => {
+            let back = |cancelled| format!("{cancelled}, so the commit before it starts again");
+            parts.extend(cancelled.map(back));
+        }
         (Cause::Lost(generation), None) => {
             parts.push(format!("the machine of deployment {generation} was lost"));
         }

@@ -20,6 +20,21 @@ fn row_of(state: State, ahead: Option<usize>) -> String {
 }
 
 #[test]
+fn a_commit_that_a_person_cancelled_is_named_beside_the_one_that_answers() {
+    let running = State::Running {
+        serving: Box::new(deployment(2, 'b', Phase::Serving)),
+        failed: None,
+    };
+    let mut environment = environment("shop", running);
+    environment.lifecycle.cancelled = Some(commit('c', "Begin the sale"));
+    let row = row(&section(&environment), &SITE);
+    let says =
+        r"✅ Running: ccccccc was cancelled by a person; deployment 2 \(bbbbbbb\) still answers";
+    assert!(row.contains(says), "{row}");
+    assert!(row.contains("`ccccccc` Begin the sale"), "{row}");
+}
+
+#[test]
 fn every_state_has_a_row_that_says_where_the_preview_stands() {
     let serving = || Box::new(deployment(2, 'b', Phase::Serving));
     let next = |phase| Box::new(deployment(3, 'c', phase));

@@ -129,6 +129,10 @@ impl<'a> Draft<'a> {
         life.world.absent = 0;
         life.world.observe_at = None;
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
+        // What nobody asked for leaves standing what was cancelled.
+        if !repairs && !matches!(cause, Cause::Lost(_)) {
+            life.cancelled = None;
+        }
         let new = Box::new(Deployment {
             generation,
             commit: commit.clone(),
@@ -359,6 +363,7 @@ impl<'a> Draft<'a> {
         let name = why.name().to_owned();
         let life = self.life_mut();
         life.look = None;
+        life.cancelled = None;
         life.world.draining = None;
         life.world.absent = 0;
         life.world.observe_at = None;

@@ -41,6 +41,9 @@ pub struct Lifecycle {
     pub look: Option<Look>,
     /// How many questions were put to the forge.
     pub looks: u32,
+    /// The newest head, when a person cancelled its deployment and what serves, or starts again, is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<CommitInfo>,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -137,6 +140,7 @@ impl Lifecycle {
                 at: now,
                 trigger: Trigger::Push,
             }),
+            cancelled: None,
         }
     }
 
@@ -204,8 +208,11 @@ impl Lifecycle {
         }
     }
 
-    /// The commit that was last asked for: on its way, failed, serving or stopped.
+    /// The commit that was last asked for: on its way, failed, cancelled, serving or stopped.
     pub fn newest_commit(&self) -> Option<&CommitInfo> {
+        if self.cancelled.is_some() {
+            return self.cancelled.as_ref();
+        }
         match &self.state {
             State::Creating { next } => next.as_ref().map(|next| &next.commit),
             State::Running {

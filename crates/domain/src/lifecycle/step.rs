@@ -94,14 +94,19 @@ impl Draft<'_> {
     }
 
     fn cancel(&mut self) -> Result<(), Refused> {
-        let Some(generation) = self.life().next().map(|next| next.generation) else {
+        let Some(next) = self.life().next() else {
             return Err(Refused(
                 "no deployment is on its way, so there is nothing to cancel".to_owned(),
             ));
         };
-        if let Some(commit) = self.take_rollback() {
+        let (generation, commit) = (next.generation, next.commit.clone());
+        // Whoever looks at the older commit is told of this one, and only a person or another head changes that.
+        let unless = |older: &CommitInfo| (older.id != commit.id).then(|| commit.clone());
+        if let Some(older) = self.take_rollback() {
+            let cancelled = unless(&older);
             self.say(Happened::Cancelled { generation });
-            self.begin(commit, Cause::RolledBack(generation), 1, None);
+            self.begin(older, Cause::RolledBack(generation), 1, None);
+            self.life_mut().cancelled = cancelled;
             return Ok(());
         }
         match &self.life().state {
@@ -110,6 +115,7 @@ impl Draft<'_> {
                 ..
             } => {
                 let serving = serving.clone();
+                self.life_mut().cancelled = unless(&serving.commit);
                 self.life_mut().state = State::Running {
                     serving,
                     failed: None,
@@ -324,13 +330,28 @@ impl Draft<'_> {
                 }
             }
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
-                if known {
-                    return self.skip(format!(
-                        "{} is deployed or on its way already",
-                        head.id.short()
-                    ));
+                let cancelled = self.life().cancelled.is_some();
+                let idle = self.life().next().is_none();
+                let mut serving = self.life().serving().into_iter();
+                let serves = serving.any(|serving| serving.commit.id == head.id);
+                let head = head.id.short();
+                match (known, cancelled) {
+                    (true, true) if idle && trigger == Trigger::Start => Cause::Start,
+                    (true, true) => {
+                        let reason = format!("{head} was cancelled by a person: redeploy it");
+                        return self.skip(reason);
+                    }
+                    // The branch was set back to what serves, so nothing newer is left to speak of.
+                    (false, true) if idle && serves => {
+                        self.life_mut().cancelled = None;
+                        return self.skip(format!("{head} is deployed already"));
+                    }
+                    (true, false) => {
+                        let reason = format!("{head} is deployed or on its way already");
+                        return self.skip(reason);
+                    }
+                    (false, _) => Cause::Push,
                 }
-                Cause::Push
             }
         };
         self.begin(head.clone(), cause, 1, None);
