@@ -148,6 +148,7 @@ fn start_environments(
         routes: parts.routes,
         traffic: Arc::new(parts.gateway),
         times: times(config),
+        reached: drivers.addresses.of("*"),
         size: size(config),
         token: Box::new(move |id, generation| signing.sign(id, generation, clock::now())),
         sockets: Box::new(sockets(drivers)),

@@ -78,6 +78,7 @@ impl House {
             routes: routes.clone(),
             traffic: Arc::new(outside::AlwaysHealthy),
             times: Times::default(),
+            reached: "http://*.localhost:4100".to_owned(),
             size: machines::Size {
                 memory_mib: 64,
                 processes: 10,

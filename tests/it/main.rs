@@ -23,6 +23,7 @@ mod https;
 mod kill;
 mod large_files;
 mod limits;
+mod moved;
 mod redeploys;
 mod server;
 mod sight;

@@ -101,6 +101,16 @@ impl Server {
         self.child = spawn(&self.command, &self.settings, Stdio::inherit());
     }
 
+    /// Starts again at another port.
+    pub(crate) fn rise_at(&mut self, port: u16) {
+        let (old, new) = (self.port.to_string(), port.to_string());
+        for part in &mut self.command {
+            *part = part.replace(&format!("127.0.0.1:{old}"), &format!("127.0.0.1:{new}"));
+        }
+        self.port = port;
+        self.rise();
+    }
+
     /// What the API answers to a `GET`; null while there is no server, or when it refuses.
     pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         self.ask(path).unwrap_or_default()

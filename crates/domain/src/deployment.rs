@@ -132,6 +132,13 @@ pub enum Cause {
     Lost(Generation),
     /// That deployment replaced an exclusive app and did not become healthy.
     RolledBack(Generation),
+    /// The server answers elsewhere than the older deployment was told, see [`crate::lifecycle::World::reached`].
+    Moved {
+        /// Where it answered.
+        from: String,
+        /// Where it answers.
+        to: String,
+    },
 }
 
 /// How far a deployment is. People see [`Phase::shown`].

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use nestling_domain::{
     announcement,
-    deployment::{Deployment, Phase, Tests},
+    deployment::{Cause, Deployment, Phase, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
     lifecycle::{Event, Happened, Lane, Lifecycle, Observation, Step},
@@ -139,7 +139,10 @@ async fn decide(
         let now = clock::now();
         let (before, known) = match (&memory.record, &apply.birth) {
             (Some(record), birth) => (renamed(record, birth.as_deref()), true),
-            (None, Some(birth)) => (born(&id, birth, &apply.event, now), false),
+            (None, Some(birth)) => (
+                born(&id, birth, &apply.event, (&neighbours.reached, now)),
+                false,
+            ),
             (None, None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
         };
         let step = match before.lifecycle.step(&apply.event, now, times) {
@@ -318,11 +321,18 @@ fn renamed(record: &Record, birth: Option<&Birth>) -> Record {
     record
 }
 
-fn born(id: &EnvironmentId, birth: &Birth, event: &Event, now: Timestamp) -> Record {
+fn born(
+    id: &EnvironmentId,
+    birth: &Birth,
+    event: &Event,
+    (reached, now): (&str, Timestamp),
+) -> Record {
     let announced = match event {
         Event::Hint { commit, .. } => commit.clone(),
         Event::Command(_) | Event::Observed(_) | Event::Tick => None,
     };
+    let mut lifecycle = Lifecycle::new(now, announced);
+    lifecycle.world.reached = Some(reached.to_owned());
     Record {
         id: id.clone(),
         app: birth.app.id.clone(),
@@ -332,7 +342,7 @@ fn born(id: &EnvironmentId, birth: &Birth, event: &Event, now: Timestamp) -> Rec
         kind: birth.kind,
         branch: birth.branch.clone(),
         title: birth.title.clone(),
-        lifecycle: Lifecycle::new(now, announced),
+        lifecycle,
         version: Version(0),
         created_at: now,
         updated_at: now,
@@ -375,6 +385,15 @@ fn told(environment: &Record, what: &Happened) -> String {
 /// One event in words, readable alone.
 pub(super) fn describe(what: &Happened) -> String {
     match what {
+        Happened::Queued {
+            generation,
+            commit,
+            cause: Cause::Moved { from, to },
+        } => format!(
+            "deployment {generation} of {} queued: {}",
+            commit.id.short(),
+            announcement::moved(from, to)
+        ),
         Happened::Queued {
             generation, commit, ..
         } => format!("deployment {generation} of {} queued", commit.id.short()),

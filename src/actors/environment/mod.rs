@@ -63,6 +63,8 @@ pub struct Environment {
     last_error: Option<String>,
     /// The version of the record whose route the gateway has.
     routed: Option<Version>,
+    /// Whether the record was told where previews answer, as far as it could be kept.
+    placed: bool,
     leaving: bool,
 }
 
@@ -108,6 +110,7 @@ impl Environment {
                 last_message: clock::now(),
                 last_error: None,
                 routed: None,
+                placed: false,
                 leaving: false,
             }
         })
@@ -129,7 +132,7 @@ impl Environment {
                 wait = (wait * 2).min(LOAD_AGAIN_MOST);
             }
         };
-        ctx.wait(read.into_actor(self).map(|mut memory, actor, ctx| {
+        ctx.wait(read.into_actor(self).then(|mut memory, actor, ctx| {
             let now = clock::now();
             if let Some(record) = &mut memory.record {
                 let lifecycle = record
@@ -141,8 +144,30 @@ impl Environment {
             actor.memory = memory;
             actor.routed = None;
             actor.heard.clear();
-            actor.settle(ctx);
+            let Some(reached) = actor.place() else {
+                actor.settle(ctx);
+                return Box::pin(fut::ready(())) as ResponseActFuture<Self, ()>;
+            };
+            let decided = actor.decide_future(reached, None);
+            Box::pin(decided.map(|_, _, _| ()))
         }));
+    }
+
+    /// What the record must be told before anything else is decided, if it was last kept by a server that answered
+    /// elsewhere. Once for each start of the actor: a store that keeps nothing is not asked again and again.
+    fn place(&mut self) -> Option<Apply> {
+        let record = self.memory.record.as_ref()?;
+        let at = &self.neighbours.reached;
+        if self.placed || record.lifecycle.world.reached.as_ref() == Some(at) {
+            return None;
+        }
+        self.placed = true;
+        Some(Apply {
+            event: Event::Observed(Observation::Reached { at: at.clone() }),
+            by: "nestling".to_owned(),
+            input: None,
+            birth: None,
+        })
     }
 
     /// Brings what is under way in line with what the saved state owes.

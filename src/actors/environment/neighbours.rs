@@ -33,6 +33,8 @@ pub struct Neighbours {
     pub traffic: Arc<dyn Traffic>,
     /// Figures.
     pub times: Times,
+    /// Where previews answer, as `http://*.localhost:4100`: what machines are told.
+    pub reached: String,
     /// How big machines are.
     pub size: machines::Size,
     /// Signs the first token of a generation's runner.

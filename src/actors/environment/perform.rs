@@ -231,6 +231,7 @@ pub(super) fn trouble(observation: &Observation) -> Option<&str> {
         | Observation::Drained(_)
         | Observation::Lost { .. }
         | Observation::Absent { .. }
-        | Observation::Announced(_) => None,
+        | Observation::Announced(_)
+        | Observation::Reached { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
-    announcement::{again, cancelled},
+    announcement::{again, cancelled, moved},
     app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
@@ -267,6 +267,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Retry(of) => format!("retry of {of}"),
         Cause::Lost(of) => format!("the machine of {of} was lost"),
         Cause::RolledBack(from) => format!("rolled back from {from}"),
+        Cause::Moved { from, to } => moved(from, to),
     }
 }
 

@@ -95,6 +95,11 @@ pub fn again(Again { exit, times }: Again) -> String {
     )
 }
 
+/// Why a deployment exists whose elder was told other addresses, for the end of a sentence.
+pub fn moved(from: &str, to: &str) -> String {
+    format!("the addresses of this server changed from {from} to {to}")
+}
+
 /// How a process ended, for the end of a sentence.
 pub fn ended(exit: Exit) -> String {
     match exit {
@@ -202,6 +207,10 @@ fn coming(
             "{}, so the commit before it starts again",
             failure(failed)
         )),
+        (Cause::Moved { from, to }, failed) => {
+            parts.push(moved(from, to));
+            parts.extend(failed.map(failure));
+        }
         (_, Some(failed)) => parts.push(format!("try {}, after {}", next.attempt, failure(failed))),
         (Cause::RolledBack(_), None) => {
             let back = |cancelled| format!("{cancelled}, so the commit before it starts again");

@@ -129,8 +129,9 @@ impl<'a> Draft<'a> {
         life.world.absent = 0;
         life.world.observe_at = None;
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
+        let keeps_failure = repairs || matches!(cause, Cause::Moved { .. });
         // What nobody asked for leaves standing what was cancelled.
-        if !repairs && !matches!(cause, Cause::Lost(_)) {
+        if !keeps_failure && !matches!(cause, Cause::Lost(_)) {
             life.cancelled = None;
         }
         let new = Box::new(Deployment {
@@ -155,7 +156,7 @@ impl<'a> Draft<'a> {
         let (state, superseded) = match std::mem::replace(&mut life.state, placeholder) {
             State::Creating { next } => (State::Creating { next: Some(new) }, next),
             State::Running { serving, failed } => {
-                let failed = failed.filter(|_| repairs);
+                let failed = failed.filter(|_| keeps_failure);
                 (
                     State::Restarting {
                         serving: Some(serving),
@@ -172,7 +173,7 @@ impl<'a> Draft<'a> {
                 rollback,
                 failed,
             } => {
-                let failed = failed.filter(|_| repairs);
+                let failed = failed.filter(|_| keeps_failure);
                 (
                     State::Restarting {
                         serving,
@@ -317,8 +318,17 @@ impl<'a> Draft<'a> {
         next.not_before = None;
         next.trouble = None;
         next.again = None;
-        // After a roll-back the newest deployment is still the one that failed.
-        let failed = failed.filter(|_| matches!(next.cause, Cause::RolledBack(_)));
+        // After a roll-back the newest commit is still the one that failed, and a move changes nothing about that.
+        let failed = failed.filter(|failed| match next.cause {
+            Cause::RolledBack(_) => true,
+            Cause::Moved { .. } => failed.commit.id != next.commit.id,
+            Cause::Push
+            | Cause::Redeploy
+            | Cause::Start
+            | Cause::Reopened
+            | Cause::Retry(_)
+            | Cause::Lost(_) => false,
+        });
         life.world.draining = older.as_ref().map(|older| older.generation);
         life.state = State::Running {
             serving: next,

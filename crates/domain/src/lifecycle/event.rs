@@ -137,6 +137,11 @@ pub enum Observation {
         /// Why, for people.
         reason: String,
     },
+    /// Previews of this server answer here, as `http://*.localhost:4100`.
+    Reached {
+        /// Where.
+        at: String,
+    },
 }
 
 /// What the forge says about an environment's branch or pull request, now.

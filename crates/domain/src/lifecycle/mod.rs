@@ -7,6 +7,7 @@
 mod draft;
 mod event;
 mod late;
+mod moved;
 mod owed;
 mod reported;
 mod resume;
@@ -105,6 +106,10 @@ pub struct World {
     pub announced: u32,
     /// Not before this moment is the announcement tried again.
     pub announce_at: Option<Timestamp>,
+    /// Where previews answer, as `http://*.localhost:4100`: what machines asked for from now on are told. `None` before
+    /// anybody said so.
+    #[serde(default)]
+    pub reached: Option<String>,
 }
 
 /// A hint that has not been settled: the forge must be asked what is true now.

@@ -241,6 +241,7 @@ impl Draft<'_> {
             Observation::NotAnnounced { .. } => {
                 self.life_mut().world.announce_at = Some(self.now.plus(self.times.forge_again));
             }
+            Observation::Reached { at } => self.reached(at),
         }
     }
 

@@ -18,6 +18,7 @@ enum Move {
     EndApp(usize),
     Die(usize),
     Crash,
+    Reach(u8),
     Pass(u64),
 }
 
@@ -38,6 +39,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => (0usize..4).prop_map(Move::EndApp),
         1 => (0usize..4).prop_map(Move::Die),
         1 => Just(Move::Crash),
+        1 => (0u8..2).prop_map(Move::Reach),
         2 => (0u64..40_000).prop_map(Move::Pass),
     ]
 }
@@ -55,6 +57,7 @@ fn play(exclusive: bool, moves: Vec<Move>) {
             Move::EndApp(n) => world.end_app(n),
             Move::Die(n) => world.die(n),
             Move::Crash => world.crash(),
+            Move::Reach(port) => world.reach(port),
             Move::Pass(millis) => world.pass(Duration::from_millis(millis)),
         }
     }

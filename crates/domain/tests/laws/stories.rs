@@ -2,6 +2,7 @@
 
 mod again;
 mod commits;
+mod moved;
 mod people;
 mod trouble;
 

@@ -25,6 +25,11 @@ pub(crate) fn commit(n: u8) -> CommitInfo {
     }
 }
 
+/// Where previews answer.
+pub(crate) fn reached(port: u8) -> String {
+    format!("http://*.localhost:410{port}")
+}
+
 pub(crate) fn endpoint() -> Endpoint {
     Endpoint {
         name: "app".into(),
@@ -151,6 +156,12 @@ impl World {
             _ => Command::Suspend("over budget".into()),
         };
         self.apply(&Event::Command(command));
+    }
+
+    /// The server starts, and previews answer at this port.
+    pub(crate) fn reach(&mut self, port: u8) {
+        let at = reached(port);
+        self.apply(&Event::Observed(Observation::Reached { at }));
     }
 
     /// One of the things on their way arrives.

@@ -19,6 +19,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Retry(of) => format!("retry of deployment {of}"),
         Cause::Lost(of) => format!("machine of deployment {of} was lost"),
         Cause::RolledBack(of) => format!("rolled back, as deployment {of} failed"),
+        Cause::Moved { from, to } => announcement::moved(from, to),
     }
 }
 
