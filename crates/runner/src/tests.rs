@@ -2,9 +2,10 @@
 
 mod junit;
 mod kept;
+mod progress;
 mod tap;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nestling_protocol::report::Exit;
 use nestling_protocol::test::{Outcome, Results, TestRecord};
@@ -27,8 +28,13 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(crate) enum Report {
     /// A file in the app's folder that the app names.
     Named(String),
-    /// A JUnit file that we asked Node's own test runner for.
-    Asked(std::path::PathBuf),
+    /// Two files that we asked Node's own test runner for.
+    Asked {
+        /// JUnit, written when all has ended.
+        junit: PathBuf,
+        /// What our reporter says on the way, see [`progress`].
+        progress: PathBuf,
+    },
     /// Its output, if that is TAP; else its exit code is the one result.
     Output,
 }
@@ -91,10 +97,15 @@ async fn command(
         }
     };
     if exit == Exit::Timeout {
-        let before = told(machine, report, &capture).ok().flatten();
+        let late = format!(
+            "it did not end within the {} s of the test run (limits.test)",
+            machine.bundle.limits.test
+        );
+        let before = told(machine, report, &capture, &late).ok().flatten();
         return ended(before.unwrap_or_default().tests, hung(machine, shown));
     }
-    let told = match told(machine, report, &capture) {
+    let early = "the test run ended before it did";
+    let told = match told(machine, report, &capture, early) {
         Ok(told) => told.unwrap_or_default(),
         Err(error) => return Ran::Broken(error),
     };
@@ -130,8 +141,14 @@ pub(crate) fn ended(mut tests: Vec<TestRecord>, why: String) -> Ran {
     })
 }
 
-/// What the report of a test command tells; nothing where its output is none.
-fn told(machine: &Machine, report: &Report, said: &Capture) -> Result<Option<Told>, String> {
+/// What the report of a test command tells; nothing where its output is none. `unfinished` is said of a test that began and
+/// did not end.
+fn told(
+    machine: &Machine,
+    report: &Report,
+    said: &Capture,
+    unfinished: &str,
+) -> Result<Option<Told>, String> {
     match report {
         Report::Named(path) => match named(machine, path) {
             Ok(text) => Ok(Some(parse(&text))),
@@ -141,11 +158,22 @@ fn told(machine: &Machine, report: &Report, said: &Capture) -> Result<Option<Tol
                 machine.bundle.app.name
             )),
         },
-        Report::Asked(path) => {
-            let text = read::plain(path, REPORT_LIMIT);
-            // Whoever changes Node's reporters has no such file, or an empty one.
-            let text = text.filter(|text| !text.trim().is_empty());
-            Ok(text.map(|text| junit::parse(&text)))
+        Report::Asked { junit, progress } => {
+            // Whoever changes Node's reporters has no such files, or empty ones.
+            let text =
+                |path| read::plain(path, REPORT_LIMIT).filter(|text| !text.trim().is_empty());
+            let told = text(junit).map(|text| junit::parse(&text));
+            if told.as_ref().is_some_and(|told| told.broke_off.is_none()) {
+                return Ok(told);
+            }
+            let on_the_way = text(progress).map(|text| so_far(&text, unfinished));
+            match on_the_way.filter(|tests| !tests.is_empty()) {
+                Some(tests) => {
+                    let broke_off = told.and_then(|told| told.broke_off);
+                    Ok(Some(Told { tests, broke_off }))
+                }
+                None => Ok(told),
+            }
         }
         Report::Output => {
             let told = tap::parse(&said.text());
@@ -159,11 +187,21 @@ fn told(machine: &Machine, report: &Report, said: &Capture) -> Result<Option<Tol
     }
 }
 
+/// What was said on the way by a test run that ended before it wrote its report.
+fn so_far(text: &str, unfinished: &str) -> Vec<TestRecord> {
+    let told = progress::parse(text);
+    let open = told.unfinished.into_iter().map(|test| TestRecord {
+        error: Some(unfinished.to_owned()),
+        ..test
+    });
+    told.tests.into_iter().chain(open).collect()
+}
+
 /// Where a report was read, for people.
 fn place(machine: &Machine, report: &Report, shown: &str) -> String {
     match report {
         Report::Named(path) => format!("test report {}", machine.place(path)),
-        Report::Asked(_) => format!("the report of Node's test runner in `{shown}`"),
+        Report::Asked { .. } => format!("the report of Node's test runner in `{shown}`"),
         Report::Output => format!("the report on the output of `{shown}`"),
     }
 }

@@ -1,5 +1,8 @@
 //! Node apps: a `package.json` with a `start` script.
 
+use std::fs;
+use std::path::Path;
+
 use nestling_protocol::report::{Failure, Step as StepName};
 
 use super::{Start, Test};
@@ -10,6 +13,9 @@ use crate::tests::Report;
 
 /// The placeholder that `npm init` writes: not a test.
 const NO_TEST: &str = "Error: no test specified";
+
+/// Our reporter for Node's own test runner, beside the steps that read it.
+const PROGRESS: (&str, &str) = ("node-progress.mjs", include_str!("node-progress.mjs"));
 
 /// What a Node app lacks.
 pub(crate) fn missing(machine: &Machine) -> Option<String> {
@@ -52,16 +58,11 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
             && !beside.any(|script| script.contains("--test"))
             && machine.node.get().is_some_and(|node| has_junit(node)) =>
         {
-            // Node's runner is asked for a second report beside the one that people read.
-            let path = machine.control().join("node-tests.xml");
-            let reporters = format!(
-                "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination={}",
-                path.display()
-            );
-            let options = step.environment.entry("NODE_OPTIONS".into()).or_default();
-            options.push(' ');
-            options.push_str(&reporters);
-            Report::Asked(path)
+            let (options, report) = reporters(machine);
+            let given = step.environment.entry("NODE_OPTIONS".into()).or_default();
+            given.push(' ');
+            given.push_str(&options);
+            report
         }
         None => Report::Output,
     };
@@ -70,6 +71,32 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
         shown,
         report,
     }
+}
+
+/// Node's runner is asked for reports beside the one that people read: JUnit, which it writes at the end, and what ours says
+/// on the way. Without ours, which is there unless the disk is full, the first is all there is.
+fn reporters(machine: &Machine) -> (String, Report) {
+    let junit = machine.control().join("node-tests.xml");
+    let progress = machine.control().join("node-tests.jsonl");
+    let ours = machine.tools().join(PROGRESS.0);
+    let mut all = vec![
+        ("spec".into(), "stdout".into()),
+        ("junit".into(), quoted(&junit)),
+    ];
+    if fs::write(&ours, PROGRESS.1).is_ok() {
+        all.push((quoted(&ours), quoted(&progress)));
+    }
+    let option = |(reporter, destination): (String, String)| {
+        format!("--test-reporter={reporter} --test-reporter-destination={destination}")
+    };
+    let options: Vec<String> = all.into_iter().map(option).collect();
+    (options.join(" "), Report::Asked { junit, progress })
+}
+
+/// A path as one word of `NODE_OPTIONS`.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The `start` script.

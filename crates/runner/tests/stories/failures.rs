@@ -30,12 +30,14 @@ async fn a_start_that_never_listens_says_what_to_do() {
 
 /// An app with this `package.json`, whose tests have a second, until it runs.
 async fn until_tests_are_killed(package: &str) -> World {
-    let mut world = World::new(
-        Kind::Node,
-        &[("package.json", package), ("server.js", NODE_SERVER)],
-    )
-    .await
-    .with(|bundle| bundle.limits.test = 1);
+    let files = [("package.json", package), ("server.js", NODE_SERVER)];
+    until_killed(&files, 1).await
+}
+
+/// An app of these files, whose tests have this many seconds, until it runs.
+async fn until_killed(files: &[(&str, &str)], seconds: u64) -> World {
+    let world = World::new(Kind::Node, files).await;
+    let mut world = world.with(|bundle| bundle.limits.test = seconds);
     world.run().until_running().await;
     world
 }
@@ -82,6 +84,46 @@ async fn what_tests_told_before_they_hung_is_kept_and_the_run_is_red() {
     let told = told.unwrap();
     // The one that failed, the one that was announced and never came, and the run itself.
     assert_eq!((told.passed, told.failed), (1, 3));
+    world.stop().await;
+}
+
+/// The second of three tests never ends.
+const HANGS: &str = r#"
+const { describe, it } = require("node:test");
+describe("cart", () => {
+    it("sums", () => {});
+    it("waits for ever", () => new Promise(() => setInterval(() => {}, 1000)));
+    it("sorts", () => {});
+});
+"#;
+
+#[tokio::test]
+async fn a_test_of_nodes_own_runner_that_hangs_is_named_and_those_before_it_are_kept() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"node --test"}}"#;
+    let files = [
+        ("package.json", package),
+        ("server.js", NODE_SERVER),
+        ("a.test.js", HANGS),
+    ];
+    // Node alone takes a second to begin where others are busy.
+    let mut world = until_killed(&files, 6).await;
+    let results = world.model.state(State::results);
+    let told: Vec<String> = results
+        .tests
+        .iter()
+        .map(|test| {
+            let error = test.error.as_deref().unwrap_or_default();
+            format!("{} {:?} {error}", test.path, test.outcome)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "cart › sums Passed ",
+            "cart › waits for ever Failed it did not end within the 6 s of the test run (limits.test)",
+            "test run Failed tests of app shop took longer than 6 s (limits.test) in `node --test` and were killed: make them quicker, or raise the limit",
+        ]
+    );
     world.stop().await;
 }
 
