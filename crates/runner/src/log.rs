@@ -60,6 +60,19 @@ struct State {
     tail: VecDeque<String>,
 }
 
+impl State {
+    /// Keeps a line of a process for the tail.
+    fn remember(&mut self, from: Source, text: &str) {
+        if from == Source::Runner {
+            return;
+        }
+        self.tail.push_back(text.to_owned());
+        if self.tail.len() > TAIL_LINES {
+            self.tail.pop_front();
+        }
+    }
+}
+
 impl Logger {
     /// Opens a log in `folder` and begins to send it.
     pub(crate) fn open(
@@ -113,10 +126,15 @@ impl Logger {
         let now = clock::now_millis();
         match state.allowance.take(text.len(), now) {
             buffer::Verdict::Keep => {}
-            buffer::Verdict::Skip => return,
+            buffer::Verdict::Skip => {
+                // A failure still shows how it came about.
+                state.remember(from, &text);
+                return;
+            }
             buffer::Verdict::Announce(notice) => {
                 self.write(&mut state, Source::Runner, now, notice);
                 if !state.allowance.is_open() {
+                    state.remember(from, &text);
                     return;
                 }
             }
@@ -150,12 +168,7 @@ impl Logger {
             text,
         };
         state.next += 1;
-        if from != Source::Runner {
-            state.tail.push_back(line.text.clone());
-            if state.tail.len() > TAIL_LINES {
-                state.tail.pop_front();
-            }
-        }
+        state.remember(from, &line.text);
         if state.buffer.append(&line) {
             self.0.full.notify_one();
         }
@@ -171,5 +184,29 @@ impl Logger {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_tail_of_a_log_that_is_cut_is_what_was_said_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = Stop::new();
+        let away = Server::new(folder.path().join("nobody"), "token".into(), stop.clone());
+        let mask = Mask::new([]);
+        let log = Logger::open(folder.path(), Log::Deployment, 1, mask, away, stop).unwrap();
+        // More than a log may say.
+        for _ in 0..4000 {
+            log.line(Source::Out, "x".repeat(LINE_LIMIT));
+        }
+        assert!(!log.state().allowance.is_open());
+        for n in 0..TAIL_LINES {
+            log.line(Source::Err, format!("cause {n}"));
+        }
+        let expected: Vec<String> = (0..TAIL_LINES).map(|n| format!("cause {n}")).collect();
+        assert_eq!(log.tail(), expected);
     }
 }
