@@ -81,6 +81,19 @@ pub(crate) fn hung(machine: &Machine, shown: &str) -> String {
     )
 }
 
+/// What is said of a test that began and did not end in a run that ended like this.
+pub(crate) fn unfinished(machine: &Machine, exit: Exit) -> String {
+    match exit {
+        Exit::Timeout => format!(
+            "it did not end within the {} s of the test run (limits.test)",
+            machine.bundle.limits.test
+        ),
+        Exit::Code(_) | Exit::Signal(_) | Exit::Memory => {
+            "the test run ended before it did".to_owned()
+        }
+    }
+}
+
 async fn command(
     machine: &Machine,
     step: &Step,
@@ -97,15 +110,10 @@ async fn command(
         }
     };
     if exit == Exit::Timeout {
-        let late = format!(
-            "it did not end within the {} s of the test run (limits.test)",
-            machine.bundle.limits.test
-        );
-        let before = told(machine, report, &capture, &late).ok().flatten();
+        let before = told(machine, report, &capture, exit).ok().flatten();
         return ended(before.unwrap_or_default().tests, hung(machine, shown));
     }
-    let early = "the test run ended before it did";
-    let told = match told(machine, report, &capture, early) {
+    let told = match told(machine, report, &capture, exit) {
         Ok(told) => told.unwrap_or_default(),
         Err(error) => return Ran::Broken(error),
     };
@@ -141,13 +149,12 @@ pub(crate) fn ended(mut tests: Vec<TestRecord>, why: String) -> Ran {
     })
 }
 
-/// What the report of a test command tells; nothing where its output is none. `unfinished` is said of a test that began and
-/// did not end.
+/// What the report of a test command that ended like this tells; nothing where its output is none.
 fn told(
     machine: &Machine,
     report: &Report,
     said: &Capture,
-    unfinished: &str,
+    exit: Exit,
 ) -> Result<Option<Told>, String> {
     match report {
         Report::Named(path) => match named(machine, path) {
@@ -166,7 +173,7 @@ fn told(
             if told.as_ref().is_some_and(|told| told.broke_off.is_none()) {
                 return Ok(told);
             }
-            let on_the_way = text(progress).map(|text| so_far(&text, unfinished));
+            let on_the_way = text(progress).map(|text| so_far(&text, &unfinished(machine, exit)));
             match on_the_way.filter(|tests| !tests.is_empty()) {
                 Some(tests) => {
                     let broke_off = told.and_then(|told| told.broke_off);

@@ -74,6 +74,7 @@ async function test(results, entry) {
   for (const path of simulator.tree().listTests()) {
     // A simulator of its own for each: one test's bucket is not another's.
     log = [];
+    appendFileSync(results, `${JSON.stringify({ begun: path })}\n`);
     await simulator.start();
     const begun = performance.now();
     const result = await simulator.getResource("root/cloud.TestRunner").runTest(path);

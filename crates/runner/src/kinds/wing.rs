@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::process::words;
 use crate::read;
 use crate::sandbox::Step;
-use crate::tests::{Ran, ended, hung};
+use crate::tests::{Ran, ended, hung, unfinished};
 
 /// The only version that the registry still has; for apps that bring none of their own.
 const PINNED: &str = "0.85.49";
@@ -198,29 +198,62 @@ pub(crate) async fn test(machine: &Machine, wing: &Wing, deadline: Instant) -> R
         .deployment
         .say(format!("running the tests of {ENTRY}"));
     let app = &machine.bundle.app.name;
-    let told = || -> Vec<TestRecord> {
+    let told = |exit| {
         let text = read::plain(&file, FILE_LIMIT).unwrap_or_default();
-        text.lines().filter_map(record).collect()
+        records(&text, &unfinished(machine, exit))
     };
     let exit = match machine.run(&step, deadline).await {
-        Ok(Exit::Timeout) => return ended(told(), hung(machine, ENTRY)),
+        Ok(exit @ Exit::Timeout) => return ended(told(exit), hung(machine, ENTRY)),
         Ok(exit) => exit,
         Err(error) => return Ran::Broken(format!("tests of app {app}: {error}")),
     };
     if exit != Exit::Code(0) {
         let said = machine.deployment.tail().join("\n");
-        return Ran::Broken(format!(
-            "the test run of app {app} {}:\n{said}",
-            words(exit)
-        ));
+        let why = format!("the test run of app {app} {}:\n{said}", words(exit));
+        return ended(told(exit), why);
     }
     Ran::Results(Results {
-        tests: told(),
+        tests: told(exit),
         ..Results::default()
     })
 }
 
+/// What the script wrote: the tests that ended, and the one that began and did not, of which this is said.
+fn records(text: &str, unfinished: &str) -> Vec<TestRecord> {
+    let mut begun = None;
+    let mut tests = Vec::new();
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(Line::Begun { begun: path }) => begun = Some(path),
+            Ok(Line::Ended(told)) => {
+                begun = None;
+                tests.push(record(told));
+            }
+            // Cut off, as its writer was.
+            Err(_) => {}
+        }
+    }
+    tests.extend(begun.map(|path| {
+        record(Told {
+            path,
+            pass: false,
+            error: Some(unfinished.to_owned()),
+            millis: 0,
+            log: Vec::new(),
+        })
+    }));
+    tests
+}
+
 /// One line that the script writes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begun { begun: String },
+    Ended(Told),
+}
+
+/// A test that ended.
 #[derive(Deserialize)]
 struct Told {
     path: String,
@@ -230,8 +263,7 @@ struct Told {
     log: Vec<String>,
 }
 
-fn record(line: &str) -> Option<TestRecord> {
-    let told: Told = serde_json::from_str(line).ok()?;
+fn record(told: Told) -> TestRecord {
     let name = told
         .path
         .rsplit_once("test:")
@@ -242,14 +274,14 @@ fn record(line: &str) -> Option<TestRecord> {
     } else {
         Outcome::Failed
     };
-    Some(TestRecord {
+    TestRecord {
         path: told.path,
         name,
         outcome,
         error: told.error,
         millis: told.millis,
         log: told.log,
-    })
+    }
 }
 
 async fn install(
@@ -273,4 +305,28 @@ fn write_scripts(machine: &Machine) -> std::io::Result<()> {
 
 fn served_file(machine: &Machine) -> PathBuf {
     machine.control().join("wing-served.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_does_not_end_is_named_after_those_that_did() {
+        let text = r#"{"begun":"root/Default/test:adds"}
+{"path":"root/Default/test:adds","pass":true,"millis":3,"log":["a line"]}
+{"begun":"root/Default/test:waits"}
+{"path":"root/Default/te"#;
+        let all = records(text, "it did not end");
+        let told = all
+            .iter()
+            .map(|test| (&*test.name, test.outcome, test.error.as_deref()));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("adds", Outcome::Passed, None),
+                ("waits", Outcome::Failed, Some("it did not end")),
+            ]
+        );
+    }
 }
