@@ -106,9 +106,13 @@ pub(crate) async fn plan(
 }
 
 fn named_test(machine: &Machine, config: &Config, run: &Run) -> Test {
-    let report = config.report.clone().map_or(Report::Output, Report::Named);
+    let mut step = machine.app_step(run.argv.clone());
+    let report = match &config.report {
+        Some(path) => Report::Named(path.clone()),
+        None => node::ask(machine, &mut step, &run.shown, true),
+    };
     Test::Command {
-        step: machine.app_step(run.argv.clone()),
+        step,
         shown: run.shown.clone(),
         report,
     }

@@ -8,6 +8,7 @@ use nestling_protocol::report::{Failure, Step as StepName};
 use super::{Start, Test};
 use crate::config::{Config, Run};
 use crate::machine::Machine;
+use crate::sandbox::Step;
 use crate::setup::{Package, script_environment};
 use crate::tests::Report;
 
@@ -16,6 +17,9 @@ const NO_TEST: &str = "Error: no test specified";
 
 /// Our reporter for Node's own test runner, beside the steps that read it.
 const PROGRESS: (&str, &str) = ("node-progress.mjs", include_str!("node-progress.mjs"));
+
+/// What asks Node's own test runner to print TAP.
+const TAP: &str = "--test-reporter=tap --test-reporter-destination=stdout";
 
 /// What a Node app lacks.
 pub(crate) fn missing(machine: &Machine) -> Option<String> {
@@ -52,25 +56,32 @@ pub(crate) fn test(machine: &Machine, config: &Config) -> Test {
     let mut beside = ["pretest", "posttest"]
         .into_iter()
         .filter_map(|name| package.script(name));
+    let alone = !beside.any(|script| script.contains("--test"));
     let report = match &config.report {
         Some(path) => Report::Named(path.clone()),
-        None if runs_nodes_own(script)
-            && !beside.any(|script| script.contains("--test"))
-            && machine.node.get().is_some_and(|node| has_junit(node)) =>
-        {
-            let (options, report) = reporters(machine);
-            let given = step.environment.entry("NODE_OPTIONS".into()).or_default();
-            given.push(' ');
-            given.push_str(&options);
-            report
-        }
-        None => Report::Output,
+        None => ask(machine, &mut step, script, alone),
     };
     Test::Command {
         step,
         shown,
         report,
     }
+}
+
+/// Asks Node's own test runner for a report, if this command runs it and leaves the choice to us. `alone` says that nothing
+/// beside the command runs it, too.
+pub(crate) fn ask(machine: &Machine, step: &mut Step, command: &str, alone: bool) -> Report {
+    let known = machine.node.get().is_some_and(|node| has_junit(node));
+    let (options, report) = match runs_of_nodes_own(command) {
+        Runs::One if known && alone => reporters(machine),
+        // Node 23 and newer print TAP only when asked to.
+        Runs::One | Runs::Several if known => (TAP.to_owned(), Report::Output),
+        Runs::None | Runs::One | Runs::Several => return Report::Output,
+    };
+    let given = step.environment.entry("NODE_OPTIONS".into()).or_default();
+    given.push(' ');
+    given.push_str(&options);
+    report
 }
 
 /// Node's runner is asked for reports beside the one that people read: JUnit, which it writes at the end, and what ours says
@@ -115,7 +126,7 @@ pub(crate) fn start(machine: &Machine) -> Result<Start, Failure> {
 }
 
 /// A script as npm would run it, but without npm between it and its signals.
-fn script_step(machine: &Machine, package: &Package, name: &str) -> crate::sandbox::Step {
+fn script_step(machine: &Machine, package: &Package, name: &str) -> Step {
     let there = |name: &String| package.script(name).is_some();
     let parts = [format!("pre{name}"), name.to_owned(), format!("post{name}")];
     let parts: Vec<String> = parts.into_iter().filter(there).collect();
@@ -150,15 +161,29 @@ fn has_junit(version: &str) -> bool {
     })
 }
 
-/// Whether a script is one `node --test`, without a reporter of its own choice. Of several, each would write over the report
-/// of the one before; what they all print tells more.
-fn runs_nodes_own(script: &str) -> bool {
-    let words = || script.split_whitespace();
-    let once = words().filter(|word| *word == "--test").count() == 1;
-    words().any(|word| word == "node")
-        && once
-        && !script.contains("--test-reporter")
-        && !script.contains([';', '&', '|', '\n'])
+/// How often a command runs Node's own test runner.
+#[derive(Debug, PartialEq, Eq)]
+enum Runs {
+    None,
+    One,
+    /// Each would write over the report of the one before; what they all print tells more.
+    Several,
+}
+
+/// How often a command runs `node --test` without a reporter of its own choice.
+fn runs_of_nodes_own(command: &str) -> Runs {
+    let words = || command.split_whitespace();
+    let times = words()
+        .filter(|word| word.trim_end_matches(';') == "--test")
+        .count();
+    if !words().any(|word| word == "node") || command.contains("--test-reporter") {
+        return Runs::None;
+    }
+    match times {
+        0 => Runs::None,
+        1 if !command.contains([';', '&', '|', '\n']) => Runs::One,
+        _ => Runs::Several,
+    }
 }
 
 #[cfg(test)]
@@ -182,14 +207,20 @@ mod tests {
 
     #[test]
     fn only_nodes_own_runner_is_asked_for_a_report() {
-        assert!(runs_nodes_own("node --test"));
-        assert!(runs_nodes_own(
-            "NODE_ENV=test node --enable-source-maps --test tests/"
-        ));
-        assert!(!runs_nodes_own("node --test --test-reporter=tap"));
-        assert!(!runs_nodes_own("jest --test"));
-        for several in ["node --test a && node --test b", "node --test a; jest"] {
-            assert!(!runs_nodes_own(several), "{several}");
+        let table = [
+            ("node --test", Runs::One),
+            (
+                "NODE_ENV=test node --enable-source-maps --test tests/",
+                Runs::One,
+            ),
+            ("node --test --test-reporter=tap", Runs::None),
+            ("jest --test", Runs::None),
+            ("node test.js", Runs::None),
+            ("node --test a && node --test b", Runs::Several),
+            ("node --test; jest", Runs::Several),
+        ];
+        for (command, expected) in table {
+            assert_eq!(runs_of_nodes_own(command), expected, "{command}");
         }
     }
 }

@@ -97,11 +97,11 @@ describe("cart", () => {
 });
 "#;
 
-#[tokio::test]
-async fn a_test_of_nodes_own_runner_that_hangs_is_named_and_those_before_it_are_kept() {
-    let package = r#"{"scripts":{"start":"node server.js","test":"node --test"}}"#;
+/// What is told of an app whose test script or configuration runs Node's own tests, of which one hangs.
+async fn told_of_a_test_that_hangs(package: &str, config: &str) {
     let files = [
         ("package.json", package),
+        ("nestling.toml", config),
         ("server.js", NODE_SERVER),
         ("a.test.js", HANGS),
     ];
@@ -125,6 +125,18 @@ async fn a_test_of_nodes_own_runner_that_hangs_is_named_and_those_before_it_are_
         ]
     );
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_of_nodes_own_runner_that_hangs_is_named_and_those_before_it_are_kept() {
+    let package = r#"{"scripts":{"start":"node server.js","test":"node --test"}}"#;
+    told_of_a_test_that_hangs(package, "").await;
+}
+
+#[tokio::test]
+async fn a_configured_run_of_nodes_own_tests_tells_as_much_as_a_test_script() {
+    let package = only_start("node server.js");
+    told_of_a_test_that_hangs(&package, "[test]\nrun = \"node --test\"\n").await;
 }
 
 #[tokio::test]
