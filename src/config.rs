@@ -155,6 +155,9 @@ pub enum MachinesDriver {
     Local,
 }
 
+/// Why GitHub and plain processes do not go together.
+const NOT_ISOLATED: &str = "machines.local.isolation is \"none\", which is for your own code only: what comes from GitHub runs in a sandbox or not at all; `nestling check` says what a sandbox lacks here";
+
 /// `[machines.local]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct LocalMachines {
@@ -291,12 +294,15 @@ impl Config {
                 place: place(),
                 reason: error.to_string(),
             })?;
-        match config.too_little().or_else(|| config.unusable()) {
-            Some(reason) => Err(ConfigError::Value {
-                place: place(),
-                reason,
-            }),
-            None => Ok(config),
+        config.check(place())?;
+        Ok(config)
+    }
+
+    /// Whether a server can run with it: an error that names the `place` where it was changed last.
+    pub fn check(&self, place: String) -> Result<(), ConfigError> {
+        match self.too_little().or_else(|| self.unusable()) {
+            Some(reason) => Err(ConfigError::Value { place, reason }),
+            None => Ok(()),
         }
     }
 
@@ -308,6 +314,10 @@ impl Config {
     fn unusable_forge(&self) -> Option<String> {
         match self.forge.driver {
             ForgeDriver::Local => None,
+            // What comes from a forge is anybody's code.
+            ForgeDriver::GitHub if self.machines.local.isolation == Isolation::None => {
+                Some(NOT_ISOLATED.to_owned())
+            }
             ForgeDriver::GitHub => self.forge.github.unusable(),
         }
     }

@@ -152,6 +152,7 @@ impl Place {
         if let Some(isolation) = self.isolation {
             config.machines.local.isolation = isolation;
         }
+        config.check("the command line".to_owned())?;
         Ok(config)
     }
 }

@@ -195,6 +195,21 @@ fn whatever_an_app_lacks_is_named_with_what_to_do() {
 }
 
 #[test]
+fn w20_what_comes_from_github_runs_in_a_sandbox_or_not_at_all() {
+    let plain = (
+        "NESTLING__MACHINES__LOCAL__ISOLATION".to_owned(),
+        "none".to_owned(),
+    );
+    let error = Config::load(None, app(&[]).chain([plain.clone()])).unwrap_err();
+    insta::assert_snapshot!(error, @r#"the configuration: machines.local.isolation is "none", which is for your own code only: what comes from GitHub runs in a sandbox or not at all; `nestling check` says what a sandbox lacks here"#);
+    // A flag comes after the file and the variables.
+    let mut config = Config::load(None, app(&[])).unwrap();
+    config.machines.local.isolation = Isolation::None;
+    assert!(config.check("the command line".to_owned()).is_err());
+    assert!(Config::load(None, [plain].into_iter()).is_ok());
+}
+
+#[test]
 fn a_mistake_beside_a_secret_does_not_show_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("nestling.toml");

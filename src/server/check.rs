@@ -14,7 +14,7 @@ use tokio::{process::Command, time::timeout};
 
 use super::drivers::{not_bound, sandbox_config};
 use crate::{
-    config::{Config, Isolation},
+    config::{Config, ForgeDriver, Isolation},
     drivers::{
         data_dir::{DataDir, DataDirError},
         sandbox::Sandbox,
@@ -209,7 +209,11 @@ async fn machines(config: &Config, folder: &Path) -> Vec<Finding> {
     let holds = match Sandbox::probe(&order).await {
         Ok(holds) => holds,
         Err(reason) => {
-            let says = format!("{reason}. For your own code only: nestling up --isolation none");
+            let way_on = match config.forge.driver {
+                ForgeDriver::Local => ". For your own code only: nestling up --isolation none",
+                ForgeDriver::GitHub => "",
+            };
+            let says = format!("{reason}{way_on}");
             return vec![finding(WHAT, Verdict::Missing, says)];
         }
     };

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Isolation},
+    config::{Config, ForgeDriver, Isolation},
     drivers::{
         blobs::{Blobs, directory::Directory},
         data_dir::DataDir,
@@ -105,7 +105,11 @@ fn addresses(config: &Config, port: u16) -> Addresses {
 async fn open_sandbox(config: &Config, folder: &Path, socket: &Path) -> anyhow::Result<Sandbox> {
     let order = sandbox_config(config, folder, socket)?;
     let holds = Sandbox::probe(&order).await.map_err(|reason| {
-        anyhow::anyhow!("previews cannot be isolated here: {reason}. For your own code only, go on with --isolation none")
+        let way_on = match config.forge.driver {
+            ForgeDriver::Local => ". For your own code only, go on with --isolation none",
+            ForgeDriver::GitHub => "",
+        };
+        anyhow::anyhow!("previews cannot be isolated here: {reason}{way_on}")
     })?;
     match config.machines.local.isolation {
         Isolation::Auto => info!("{holds}"),
