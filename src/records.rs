@@ -6,6 +6,7 @@ use nestling_domain::{
     deployment::Tests,
     environment::Environment,
     ids::{EnvironmentId, Generation, Kind, RepositoryId},
+    orders::Answer,
 };
 use nestling_protocol::test::{ARTIFACT, Results};
 
@@ -43,6 +44,8 @@ pub(crate) enum NotRead {
 pub(crate) struct Together {
     pub(crate) environments: Vec<(Environment, Option<Results>)>,
     queue: Queue,
+    /// What came of the last comment that ordered something.
+    answer: Option<Answer>,
 }
 
 impl Records<'_> {
@@ -64,9 +67,11 @@ impl Records<'_> {
                 all.push((environment, results));
             }
         }
+        let row = store.pull_request(repository, number).await?;
         Ok(Together {
             environments: all,
             queue: self.queue().await?,
+            answer: row.and_then(|row| row.orders.answer),
         })
     }
 
@@ -84,6 +89,7 @@ impl Records<'_> {
         Ok(Together {
             environments: all,
             queue: self.queue().await?,
+            answer: None,
         })
     }
 
@@ -150,6 +156,7 @@ impl Together {
             sections: self.sections(),
             left_out: Vec::new(),
             waiting: None,
+            answer: self.answer.as_ref(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Intake: turns deliveries of the inbox into events for environments. A delivery is done only when every
 //! environment that it concerns has saved.
 
+mod checks;
 mod orders;
 #[cfg(test)]
 mod tests;

@@ -139,6 +139,8 @@ pub struct People {
     pub may_write: Recipient<MayWrite>,
     /// What is shown on a comment.
     pub react: Recipient<React>,
+    /// Where what came of it is told.
+    pub announce: Recipient<Announce>,
 }
 
 /// Why the forge could not answer.

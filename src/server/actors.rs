@@ -236,12 +236,14 @@ fn start_forge(
             let records = (drivers.store.clone(), drivers.blobs.clone());
             let addresses = drivers.addresses.clone();
             let showing = Showing::new(client.clone(), records, admission.clone(), addresses);
+            let announce = showing.start().recipient();
             Ok(Forge {
                 people: Some(forge::People {
                     may_write: forge.clone().recipient(),
                     react: forge.clone().recipient(),
+                    announce: announce.clone(),
                 }),
-                handle: forge_handle(&forge, showing.start().recipient()),
+                handle: forge_handle(&forge, announce),
                 watch: None,
                 github: Some(client),
             })

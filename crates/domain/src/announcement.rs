@@ -31,6 +31,7 @@ use crate::{
     environment::Environment,
     ids::RepositoryId,
     lifecycle::{State, Why},
+    orders::Answer,
 };
 use escape::{code, text};
 
@@ -45,6 +46,9 @@ const MESSAGE_SHOWN: usize = 72;
 /// How much of a reason a row quotes, in characters.
 const REASON_SHOWN: usize = 400;
 
+/// How much of an order an answer quotes, in characters.
+const ORDER_SHOWN: usize = 80;
+
 /// Everything that one pull request's comment is made of.
 #[derive(Debug, Clone)]
 pub struct Announcement<'a> {
@@ -58,6 +62,8 @@ pub struct Announcement<'a> {
     pub left_out: Vec<LeftOut<'a>>,
     /// Why the whole pull request waits, when it does.
     pub waiting: Option<&'a str>,
+    /// What came of the last comment that ordered something.
+    pub answer: Option<&'a Answer>,
 }
 
 /// What one environment hands in.
@@ -140,9 +146,11 @@ impl Announcement<'_> {
         if let Some(reason) = self.waiting {
             let _ = writeln!(out, "⏸ Waiting: {}\n", text(reason, REASON_SHOWN));
         }
+        let answered = self.answer.map(answered).unwrap_or_default();
         if !self.sections.is_empty() || !self.left_out.is_empty() {
-            self.table(&mut out, site);
+            self.table(&mut out, answered.len(), site);
         }
+        out.push_str(&answered);
         fold::push_all(&mut out, &self.sections, site);
         out.truncate(out.trim_end().len());
         out.push('\n');
@@ -184,7 +192,8 @@ impl Announcement<'_> {
         }
     }
 
-    fn table(&self, out: &mut String, site: &Site<'_>) {
+    /// `after` bytes follow the table, besides the folds.
+    fn table(&self, out: &mut String, after: usize, site: &Site<'_>) {
         out.push_str(
             "| App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |\n",
         );
@@ -196,7 +205,7 @@ impl Announcement<'_> {
         });
         let mut missing = 0;
         for row in rows.chain(left_out) {
-            if out.len() + row.len() > LONGEST - FOR_FOLDS {
+            if out.len() + row.len() + after > LONGEST - FOR_FOLDS {
                 missing += 1;
             } else {
                 out.push_str(&row);
@@ -211,6 +220,24 @@ impl Announcement<'_> {
             );
         }
     }
+}
+
+/// What came of a comment's orders; short enough to leave the table its room.
+fn answered(answer: &Answer) -> String {
+    let mut out = format!(
+        "The last comment with orders, by {}:\n\n",
+        text(&answer.by, 64)
+    );
+    for line in &answer.lines {
+        let sign = if line.done { "🚀" } else { "😕" };
+        let (order, outcome) = (
+            text(&line.order, ORDER_SHOWN),
+            text(&line.outcome, REASON_SHOWN),
+        );
+        let _ = writeln!(out, "- {sign} {order}: {outcome}");
+    }
+    out.push('\n');
+    out
 }
 
 fn row(section: &Section<'_>, site: &Site<'_>) -> String {

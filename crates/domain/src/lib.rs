@@ -15,6 +15,7 @@ pub mod ids;
 pub mod label;
 pub mod lifecycle;
 pub mod local_forge;
+pub mod orders;
 pub mod policy;
 pub mod queue;
 pub mod record;

@@ -10,6 +10,7 @@ use crate::{
     github::Webhook,
     ids::{AppId, Class, EnvironmentId, Generation, RepositoryId, Timestamp},
     lifecycle::{Happened, Trigger},
+    orders::Orders,
 };
 use nestling_protocol::report::Endpoint;
 
@@ -161,18 +162,6 @@ pub struct PullRequest {
     /// What people who may write have ordered about it.
     #[serde(default)]
     pub orders: Orders,
-}
-
-/// What people who may write to the repository have ordered about a pull request, beside its environments.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Orders {
-    /// The commit that one of them approved last. Another head is not approved.
-    pub approved: Option<crate::ids::Commit>,
-    /// Whether one of them asked for a preview although policy would make none.
-    pub asked_for: bool,
-    /// Whether no age is to end it.
-    pub kept: bool,
 }
 
 /// Whether a pull request is open, and may run.

@@ -47,7 +47,7 @@ impl Story {
             status: PullRequestStatus::Open,
             head: Some(head),
             labels: Vec::new(),
-            orders: nestling_domain::record::Orders::default(),
+            orders: nestling_domain::orders::Orders::default(),
         };
         store.put_pull_request(&pull_request).await.unwrap();
         let live = house.live.touch.clone();

@@ -5,8 +5,9 @@ use nestling_domain::{
     deployment::CommitInfo,
     ids::{EnvironmentId, Kind, RepositoryId},
     lifecycle::{Found, State, Waits},
+    orders::Orders,
     policy::{self, Author, Verdict},
-    record::{Orders, PullRequest as Row, PullRequestStatus},
+    record::{PullRequest as Row, PullRequestStatus},
 };
 
 use super::{
@@ -120,7 +121,7 @@ impl Desk {
         })
     }
 
-    /// Remembers a pull request as GitHub shows it; what people ordered about it stays.
+    /// Remembers a pull request as GitHub shows it; what people ordered about it stays, also when they order it right now.
     pub(super) async fn see(
         &self,
         repository: &Repository,

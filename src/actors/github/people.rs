@@ -3,7 +3,8 @@
 use nestling_domain::{
     ids::RepositoryId,
     lifecycle::Trigger,
-    record::{Delivery, Fact, Orders, PullRequestStatus},
+    orders::Order,
+    record::{Delivery, Fact, PullRequestStatus},
 };
 
 use tracing::warn;
@@ -57,30 +58,17 @@ impl Desk {
         repository: RepositoryId,
         number: u32,
     ) -> Result<(), ForgeError> {
-        let row = self
-            .store
-            .pull_request(repository, number)
-            .await
-            .map_err(not_stored)?;
-        let Some(row) = row else {
-            return Err(ForgeError::Rejected(format!(
-                "pull request {number} was not seen here yet"
-            )));
-        };
+        let unseen =
+            || ForgeError::Rejected(format!("pull request {number} was not seen here yet"));
+        let row = self.store.pull_request(repository, number).await;
+        let row = row.map_err(not_stored)?.ok_or_else(unseen)?;
         if row.status == PullRequestStatus::Closed {
             return Err(ForgeError::Rejected(format!(
                 "pull request {number} is closed: open it again on GitHub"
             )));
         }
-        let orders = Orders {
-            asked_for: true,
-            ..row.orders.clone()
-        };
-        let row = nestling_domain::record::PullRequest { orders, ..row };
-        self.store
-            .put_pull_request(&row)
-            .await
-            .map_err(not_stored)?;
+        let ordered = self.store.order(repository, number, &Order::Preview).await;
+        let row = ordered.map_err(not_stored)?.ok_or_else(unseen)?;
         let now = clock::now();
         let delivery = Delivery {
             id: format!("start-{repository}-{number}-{}", now.0),

@@ -6,19 +6,17 @@
 use nestling_domain::{
     app::Repository,
     environment::Environment,
-    github::{
-        CheckAsk, Command, Says, Sender, Webhook, commands,
-        shown::{APPROVE, REDEPLOY, STOP, subject},
-    },
+    github::{Command, Says, Sender, Webhook, commands},
     hint::Hint,
     ids::{Commit, InputId, Kind},
     lifecycle::{self, Event, Trigger},
-    record::{Delivery, Orders, PullRequest},
+    orders::{Answer, Answered, Order},
+    record::Delivery,
 };
 use tracing::warn;
 
 use super::{App, Apply, BTreeMap, Desk, NotApplied, ToTell, Waits, only};
-use crate::messages::forge::{MayWrite, React, Reaction};
+use crate::messages::forge::{Announce, MayWrite, React, Reaction};
 
 /// What came of one line: what is said of it, and whether it was done.
 type Done = (String, bool);
@@ -76,86 +74,8 @@ impl Desk {
         }
     }
 
-    /// Does what somebody asks of one of our check runs.
-    async fn pressed(
-        &self,
-        repository: &Repository,
-        (external_id, ask): (&str, &CheckAsk),
-        by: Option<&Sender>,
-        delivery: &Delivery,
-    ) -> Result<ToTell, Waits> {
-        let named = subject(external_id);
-        let (environment, commit) = match named {
-            Some((id, commit)) => (self.store.environment(&id).await?, commit),
-            None => return Ok(only("a check run", "ignored: it is none of ours")),
-        };
-        // Its name is ours, and came back through GitHub: it may name nothing of another repository.
-        let Some(environment) = environment.filter(|one| one.repository == repository.id) else {
-            return Ok(only(
-                "a check run",
-                "ignored: there is no such environment here",
-            ));
-        };
-        let about = environment.name();
-        let Some(by) = self.allowed(repository, by).await? else {
-            return Ok(only(
-                &about,
-                "refused: whoever pressed it may not write to the repository",
-            ));
-        };
-        let command = match ask {
-            CheckAsk::Again => lifecycle::Command::Redeploy,
-            CheckAsk::Pressed { button } if button == REDEPLOY => lifecycle::Command::Redeploy,
-            CheckAsk::Pressed { button } if button == STOP => lifecycle::Command::Stop,
-            CheckAsk::Pressed { button } if button == APPROVE => {
-                let Some(number) = environment.kind.pull_request() else {
-                    return Ok(only(&about, "nothing: production needs no approval"));
-                };
-                let (told, (said, _)) = self.approve(repository, number, &commit).await?;
-                return Ok((told, BTreeMap::from([(format!("{about} approval"), said)])));
-            }
-            CheckAsk::Pressed { .. } => {
-                return Ok(only(&about, "ignored: it has no such button"));
-            }
-        };
-        let from = (&*by.login, &*delivery.id);
-        let (said, _) = self.hand(&[&environment], &command, from).await?;
-        Ok(only(&about, said))
-    }
-
-    /// Deploys whatever of a repository tried this commit last once more.
-    async fn all_again(
-        &self,
-        repository: &Repository,
-        head: &Commit,
-        by: Option<&Sender>,
-        delivery: &Delivery,
-    ) -> Result<ToTell, Waits> {
-        let about = format!("{}/{} {}", repository.owner, repository.name, head.short());
-        let Some(by) = self.allowed(repository, by).await? else {
-            return Ok(only(
-                &about,
-                "refused: whoever asks may not write to the repository",
-            ));
-        };
-        let mut found = Vec::new();
-        for app in self.store.apps_of_repository(repository.id).await? {
-            let environments = self.store.environments_of_app(&app.id).await?;
-            found.extend(environments.into_iter().filter(|one| {
-                let newest = one.lifecycle.newest_commit();
-                newest.is_some_and(|newest| newest.id == *head)
-            }));
-        }
-        let found: Vec<&Environment> = found.iter().collect();
-        let from = (&*by.login, &*delivery.id);
-        let (said, _) = self
-            .hand(&found, &lifecycle::Command::Redeploy, from)
-            .await?;
-        Ok(only(&about, said))
-    }
-
     /// Who orders, when they may: nobody that is a program.
-    async fn allowed<'a>(
+    pub(super) async fn allowed<'a>(
         &self,
         repository: &Repository,
         by: Option<&'a Sender>,
@@ -178,19 +98,22 @@ impl Desk {
         let Some(by) = commented.by.filter(|by| !by.bot) else {
             return Ok(only(&about, "ignored: programs order nothing"));
         };
+        let lines = commented.lines.iter().map(String::as_str);
+        let ordered = commands(lines);
         if !self.may_write(repository, by).await? {
             self.react(repository, &commented, Reaction::Confused);
             let why = format!(
                 "refused: {} may not write to {}/{}",
                 by.login, repository.owner, repository.name
             );
+            let refused = ordered.iter().map(|(line, _)| answered(line, &why, false));
+            self.answer(repository, &commented, by, refused.collect())
+                .await?;
             return Ok(only(&about, why));
         }
         self.react(repository, &commented, Reaction::Eyes);
-        let lines = commented.lines.iter().map(String::as_str);
-        let (mut told, mut decisions, mut all_done) = (Vec::new(), BTreeMap::new(), true);
-        for (place, command) in commands(lines).into_iter().enumerate() {
-            let name = format!("{about} line {}", place + 1);
+        let (mut told, mut decisions, mut lines) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for (place, (line, command)) in ordered.into_iter().enumerate() {
             let input = format!("{}-{place}", delivery.id);
             let (said, done) = match command {
                 Err(error) => (format!("refused: {error}"), false),
@@ -202,16 +125,39 @@ impl Desk {
                     done
                 }
             };
-            all_done &= done;
-            decisions.insert(name, said);
+            lines.push(answered(line, &said, done));
+            decisions.insert(format!("{about} line {}", place + 1), said);
         }
-        let end = if all_done {
+        let end = if lines.iter().all(|line| line.done) {
             Reaction::Rocket
         } else {
             Reaction::Confused
         };
+        self.answer(repository, &commented, by, lines).await?;
         self.react(repository, &commented, end);
         Ok((told, decisions))
+    }
+
+    /// Records what came of a comment, and has it shown. When it is shown is nobody's business here: whatever is told of the
+    /// pull request next tells it, too.
+    async fn answer(
+        &self,
+        repository: &Repository,
+        commented: &Commented<'_>,
+        by: &Sender,
+        lines: Vec<Answered>,
+    ) -> Result<(), Waits> {
+        let (id, number) = (repository.id, commented.number);
+        let answer = Answer::new(commented.comment, &by.login, lines);
+        let answered = self.store.order(id, number, &Order::Answer(answer)).await?;
+        if let (Some(_), Some(people)) = (answered, &self.people) {
+            people.announce.do_send(Announce {
+                repository: id,
+                kind: Kind::Preview(number),
+                version: 0,
+            });
+        }
+        Ok(())
     }
 
     async fn obey_one(
@@ -252,19 +198,22 @@ impl Desk {
                 )
             }
             Command::Preview => {
-                let ordered = |orders: &mut Orders| orders.asked_for = true;
-                self.note(repository, number, ordered, "a preview was asked for")
-                    .await
+                self.note(
+                    repository,
+                    number,
+                    &Order::Preview,
+                    "a preview was asked for",
+                )
+                .await
             }
             Command::Keep => {
-                let ordered = |orders: &mut Orders| orders.kept = true;
                 let (_, done) = self
-                    .note(repository, number, ordered, "no age ends its previews")
+                    .note(repository, number, &Order::Keep, "no age ends its previews")
                     .await?;
                 nothing(done)
             }
             Command::Approve { commit } => self.approve(repository, number, commit).await,
-            Command::Logs => nothing(("the comment links to the logs".to_owned(), true)),
+            Command::Logs => nothing((LOGS.to_owned(), true)),
             Command::Help => nothing((HELP.to_owned(), true)),
         }
     }
@@ -292,7 +241,7 @@ impl Desk {
     }
 
     /// Hands a command to these environments.
-    async fn hand(
+    pub(super) async fn hand(
         &self,
         found: &[&Environment],
         command: &lifecycle::Command,
@@ -324,7 +273,7 @@ impl Desk {
 
     /// Approves the head, when it is this commit. A push that comes meanwhile is found by the look, and waits for an approval
     /// of its own.
-    async fn approve(
+    pub(super) async fn approve(
         &self,
         repository: &Repository,
         number: u32,
@@ -340,8 +289,8 @@ impl Desk {
             return Ok((Vec::new(), (why, false)));
         }
         let said = format!("commit {} is approved", commit.short());
-        let ordered = |orders: &mut Orders| orders.approved = Some(commit.clone());
-        self.note(repository, number, ordered, &said).await
+        let approved = Order::Approve(commit.clone());
+        self.note(repository, number, &approved, &said).await
     }
 
     /// Records an order about a pull request; its environments look then, and are made where there are none.
@@ -349,17 +298,13 @@ impl Desk {
         &self,
         repository: &Repository,
         number: u32,
-        change: impl FnOnce(&mut Orders),
+        order: &Order,
         said: &str,
     ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
-        let Some(row) = self.store.pull_request(repository.id, number).await? else {
+        let Some(row) = self.store.order(repository.id, number, order).await? else {
             let why = "refused: this pull request was not seen here yet, try again";
             return Ok((Vec::new(), (why.to_owned(), false)));
         };
-        let mut orders = row.orders.clone();
-        change(&mut orders);
-        let row = PullRequest { orders, ..row };
-        self.store.put_pull_request(&row).await?;
         let hint = Hint {
             kind: Kind::Preview(number),
             branch: row.branch,
@@ -401,3 +346,13 @@ impl Desk {
 
 /// What can be ordered.
 const HELP: &str = "/preview, /redeploy [app], /stop [app], /start [app], /cancel [app], /logs, /approve <sha>, /keep, /help: each on a line of its own";
+/// What `/logs` is answered with.
+const LOGS: &str = "the name of each app in the table leads to its log";
+
+fn answered(line: &str, outcome: &str, done: bool) -> Answered {
+    Answered {
+        order: line.to_owned(),
+        outcome: outcome.to_owned(),
+        done,
+    }
+}

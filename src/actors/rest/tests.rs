@@ -2,7 +2,8 @@
 
 use nestling_domain::{
     ids::EnvironmentId,
-    record::{Orders, PullRequest, PullRequestStatus},
+    orders::Orders,
+    record::{PullRequest, PullRequestStatus},
 };
 
 use super::*;

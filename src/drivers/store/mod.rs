@@ -15,6 +15,7 @@ use nestling_domain::{
     },
     label::Slug,
     lifecycle::Happened,
+    orders::Order,
     record::{
         Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
     },
@@ -180,8 +181,16 @@ pub trait Store: Send + Sync + 'static {
         repository: RepositoryId,
         branch: &str,
     ) -> Result<PullRequest, StoreError>;
-    /// Replaces what is known about a pull request.
+    /// Replaces what the forge says about a pull request. What people ordered about it stays as it is recorded; of a new
+    /// record it is taken.
     async fn put_pull_request(&self, pull_request: &PullRequest) -> Result<(), StoreError>;
+    /// Remembers what somebody orders about a pull request. Answers what is recorded; `None` when there is no such record.
+    async fn order(
+        &self,
+        repository: RepositoryId,
+        number: u32,
+        order: &Order,
+    ) -> Result<Option<PullRequest>, StoreError>;
     /// Reads one pull request.
     async fn pull_request(
         &self,

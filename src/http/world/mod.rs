@@ -270,7 +270,7 @@ pub(crate) fn waiting(number: u32) -> PullRequest {
         status: PullRequestStatus::Waiting,
         head: None,
         labels: Vec::new(),
-        orders: nestling_domain::record::Orders::default(),
+        orders: nestling_domain::orders::Orders::default(),
     }
 }
 

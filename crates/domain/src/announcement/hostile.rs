@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::{sample::*, *};
-use crate::{deployment::Phase, lifecycle::State};
+use crate::{deployment::Phase, lifecycle::State, orders::Answered};
 
 /// What people put into titles, branches, messages, test names and logs to see what happens.
 const HOSTILE: [&str; 30] = [
@@ -77,9 +77,16 @@ fn hostile(text: &str) -> String {
         app: text,
         reason: text,
     }];
+    let answered = Answered {
+        order: text.to_owned(),
+        outcome: text.to_owned(),
+        done: false,
+    };
+    let answer = Answer::new(1, text, [answered]);
     Announcement {
         left_out,
         waiting: Some(text),
+        answer: Some(&answer),
         ..announcement(vec![section])
     }
     .markdown(&SITE)
@@ -144,7 +151,17 @@ fn a_comment_for_hundreds_of_apps_and_thousands_of_tests_says_what_is_missing() 
                 ..section(one)
             })
             .collect();
-        let text = announcement(sections).markdown(&SITE);
+        let many = (0..50).map(|_| Answered {
+            order: "`/redeploy".repeat(40),
+            outcome: "|*_`<é".repeat(400),
+            done: false,
+        });
+        let answer = Answer::new(1, "ann", many);
+        let text = Announcement {
+            answer: Some(&answer),
+            ..announcement(sections)
+        };
+        let text = text.markdown(&SITE);
         assert!(text.len() <= LONGEST, "{apps} apps: {}", text.len());
         assert!(text.contains("did not fit here"), "{apps} apps");
         assert_eq!(

@@ -126,6 +126,7 @@ pub(crate) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
         sections,
         left_out: Vec::new(),
         waiting: None,
+        answer: None,
     }
 }
 

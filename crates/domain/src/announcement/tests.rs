@@ -7,6 +7,7 @@ use crate::{
     deployment::{Cause, Deployment, Phase, Tests},
     ids::Generation,
     lifecycle::State,
+    orders::Answered,
 };
 
 /// The row of a preview in this state.
@@ -280,6 +281,37 @@ fn a_waiting_a_skipped_an_empty_and_a_closed_pull_request_each_say_so() {
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running<br>⏭ Last push skipped: the commit was already deployed | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
 
     [shop tests](http://nestling.localhost:4100/local/shop/pr-12/tests): 2 passed, 1 failed
+    "#);
+}
+
+#[test]
+fn what_came_of_orders_stands_under_the_table_with_the_reason() {
+    let shop = environment("shop", coming(Phase::Testing));
+    let answered = |order: &str, outcome: &str, done| Answered {
+        order: order.to_owned(),
+        outcome: outcome.to_owned(),
+        done,
+    };
+    let lines = [
+        answered("/keep", "no age ends its previews", true),
+        answered(
+            "/stop till",
+            "refused: there is no preview of app till",
+            false,
+        ),
+    ];
+    let answer = Answer::new(77, "ann", lines);
+    let text = Announcement {
+        answer: Some(&answer),
+        ..announcement(vec![section(&shop)])
+    };
+    let text = text.markdown(&SITE);
+    let under = text.lines().skip(6).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(under, @r#"
+    The last comment with orders, by ann:
+
+    - 🚀 /keep: no age ends its previews
+    - 😕 /stop till: refused\: there is no preview of app till
     "#);
 }
 

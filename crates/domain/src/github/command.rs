@@ -56,11 +56,13 @@ pub struct NotACommand {
     pub what_is_right: &'static str,
 }
 
-/// What the lines of one comment order, in their order. Lines that are not ours, such as `/cc @bob` or a path, are none of our
-/// business: other programs read comments, too.
-pub fn commands<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Result<Command, NotACommand>> {
+/// What the lines of one comment order, in their order, each with its line. Lines that are not ours, such as `/cc @bob` or a
+/// path, are none of our business: other programs read comments, too.
+pub fn commands<'a>(
+    lines: impl IntoIterator<Item = &'a str>,
+) -> Vec<(&'a str, Result<Command, NotACommand>)> {
     let ours = lines.into_iter().filter(|line| looks_like_a_command(line));
-    ours.map(command).collect()
+    ours.map(|line| (line, command(line))).collect()
 }
 
 /// Whether a line begins with a command of ours.

@@ -182,7 +182,7 @@ fn commands_are_whole_lines_and_what_is_wrong_with_one_is_said() {
         "/unknown",
     ])
     .into_iter()
-    .map(|read| {
+    .map(|(_, read)| {
         read.map_or_else(
             |refused| refused.to_string(),
             |command| format!("{command:?}"),
@@ -233,7 +233,7 @@ proptest::proptest! {
 
     #[test]
     fn no_line_that_is_written_makes_us_stumble(line in "/?(stop|approve|redeploy|help)?.{0,40}") {
-        for read in commands([line.as_str()]) {
+        for (_, read) in commands([line.as_str()]) {
             // What is said about it is put into a comment: nothing in it may be active there.
             let said = read.map_or_else(|refused| refused.line, |_| String::new());
             assert!(!said.contains(['@', '<', '>', '`']) && !said.chars().any(char::is_control));

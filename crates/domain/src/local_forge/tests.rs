@@ -63,7 +63,7 @@ impl World {
                 status: PullRequestStatus::Open,
                 head: None,
                 labels: Vec::new(),
-                orders: crate::record::Orders::default(),
+                orders: crate::orders::Orders::default(),
             });
         }
         let noticed = notice(&self.known, "main", &listing);

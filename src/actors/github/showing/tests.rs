@@ -9,8 +9,9 @@ use nestling_domain::{
     environment::Environment,
     ids::{AppId, Commit, EnvironmentId, Generation},
     lifecycle::{Command, Event, Observation, Trigger},
+    orders::Orders,
     policy::{Comments, Policy},
-    record::{Orders, PullRequest, PullRequestStatus},
+    record::{PullRequest, PullRequestStatus},
 };
 use nestling_protocol::report::Phase;
 use nestling_world::github::{

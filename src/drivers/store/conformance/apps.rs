@@ -3,7 +3,8 @@
 use nestling_domain::{
     app::{RemovedApp, VariableName},
     github::shown::{CommentShown, Ledger},
-    ids::Class,
+    ids::{Class, Commit},
+    orders::Order,
     record::{Content, Delivery, Fact, PullRequestStatus, Value},
 };
 
@@ -274,6 +275,30 @@ pub(crate) async fn a_pull_request_of_a_forge_keeps_the_forges_number(store: Any
         .await
         .unwrap();
     assert_eq!(next.number, 42, "a number is never given twice");
+}
+
+pub(crate) async fn what_people_order_is_lost_to_no_look_at_the_forge(store: AnyStore) {
+    let repository = RepositoryId(1);
+    let seen = store.number_pull_request(repository, "feature").await;
+    let mut seen = seen.unwrap();
+    let commit = Commit::parse(&"a".repeat(40)).unwrap();
+    for order in [Order::Approve(commit.clone()), Order::Keep] {
+        let ordered = store.order(repository, seen.number, &order).await.unwrap();
+        assert_eq!(
+            ordered.unwrap().orders.approved.as_ref(),
+            Some(&commit),
+            "each leaves the others"
+        );
+    }
+    // Whoever looked had read the record before.
+    seen.title = "Sort the cart".to_owned();
+    store.put_pull_request(&seen).await.unwrap();
+    let kept = store.pull_request(repository, seen.number).await.unwrap();
+    let kept = kept.unwrap();
+    assert_eq!(kept.title, "Sort the cart");
+    assert!(kept.orders.kept && kept.orders.approved == Some(commit));
+    let unknown = store.order(repository, 99, &Order::Keep).await.unwrap();
+    assert_eq!(unknown, None);
 }
 
 pub(crate) async fn what_github_shows_is_kept_per_pull_request_and_for_production(store: AnyStore) {

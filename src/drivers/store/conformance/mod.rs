@@ -59,6 +59,7 @@ macro_rules! conformance {
             apps::a_removed_app_is_remembered_until_it_is_brought_back,
             apps::a_branch_keeps_its_number_for_ever,
             apps::a_pull_request_of_a_forge_keeps_the_forges_number,
+            apps::what_people_order_is_lost_to_no_look_at_the_forge,
             apps::what_github_shows_is_kept_per_pull_request_and_for_production,
             apps::values_are_kept_per_app_kind_and_name,
             inbox::a_delivery_is_taken_once_and_pending_until_settled,

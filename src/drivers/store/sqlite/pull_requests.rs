@@ -3,6 +3,7 @@
 use nestling_domain::{
     github::shown::Ledger,
     ids::{Kind, RepositoryId},
+    orders::{Order, Orders},
     record::{PullRequest, PullRequestStatus},
 };
 use rusqlite::Connection;
@@ -52,7 +53,7 @@ pub(super) fn number(
         status: PullRequestStatus::Closed,
         head: None,
         labels: Vec::new(),
-        orders: nestling_domain::record::Orders::default(),
+        orders: Orders::default(),
     };
     put_pull_request(database, &pull_request)?;
     Ok(pull_request)
@@ -71,25 +72,24 @@ fn highest(database: &Connection, repository: RepositoryId) -> Result<u32, Troub
     Ok(number.and_then(Result::ok).unwrap_or_default())
 }
 
+/// What the forge says, beside what people ordered, which may have changed since somebody read the record.
 pub(super) fn put_pull_request(
     database: &Connection,
     pull_request: &PullRequest,
 ) -> Result<(), Trouble> {
+    let mut pull_request = pull_request.clone();
+    if let Some(there) = one(database, pull_request.repository, pull_request.number)? {
+        pull_request.orders = there.orders;
+    }
+    replace(database, &pull_request)?;
     let pk = keys::repository(pull_request.repository);
-    let body = encode("a pull request", pull_request)?;
-    put(
-        database,
-        &pk,
-        &keys::pull_request(pull_request.number),
-        &body,
-    )?;
     let key = keys::number_of_branch(&pull_request.branch);
     let there: Option<Numbered> = get(database, &pk, &key)?;
     if there.is_some() {
         return Ok(());
     }
     let numbered = Numbered {
-        branch: pull_request.branch.clone(),
+        branch: pull_request.branch,
         number: pull_request.number,
     };
     put(
@@ -97,6 +97,31 @@ pub(super) fn put_pull_request(
         &pk,
         &key,
         &encode("a branch's number", &numbered)?,
+    )
+}
+
+/// Remembers what somebody orders.
+pub(super) fn order(
+    database: &Connection,
+    (repository, number): (RepositoryId, u32),
+    order: &Order,
+) -> Result<Option<PullRequest>, Trouble> {
+    let Some(mut pull_request) = one(database, repository, number)? else {
+        return Ok(None);
+    };
+    pull_request.orders.take(order);
+    replace(database, &pull_request)?;
+    Ok(Some(pull_request))
+}
+
+fn replace(database: &Connection, pull_request: &PullRequest) -> Result<(), Trouble> {
+    let body = encode("a pull request", pull_request)?;
+    let pk = keys::repository(pull_request.repository);
+    put(
+        database,
+        &pk,
+        &keys::pull_request(pull_request.number),
+        &body,
     )
 }
 

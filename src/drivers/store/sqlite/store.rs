@@ -7,6 +7,7 @@ use nestling_domain::{
     github::shown::Ledger,
     ids::{AppId, Class, EnvironmentId, Generation, InputId, Kind, RepositoryId, Timestamp},
     label::Slug,
+    orders::Order,
     record::{
         Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
     },
@@ -246,6 +247,18 @@ impl Store for Sqlite {
         let pull_request = pull_request.clone();
         self.write(move |database| pull_requests::put_pull_request(database, &pull_request))
             .await
+    }
+
+    async fn order(
+        &self,
+        repository: RepositoryId,
+        number: u32,
+        order: &Order,
+    ) -> Result<Option<PullRequest>, StoreError> {
+        let order = order.clone();
+        let write =
+            move |database: &_| pull_requests::order(database, (repository, number), &order);
+        self.write(write).await
     }
 
     async fn pull_request(

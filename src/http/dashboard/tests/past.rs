@@ -203,7 +203,7 @@ impl Words {
             status,
             head: Some(self.commit('c')),
             labels: Vec::new(),
-            orders: nestling_domain::record::Orders::default(),
+            orders: nestling_domain::orders::Orders::default(),
         };
         vec![
             one(
@@ -241,6 +241,7 @@ impl Words {
             sections: vec![section],
             left_out: Vec::new(),
             waiting: None,
+            answer: None,
         }
         .markdown(&site)
     }
