@@ -190,9 +190,18 @@ impl Desk {
     }
 
     /// Takes what a commit of the default branch says about apps that are recorded: their kind, their health, their policy.
+    /// What is wrong with it stands on the page; what was known before holds until then.
     async fn take_in(&self, id: RepositoryId, commit: &Commit) -> Result<(), ForgeError> {
         let repository = self.recorded(id).await?;
         let found = self.discover(&repository, commit).await?;
+        let Repository {
+            owner,
+            name,
+            default_branch,
+            ..
+        } = &repository;
+        let place = format!("branch `{default_branch}` of {owner}/{name}");
+        self.say_trouble(id, found.trouble(&place)).await?;
         for app in self
             .store
             .apps_of_repository(id)
@@ -214,6 +223,25 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    async fn say_trouble(
+        &self,
+        id: RepositoryId,
+        trouble: Option<String>,
+    ) -> Result<(), ForgeError> {
+        let repository = self.recorded(id).await?;
+        if repository.trouble == trouble {
+            return Ok(());
+        }
+        if let Some(trouble) = &trouble {
+            warn!(repository.id = %id, "{trouble}");
+        }
+        let now = Repository {
+            trouble,
+            ..repository
+        };
+        self.store.put_repository(&now).await.map_err(not_stored)
     }
 
     async fn discover(

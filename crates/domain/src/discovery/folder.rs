@@ -190,14 +190,17 @@ impl<'a> Folder<'a> {
     }
 
     /// Files that look as if they should make an app and do not, each with why, and whether somebody meant it to. What
-    /// is wrong in the folder of an app that is one all the same, its deployment says.
+    /// is wrong in the folder of an app that is one all the same, its deployment says; but a `nestling.toml` of which nothing
+    /// can be read is always told, because its policy is not taken, and no deployment reads that.
     pub(super) fn complaints(&self) -> Vec<(&'a str, String, bool)> {
         let mut complaints = Vec::new();
         let none = self.kind().is_none();
         let meant = none && self.rank == Rank::Usual;
         if let (Some(path), Some(read)) = (self.files.get(&File::Nestling), &self.nestling) {
             match read {
-                Err(reason) => complaints.push((*path, reason.clone(), meant)),
+                Err(reason) => {
+                    complaints.push((*path, reason.clone(), self.rank == Rank::Usual));
+                }
                 Ok(nestling) if none => complaints.push((*path, nestling.lacks_start(), meant)),
                 Ok(_) => {}
             }

@@ -227,6 +227,21 @@ fn a_repository_holds_twenty_apps_the_shallow_ones() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_read_is_told_beside_an_app_that_is_one_without_it() {
+    let contents = BTreeMap::from([(
+        "nestling.toml".to_owned(),
+        "[policy]\npreview = 3\n".to_owned(),
+    )]);
+    let found = discover("shop", ["index.html", "nestling.toml"], &contents);
+    assert_eq!((found.apps.len(), &found.apps[0].policy), (1, &None));
+    let trouble = found.trouble("`main`").unwrap();
+    assert!(
+        trouble.starts_with("in `main` not taken as an app: nestling.toml (it is not valid in line 2: unknown field `preview`"),
+        "{trouble}"
+    );
+}
+
+#[test]
 fn a_file_that_was_meant_to_make_an_app_is_told_although_others_did() {
     let contents = BTreeMap::from([
         (
