@@ -98,6 +98,24 @@ impl Server {
         exchange(self.port, &request)
     }
 
+    /// Sends JSON.
+    pub fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = std::fs::read_to_string(self.data.join("api-token")).unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: nestling.localhost:{}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.port,
+            token.trim(),
+            body.len()
+        );
+        exchange(self.port, &request).unwrap()
+    }
+
+    /// Ends at once, as by `kill -9`.
+    pub fn dies(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// What a visitor of this environment gets.
     pub fn visit(&self, label: &str) -> Option<u16> {
         let request = format!(
