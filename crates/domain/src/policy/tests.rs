@@ -193,6 +193,18 @@ fn a_preview_ends_by_age_unless_it_is_kept() {
 }
 
 #[test]
+fn a_preview_sleeps_once_nobody_visited_it_for_as_long_as_its_app_says() {
+    let (hour, policy) = (Duration::from_hours(1), Policy::default());
+    assert!(!policy.sleeps(Duration::from_mins(24 * 60 - 1)));
+    assert!(policy.sleeps(hour * 24));
+    let shorter = Policy {
+        sleeps_after_hours: 2,
+        ..policy
+    };
+    assert!(!shorter.sleeps(hour) && shorter.sleeps(hour * 2));
+}
+
+#[test]
 fn the_last_pattern_that_fits_a_file_decides() {
     let paths = Paths::parse(
         ["web/**", "!web/**/*.md", "web/README.md"]
@@ -200,6 +212,7 @@ fn the_last_pattern_that_fits_a_file_decides() {
             .into(),
     );
     let paths = paths.unwrap();
+    assert!(Paths::default().is_every_file() && !paths.is_every_file());
     let concerns = |file: &str| paths.concern(&[file.to_owned()]);
     assert!(concerns("web/page.html") && concerns("web/a/b.html") && concerns("web/README.md"));
     assert!(

@@ -61,6 +61,15 @@ fn an_app_that_is_started_again_is_said_to_and_serves_once_it_is_proven() {
 }
 
 #[test]
+fn a_runner_that_says_once_more_that_its_app_runs_interrupts_nobody() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    listens_again(&mut world, 7);
+    assert_eq!(world.record.shown(), Shown::Running);
+    assert!(world.record.answering().is_some());
+}
+
+#[test]
 fn an_app_that_is_started_again_and_does_not_answer_in_time_has_failed() {
     for (listens, reason) in [
         (false, "it was started again and did not listen in time"),

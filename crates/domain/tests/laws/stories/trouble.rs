@@ -3,11 +3,11 @@
 use super::*;
 use crate::world::{World, commit, endpoint};
 use nestling_domain::{
-    deployment::Cause,
+    deployment::{Cause, Phase},
     ids::Generation,
     lifecycle::{Effect, Event, Happened, Observation, State, Why},
 };
-use nestling_protocol::report::{Next, Phase as Report};
+use nestling_protocol::report::{Exit, Next, Phase as Report};
 use std::time::Duration;
 
 #[test]
@@ -51,6 +51,37 @@ fn a_reboot_starts_what_ran_again() {
     );
     running(&mut world, 2);
     assert_eq!(world.record.state_name(), "running");
+}
+
+#[test]
+fn a_machine_that_is_lost_while_it_builds_is_said_with_its_last_words() {
+    let lost = |generation| Observation::Lost {
+        generation: Generation(generation),
+        reason: "it used more disk than it may".into(),
+        retry: false,
+        exit: Some(Exit::Signal(9)),
+        tail: vec!["writing on".into()],
+    };
+    let mut world = queued(false);
+    observed(&mut world, lost(1));
+    assert_eq!(
+        world.record.next().unwrap().phase,
+        Phase::Queued,
+        "what has no machine yet cannot lose it"
+    );
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, lost(1));
+    let State::Stopped {
+        why: Why::Failed(failed),
+        ..
+    } = &world.record.state
+    else {
+        panic!("it goes on: {:?}", world.record.state);
+    };
+    assert_eq!(failed.reason, "it used more disk than it may");
+    assert_eq!(failed.exit, Some(Exit::Signal(9)));
+    assert_eq!(failed.tail, ["writing on"]);
 }
 
 #[test]
