@@ -17,6 +17,7 @@ const SECRET: &str = "what-github-signs-webhooks-with";
 struct Team {
     github: Model,
     server: Server,
+    app: u64,
     installation: u64,
     port: u16,
     _folder: tempfile::TempDir,
@@ -39,6 +40,7 @@ impl Team {
         Team {
             github,
             server,
+            app,
             installation,
             port,
             _folder: folder,
@@ -249,10 +251,93 @@ fn people_order_in_comments_and_an_outsiders_commit_waits_until_it_is_approved()
     team.stops(PREVIEW, "by a person");
     let nonsense = team.act(|state| state.comment(SHOP, 1, "ann", "/start till"));
     team.shows(nonsense, "confused");
+    team.until_github("says why in the one comment", |state| {
+        let comments = state.see_comments(SHOP, 1).unwrap();
+        let mut ours = comments
+            .iter()
+            .filter(|one| one.body.starts_with("<!-- nestling"));
+        let (first, second) = (ours.next(), ours.next());
+        second.is_none() && first.is_some_and(|one| one.body.contains("no preview of app till"))
+    });
     team.act(|state| state.comment(SHOP, 1, "ann", "/start"));
     team.serves(PREVIEW, &head);
     team.act(|state| state.push("eve/shop", "main", "eve", &change("<h1>Evil</h1>")));
     team.stops(PREVIEW, "/approve");
+}
+
+/// What the server says of itself, and what lies in its folder, holds nothing that opens anything.
+#[test]
+fn w12_no_secret_reaches_a_log_a_page_or_a_file() {
+    const VALUE: &str = "the-value-that-opens-the-till";
+    let mut team = Team::new();
+    team.server.die();
+    team.server.says_all();
+    team.server.until("it answers", SOON, |server| {
+        server.answer("GET", "/", "").is_some()
+    });
+    let (status, app) = team.add_app();
+    assert_eq!(status, 201, "{app}");
+    let put = format!(r#"{{"value":"{VALUE}"}}"#);
+    let till = "/v1/apps/acme/shop/secrets/preview/TILL";
+    let said = team.server.answer("PUT", till, &put);
+    assert!(
+        said.as_ref().is_some_and(|(status, _)| *status < 300),
+        "{said:?}"
+    );
+    let head = team.act(|state| {
+        let head = state.push(SHOP, "basket", "ann", &change("<h1>Basket</h1>"))?;
+        state.open_pull_request(SHOP, Opening::of("basket", "ann"))?;
+        Ok(head)
+    });
+    team.serves(PREVIEW, &head);
+    team.until_github("shows its comment", |state| {
+        !state.see_comments(SHOP, 1).unwrap().is_empty()
+    });
+    // What goes wrong is told at length, and that is where secrets slip out.
+    let mut secrets = vec![VALUE.to_owned(), SECRET.to_owned()];
+    secrets.extend(team.github.look(State::see_tokens));
+    team.github.act(State::revoke_tokens);
+    let pushed = team.act(|state| state.push(SHOP, "basket", "ann", &change("<h1>More</h1>")));
+    team.serves(PREVIEW, &pushed);
+
+    secrets.extend(team.github.look(State::see_tokens));
+    let key = team
+        .github
+        .look(|state| state.private_key(team.app))
+        .unwrap();
+    secrets.push(key.lines().nth(3).unwrap().to_owned());
+    assert!(secrets.len() > 4, "GitHub made tokens: {secrets:?}");
+    let pages = [
+        "/",
+        "/metrics",
+        "/v1/deliveries",
+        "/acme/shop",
+        "/acme/shop/pr-1",
+    ];
+    let pages = pages.map(|page| team.server.answer("GET", page, "").unwrap().1);
+    let said = std::fs::read(team.server.said()).unwrap();
+    assert!(said.len() > 10_000, "it says all");
+    let mut places: Vec<(String, Vec<u8>)> = vec![("its log".to_owned(), said)];
+    places.extend(pages.map(|page| ("a page".to_owned(), page.into_bytes())));
+    let mut folders = vec![team.server.data.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                let content = std::fs::read(entry.path()).unwrap_or_default();
+                places.push((entry.path().display().to_string(), content));
+            }
+        }
+    }
+    for (place, content) in &places {
+        for secret in &secrets {
+            let letters = secret.as_bytes();
+            let found = content.windows(letters.len()).any(|part| part == letters);
+            assert!(!found, "{place} holds {secret}");
+        }
+    }
 }
 
 #[test]

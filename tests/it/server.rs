@@ -111,6 +111,19 @@ impl Server {
         self.rise();
     }
 
+    /// Starts again after it died, and says all that it does, in a file.
+    pub(crate) fn says_all(&mut self) {
+        let log = std::fs::File::create(self.said()).unwrap();
+        let level = ("NESTLING__LOG__LEVEL".to_owned(), "trace".to_owned());
+        self.settings.push(level);
+        self.child = spawn(&self.command, &self.settings, log.into());
+    }
+
+    /// Where it says all that it does.
+    pub(crate) fn said(&self) -> PathBuf {
+        self.data.with_extension("log")
+    }
+
     /// What the API answers to a `GET`; null while there is no server, or when it refuses.
     pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         self.ask(path).unwrap_or_default()

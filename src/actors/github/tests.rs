@@ -1,6 +1,8 @@
 //! Stories of the forge against the model of GitHub.
 
+mod defects;
 mod races;
+mod source;
 
 use nestling_domain::{
     app::{App, Repository},
@@ -8,6 +10,7 @@ use nestling_domain::{
     environment::Environment,
     ids::{EnvironmentId, Timestamp},
     label::Slug,
+    orders::Order,
     policy::Policy,
 };
 use nestling_protocol::bundle;
@@ -23,7 +26,13 @@ use crate::drivers::{
 };
 
 const SHOP: &str = "acme/shop";
-const EVENTS: [&str; 4] = ["pull_request", "push", "delete", "repository"];
+const EVENTS: [&str; 5] = [
+    "pull_request",
+    "push",
+    "delete",
+    "repository",
+    "issue_comment",
+];
 const HOOK: &str = "http://127.0.0.1:9/github/webhook";
 
 /// Whoever works the inbox.
@@ -121,6 +130,15 @@ impl World {
         }
     }
 
+    /// With which trust a pull request may run; `None` when it may not.
+    async fn verdict(&self, number: u32) -> Option<Trust> {
+        match self.head(Kind::Preview(number)).await {
+            Ok(Found::Open(head)) => Some(head.trust),
+            Ok(Found::Waiting(_)) => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Why a pull request may not run.
     async fn waits(&self, number: u32) -> String {
         match self.head(Kind::Preview(number)).await {
@@ -153,6 +171,7 @@ fn prepare(state: &mut State) -> (u64, u64, u64, String) {
         ("metadata", Granted::Read),
         ("contents", Granted::Read),
         ("pull_requests", Granted::Write),
+        ("issues", Granted::Read),
         ("checks", Granted::Write),
         ("deployments", Granted::Write),
     ];
@@ -213,17 +232,13 @@ async fn an_outsiders_commit_waits_for_its_approval_and_a_new_push_revokes_it() 
     let why = world.waits(number).await;
     assert!(why.contains("/approve"), "{why}");
     let id = world.shop.repository;
-    let mut row = world
-        .desk
-        .store
-        .pull_request(id, number)
-        .await
-        .unwrap()
-        .unwrap();
+    let row = world.store.pull_request(id, number).await;
+    let row = row.unwrap().unwrap();
     assert_eq!(row.branch, "eve:main");
     let head = row.head.clone().unwrap().id;
-    row.orders.approved = Some(head.clone());
-    world.desk.store.put_pull_request(&row).await.unwrap();
+    let approved = Order::Approve(head.clone());
+    let ordered = world.store.order(id, number, &approved).await;
+    assert!(ordered.unwrap().is_some());
     assert_eq!(world.runs(number).await, Trust::Outsider);
     world
         .pack(Kind::Preview(number), head.as_str())
@@ -301,56 +316,6 @@ async fn what_github_cannot_say_closes_nothing_and_what_it_says_twice_does() {
     for kind in [production, preview] {
         assert_eq!(world.head(kind).await, Ok(Found::Closed), "twice");
     }
-}
-
-#[actix::test]
-async fn a_commit_is_packed_from_a_private_repository_and_a_rewritten_one_is_refused() {
-    let world = World::start().await;
-    let number = world.act(|state| propose(state, "basket", "ann"));
-    let first = world
-        .github
-        .look(|state| state.see_branch(SHOP, "basket"))
-        .unwrap()
-        .unwrap();
-    let bundle = world.pack(Kind::Preview(number), &first).await.unwrap();
-    let heads = git_in(
-        world.folder.path(),
-        &["bundle", "list-heads", bundle.to_str().unwrap()],
-    );
-    assert!(heads.unwrap().contains(&first));
-
-    let lost = world.act(|state| {
-        let lost = state.push(SHOP, "basket", "ann", &[Change::file("a", "1")])?;
-        state.force_push(SHOP, "basket", "ann", &[Change::file("b", "1")])?;
-        Ok(lost)
-    });
-    let refused = world.pack(Kind::Preview(number), &lost).await.unwrap_err();
-    let ForgeError::Rejected(why) = refused else {
-        panic!("{refused:?}");
-    };
-    assert!(why.contains("deploy a newer one"), "{why}");
-}
-
-#[actix::test]
-async fn the_apps_of_the_default_branch_are_found_with_the_open_pull_requests() {
-    let world = World::start().await;
-    let number = world.act(|state| {
-        let files = [Change::file(
-            "api/nestling.toml",
-            "[start]\nrun = \"./api\"\n",
-        )];
-        state.push(SHOP, "main", "ann", &files)?;
-        propose(state, "basket", "ann")
-    });
-    let asked = FindApps {
-        repository: world.shop.repository,
-    };
-    let found = world.forge.send(asked).await.unwrap().unwrap();
-    let roots: Vec<&str> = found.discovery.apps.iter().map(|app| &*app.root).collect();
-    assert_eq!(roots, ["", "api"]);
-    assert_eq!(found.place, "branch `main` of acme/shop");
-    let row = world.desk.store.pull_request(world.shop.repository, number);
-    assert_eq!(row.await.unwrap().unwrap().branch, "basket");
 }
 
 #[actix::test]

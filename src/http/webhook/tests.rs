@@ -126,13 +126,19 @@ async fn an_empty_secret_signs_nothing() {
 
 /// The webhook comes from outside, by a name and from a page that nobody else may come from; nothing else opens with it.
 #[actix::test]
-async fn the_signature_is_the_only_door_and_leads_nowhere_else() {
+async fn w01_the_signature_is_the_only_door_and_leads_nowhere_else() {
     let world = server().await;
     let wire = github(&world, "star", "one");
     let wire = wire.with("x-hub-signature-256", &signature(SECRET, STAR));
     let wire = wire.with("origin", "https://elsewhere.example");
     let wire = wire.with("host", "tunnel.example");
     assert_eq!(post(&wire, STAR).await.status, StatusCode::ACCEPTED);
+    for (n, forged) in ["", "sha256=00", "sha1=00"].into_iter().enumerate() {
+        let wire = github(&world, "star", &format!("forged-{n}"));
+        let wire = wire.with("x-hub-signature-256", forged);
+        assert_eq!(post(&wire, STAR).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(log(&world).await.len(), 1, "nothing unsigned is stored");
     for path in [
         "/github/webhook/",
         "/github/webhooks",

@@ -3,7 +3,7 @@
 //! Real environments, intake and forge; the model of GitHub; machines of the model that run whatever they are asked to.
 //! Webhooks are taken from GitHub's log and delivered as each story wants.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use nestling_domain::{
     github::{Listed, missed, read},
@@ -19,19 +19,20 @@ use crate::{
     world::{House, until},
 };
 
-struct Race {
-    github: Model,
+pub(super) struct Race {
+    pub(super) github: Model,
     house: House,
-    intake: Addr<Intake>,
-    store: Arc<Sqlite>,
-    shop: App,
+    intake: RefCell<Addr<Intake>>,
+    people: People,
+    pub(super) store: Arc<Sqlite>,
+    pub(super) shop: App,
     /// The webhooks that a story has taken from the log.
     taken: Cell<u64>,
     _folder: TempDir,
 }
 
 impl Race {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let World {
             folder,
             github,
@@ -52,14 +53,17 @@ impl Race {
         let people = People {
             may_write: forge.clone().recipient(),
             react: forge.clone().recipient(),
+            announce: house.forge.announce.clone(),
         };
-        let asked = (forge.recipient(), Some(people));
+        let asked = (forge.recipient(), Some(people.clone()));
         let live = house.live.touch.clone();
-        let intake = Intake::new(store.clone(), house.environments.clone(), asked, live).start();
+        let environments = house.environments.clone();
+        let intake = Intake::new(store.clone(), environments, asked, live).start();
         Race {
             github,
             house,
-            intake,
+            intake: RefCell::new(intake),
+            people,
             store,
             shop,
             taken: Cell::default(),
@@ -67,19 +71,39 @@ impl Race {
         }
     }
 
-    fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
+    pub(super) fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
         self.github.act(act).unwrap()
     }
 
+    /// The worker of the inbox dies, and another one begins.
+    pub(super) fn begin_anew(&self) {
+        let asked = (self.house.forge.apps_at.clone(), Some(self.people.clone()));
+        let (live, environments) = (
+            self.house.live.touch.clone(),
+            self.house.environments.clone(),
+        );
+        let intake = Intake::new(self.store.clone(), environments, asked, live);
+        *self.intake.borrow_mut() = intake.start();
+    }
+
     /// What GitHub has told since the last call, in its order.
-    fn news(&self) -> Vec<Delivery> {
+    pub(super) fn news(&self) -> Vec<Delivery> {
+        self.news_with(|_| {})
+    }
+
+    /// The same, of which something is changed on its way.
+    pub(super) fn news_with(
+        &self,
+        mut change: impl FnMut(&mut serde_json::Value),
+    ) -> Vec<Delivery> {
         let sent = self.github.look(|state| {
             let sent = state.deliveries.range(self.taken.get() + 1..);
             sent.map(|(_, one)| one.clone()).collect::<Vec<_>>()
         });
         self.taken
             .set(sent.last().map_or(self.taken.get(), |one| one.id));
-        let told = sent.into_iter().map(|one| {
+        let told = sent.into_iter().map(|mut one| {
+            change(&mut one.payload);
             let webhook = read(&one.event, one.payload.to_string().as_bytes()).unwrap();
             Delivery {
                 id: one.guid,
@@ -94,41 +118,41 @@ impl Race {
         told.collect()
     }
 
-    async fn deliver(&self, news: impl IntoIterator<Item = Delivery>) {
+    pub(super) async fn deliver(&self, news: impl IntoIterator<Item = Delivery>) {
         for one in news {
             self.store.receive(&one).await.unwrap();
         }
-        self.intake.do_send(Arrived);
+        self.intake.borrow().do_send(Arrived);
         while !self.store.pending(1).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
     }
 
-    async fn deliver_all(&self) {
+    pub(super) async fn deliver_all(&self) {
         self.deliver(self.news()).await;
     }
 
-    fn propose(&self, branch: &str) -> u32 {
+    pub(super) fn propose(&self, branch: &str) -> u32 {
         self.act(|state| propose(state, branch, "ann"))
     }
 
-    fn push(&self, branch: &str, content: &str) -> String {
+    pub(super) fn push(&self, branch: &str, content: &str) -> String {
         let change = [Change::file("index.html", content)];
         self.act(|state| state.push(SHOP, branch, "ann", &change))
     }
 
-    fn head(&self, branch: &str) -> String {
+    pub(super) fn head(&self, branch: &str) -> String {
         let found = self.github.look(|state| state.see_branch(SHOP, branch));
         found.unwrap().unwrap()
     }
 
-    async fn preview(&self, number: u32, what: &str, so: impl Fn(&Environment) -> bool) {
+    pub(super) async fn preview(&self, number: u32, what: &str, so: impl Fn(&Environment) -> bool) {
         let id = EnvironmentId::derive(&self.shop.id, Kind::Preview(number));
         until(&*self.store, &id, what, so).await;
     }
 
     /// Until the preview serves this commit, on one machine.
-    async fn serves(&self, number: u32, commit: &str) {
+    pub(super) async fn serves(&self, number: u32, commit: &str) {
         self.preview(number, "serves the head", |one| {
             match &one.lifecycle.state {
                 Life::Running { serving, .. } => {
@@ -144,7 +168,7 @@ impl Race {
     }
 
     /// Until the preview is closed, and has no machine.
-    async fn is_gone(&self, number: u32) {
+    pub(super) async fn is_gone(&self, number: u32) {
         self.preview(number, "is gone", |one| {
             one.lifecycle.is_closed() && one.lifecycle.world.machines.is_empty()
         })
@@ -234,7 +258,7 @@ async fn race_two_pushes_out_of_order() {
 }
 
 #[actix::test]
-async fn race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more() {
+async fn w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more() {
     let race = Race::start().await;
     let number = race.propose("basket");
     let news = race.news();
@@ -288,7 +312,7 @@ async fn race_a_branch_deleted_without_a_close() {
 }
 
 #[actix::test]
-async fn race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name() {
+async fn w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name() {
     let race = Race::start().await;
     let first = race.propose("basket");
     let (second, forked) = race.act(|state| {

@@ -1,5 +1,13 @@
 //! Tokens, and what git fetches with them.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
 use super::*;
 
 #[tokio::test]
@@ -57,7 +65,8 @@ async fn a_token_that_is_revoked_is_made_anew_and_a_key_that_is_revoked_is_said(
 }
 
 #[tokio::test]
-async fn a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_narrowed_token() {
+async fn w09_a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_narrowed_token()
+{
     let world = World::start();
     let (number, fork_head) = world.github.act(|state| {
         state.fork(SHOP, "eve").unwrap();
@@ -78,9 +87,20 @@ async fn a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_
         url: &url,
         token: token.expose(),
     };
+    // Slow enough for everybody to be seen.
+    world
+        .github
+        .act(|state| state.faults.latency = std::time::Duration::from_millis(50));
+    let over = Arc::new(AtomicBool::new(false));
+    let watch = arguments_of_git(world.github.base(), over.clone());
     git.fetch_ref(remote, "refs/heads/feat/basket", &mirror)
         .await
         .unwrap();
+    over.store(true, Ordering::Relaxed);
+    let seen = watch.join().unwrap();
+    world.github.act(|state| state.faults.clear());
+    assert!(!seen.is_empty(), "git was seen at work");
+    assert!(!seen.contains(token.expose()), "{seen}");
     assert!(git.has_commit(&mirror, &world.head()).await.unwrap());
     git.fetch_ref(remote, &format!("refs/pull/{number}/head"), &mirror)
         .await
@@ -121,4 +141,21 @@ async fn a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_
     ] {
         assert!(!kept(&file), "{}", file.display());
     }
+}
+
+/// What everybody on this machine can read of those who fetch from this server, until it is over.
+fn arguments_of_git(server: String, over: Arc<AtomicBool>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut seen = String::new();
+        while !over.load(Ordering::Relaxed) {
+            for process in std::fs::read_dir("/proc").unwrap().flatten() {
+                let read = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+                let read = String::from_utf8_lossy(&read).into_owned();
+                if read.contains(&server) {
+                    seen.push_str(&read);
+                }
+            }
+        }
+        seen
+    })
 }

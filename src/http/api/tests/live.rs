@@ -82,6 +82,36 @@ async fn a_dashboard_watches_an_app_and_sees_what_happens_to_it_and_to_no_other(
 }
 
 #[actix::test]
+async fn w19_whoever_leaves_takes_nobody_along() {
+    let world = World::start().await;
+    let touch = || Touch {
+        topic: "local/shop".to_owned(),
+    };
+    world.deploy(&app("shop"), Kind::Production, 1).await;
+    let mut sockets = Vec::new();
+    for _ in 0..6 {
+        let mut socket = world.people.upgrade("/v1/live").await.unwrap();
+        socket.say(r#"{"subscribe": ["local/shop"]}"#).await;
+        let snapshot = socket.json().await;
+        sockets.push((socket, snapshot["seq"].as_u64().unwrap()));
+    }
+    // One leaves after the other, from the middle, while changes are told.
+    while sockets.len() > 1 {
+        drop(sockets.remove(sockets.len() / 2));
+        world.services.live.touch.send(touch()).await.unwrap();
+        for (socket, seq) in &mut sockets {
+            let frame = socket.json().await;
+            *seq += 1;
+            assert_eq!(
+                frame["seq"], *seq,
+                "nobody who stays misses anything: {frame}"
+            );
+        }
+    }
+    world.stop().await;
+}
+
+#[actix::test]
 async fn a_client_that_reads_nothing_is_closed_and_told_to_come_again() {
     let world = World::start().await;
     world.deploy(&app("shop"), Kind::Production, 1).await;

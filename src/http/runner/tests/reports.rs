@@ -8,7 +8,7 @@ use nestling_domain::{
 };
 use nestling_protocol::{
     bundle::{Bundle, Source},
-    report::{Answer, Endpoint, Heartbeat, Next, Phase},
+    report::{Answer, Endpoint, Heartbeat, Next, Phase, Report},
 };
 
 use crate::{
@@ -79,7 +79,7 @@ async fn put_values(world: &World, app: &App) {
 }
 
 #[actix::test]
-async fn no_outsiders_commit_is_given_a_secret_unless_its_app_says_so() {
+async fn w08_no_outsiders_commit_is_given_a_secret_unless_its_app_says_so() {
     let world = World::start().await;
     let shop = app("shop");
     put_values(&world, &shop).await;
@@ -103,6 +103,38 @@ async fn no_outsiders_commit_is_given_a_secret_unless_its_app_says_so() {
         assert_eq!(bundle.secrets.contains_key("API_KEY"), sees, "{trust:?}");
         assert_eq!(bundle.variables["MODE"], "fast", "{trust:?}");
     }
+    world.stop().await;
+}
+
+/// Whatever a machine says of the time, its environment is stopped by the next order.
+#[actix::test]
+async fn w04_no_clock_of_a_machine_counts() {
+    let world = World::start().await;
+    let shop = app("shop");
+    let runner = world.deploy(&shop, Kind::Preview(1), 1).await;
+    let deploying = Report {
+        generation: 1,
+        boot: runner.boot.clone(),
+        seq: 1,
+        phase: deploying(),
+    };
+    let mut report = serde_json::to_value(deploying).unwrap();
+    report["at"] = "3000-01-01T00:00:00Z".into();
+    report["time"] = 32_503_680_000_000_u64.into();
+    let wire = runner.wire().with("date", "Wed, 01 Jan 3000 00:00:00 GMT");
+    let reply = wire.post("/runner/v1/report", &report).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    let record = world.services.store.environment(&runner.id).await;
+    let record = record.unwrap().unwrap();
+    let soon = crate::drivers::clock::now().plus(std::time::Duration::from_mins(1));
+    assert!(record.updated_at <= soon, "{record:?}");
+    let stop = "/v1/apps/local/shop/environments/pr-1/stop";
+    assert_eq!(world.people.order(stop).await.status, StatusCode::OK);
+    world
+        .until(&runner.id, "was stopped, and lost its machine", |record| {
+            record.lifecycle.world.machines.is_empty()
+        })
+        .await;
     world.stop().await;
 }
 

@@ -42,6 +42,11 @@ impl State {
         Ok(self.repository(id)?.deployments.values().cloned().collect())
     }
 
+    /// The letters of every token that was made, of those that are taken no more, too.
+    pub fn see_tokens(&self) -> Vec<String> {
+        self.tokens.keys().cloned().collect()
+    }
+
     /// What a token of these letters may do, while it lasts.
     pub fn see_token(&self, letters: &str) -> Option<Token> {
         self.tokens.get(letters).cloned()
