@@ -16,10 +16,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
 
-/// Connections at once; the gateway holds fewer.
-const CONNECTIONS: usize = 1024;
+use crate::endpoints::next_visitor;
+
 /// A client that sends no whole request in this time is let go.
 const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// What a folder answers with.
@@ -32,12 +31,9 @@ type Body = BoxBody<Bytes, std::io::Error>;
 /// Serves `folder`, which lies in `checkout`, on `listener`, for as long as the runner lives.
 pub(crate) fn serve(listener: UnixListener, folder: PathBuf, checkout: PathBuf) {
     let site = Arc::new(Site { folder, checkout });
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
     tokio::spawn(async move {
-        while let Ok(place) = Arc::clone(&room).acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else {
-                continue;
-            };
+        loop {
+            let (stream, place) = next_visitor(&listener).await;
             let site = Arc::clone(&site);
             tokio::spawn(async move {
                 let _place = place;
