@@ -38,7 +38,7 @@ soak: tools build ## the long runs: many kills, many cases
 
 mutants: ## change the lifecycle and the policy in every way and see that a test notices
 	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants
-	$(CARGO) mutants --package nestling-domain --file 'crates/domain/src/lifecycle/*.rs' --file 'crates/domain/src/policy/*.rs' --file crates/domain/src/queue.rs --file crates/domain/src/local_forge.rs
+	$(CARGO) mutants --package nestling-domain --file 'crates/domain/src/lifecycle/*.rs' --file 'crates/domain/src/policy/*.rs' --file crates/domain/src/queue.rs --file crates/domain/src/local_forge.rs --file 'crates/domain/src/local_forge/*.rs'
 
 deps: ## licences, sources and bans of what we depend on
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
