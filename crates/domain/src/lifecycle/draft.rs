@@ -372,8 +372,14 @@ impl<'a> Draft<'a> {
         let since = self.now;
         let name = why.name().to_owned();
         let life = self.life_mut();
-        life.look = None;
         life.cancelled = None;
+        // What was asked is still to be heard: a pull request that was closed, a push that mends what failed. But nothing
+        // that came before an order to stop starts it again.
+        if matches!(why, Why::Person | Why::Policy(_))
+            && let Some(look) = &mut life.look
+        {
+            look.trigger = Trigger::Refresh;
+        }
         life.world.draining = None;
         life.world.absent = 0;
         life.world.observe_at = None;

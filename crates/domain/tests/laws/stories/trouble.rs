@@ -5,9 +5,9 @@ use crate::world::{World, commit, endpoint};
 use nestling_domain::{
     deployment::{Cause, Phase},
     ids::Generation,
-    lifecycle::{Effect, Event, Happened, Observation, State, Why},
+    lifecycle::{Command, Effect, Event, Found, Happened, Observation, State, Trigger, Why},
 };
-use nestling_protocol::report::{Exit, Next, Phase as Report};
+use nestling_protocol::report::{Exit, Failure, Next, Phase as Report, Step as At};
 use std::time::Duration;
 
 #[test]
@@ -282,4 +282,57 @@ fn a_repair_supersedes_nobody_and_waits_its_time() {
         world.now = world.now.plus(wait);
         assert!(admits(&world));
     }
+}
+
+/// A webhook makes it look, for this reason; the number of the question.
+fn asked(world: &mut World, trigger: Trigger) -> u32 {
+    let hint = Event::Hint {
+        commit: None,
+        trigger,
+    };
+    world.apply(&hint).unwrap();
+    world.record.look.as_ref().unwrap().number
+}
+
+#[test]
+fn a_close_is_heard_although_what_is_on_its_way_fails_while_it_is_asked_for() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    observed(&mut world, Observation::Launched(Generation(1)));
+    let look = asked(&mut world, Trigger::Refresh);
+    let failure = Failure {
+        step: At::Setup,
+        reason: "npm ci: lockfile out of date".into(),
+        exit: None,
+        tail: vec![],
+    };
+    report(&mut world, 1, 1, Report::Failed(failure));
+    assert_eq!(world.record.state_name(), "stopped");
+    let found = Found::Closed;
+    observed(&mut world, Observation::Found { look, found });
+    assert!(world.record.is_closed());
+}
+
+#[test]
+fn what_was_asked_before_an_order_to_stop_starts_nothing_and_still_closes() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    let look = asked(&mut world, Trigger::Start);
+    world.apply(&Event::Command(Command::Stop)).unwrap();
+    found(&mut world, look, 2);
+    assert!(matches!(
+        &world.record.state,
+        State::Stopped {
+            why: Why::Person,
+            ..
+        }
+    ));
+
+    let mut world = queued(false);
+    running(&mut world, 1);
+    let look = asked(&mut world, Trigger::Refresh);
+    world.apply(&Event::Command(Command::Stop)).unwrap();
+    let found = Found::Closed;
+    observed(&mut world, Observation::Found { look, found });
+    assert!(world.record.is_closed());
 }
