@@ -3,7 +3,7 @@
 use nestling_domain::{
     announcement::{digest, marker},
     app::Repository,
-    github::shown::{CommentShown, Known, Ledger, Wanted, Write, is_patient},
+    github::shown::{CommentShown, Ledger, Wanted, Write, is_patient},
     policy::Comments,
 };
 use tracing::info;
@@ -199,10 +199,10 @@ async fn write(
         let put = tools.store.put_shown(repository, kind, ledger).await;
         put.map_err(not_stored)
     };
-    let mut ledger = draft.ledger;
+    let mut ledger = draft.ledger.clone();
     ledger.begin(&due);
-    let is_there = |write: &Write| matches!(write.known(), Known::Number(_));
-    if !due.iter().all(is_there) {
+    // What is there and goes on as it was is found in the records again.
+    if ledger != draft.ledger {
         put(&ledger).await?;
     }
     let below = kind.pull_request();

@@ -64,6 +64,24 @@ fn what_was_begun_and_not_heard_of_is_looked_for_before_it_is_made() {
 }
 
 #[test]
+fn a_check_that_began_anew_ends_although_nobody_heard_that_it_began() {
+    let mut page = Page::new();
+    page.tell(coming(Phase::Testing));
+    page.tell(stopped(Why::Person));
+    // A person starts it again, and the server ends as soon as GitHub shows that.
+    let begun = page.wanted(&environment("shop", coming(Phase::Testing)));
+    let writes = page.ledger.plan(&begun);
+    page.ledger.begin(&writes);
+    let stopped = page.wanted(&environment("shop", stopped(Why::Person)));
+    let ending = page.ledger.plan(&stopped);
+    let ended = ending.iter().any(|write| {
+        let cancelled = CheckState::Completed(Outcome::Cancelled);
+        matches!(write, Write::Check { run, .. } if run.state == cancelled)
+    });
+    assert!(ended, "{ending:?}");
+}
+
+#[test]
 fn a_comment_that_a_person_deleted_is_made_once_more() {
     let mut page = Page::new();
     let testing = environment("shop", coming(Phase::Testing));
