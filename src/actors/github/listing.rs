@@ -18,7 +18,11 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::{clock, github::GitHubError, store::StoreError},
+    drivers::{
+        clock,
+        github::{GitHubError, PullRequest},
+        store::StoreError,
+    },
     messages::forge::{Arrived, ForgeError},
 };
 
@@ -118,6 +122,11 @@ impl Desk {
                 .map_err(not_stored)?;
             environments.extend(found);
         }
+        let rows = self.store.pull_requests(id).await.map_err(not_stored)?;
+        let changed = |one: &PullRequest| {
+            let row = rows.iter().find(|row| row.number == one.number);
+            row.is_some_and(|row| row.title != one.title || row.labels != one.labels)
+        };
         let open: Vec<Open> = open
             .iter()
             .map(|one| Open {
@@ -125,6 +134,7 @@ impl Desk {
                 branch: branch_shown(one),
                 title: one.title.clone(),
                 head: one.head.clone(),
+                changed: changed(one),
             })
             .collect();
         let listed = Listed {

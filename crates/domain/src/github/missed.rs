@@ -34,6 +34,8 @@ pub struct Open {
     pub title: String,
     /// Its head.
     pub head: Commit,
+    /// Whether its title or labels are others than when an environment looked at it last: policy may decide anew.
+    pub changed: bool,
 }
 
 /// What the environments of these apps of a repository must be told after a look at it.
@@ -57,7 +59,8 @@ pub fn missed(apps: &[AppId], environments: &[Environment], listed: &Listed<'_>)
             State::Stopped { why, .. } => matches!(why, Why::Closed | Why::Waits(_)),
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => false,
         };
-        if of(environments, kind).any(rests) {
+        let mut ours = of(environments, kind);
+        if ours.any(|environment| rests(environment) || one.changed) {
             facts.push(told(one, Trigger::Refresh));
         }
     }

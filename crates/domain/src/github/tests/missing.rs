@@ -51,6 +51,7 @@ fn open(number: u32, head: u8) -> Open {
         branch: "blue".to_owned(),
         title: "Blue".to_owned(),
         head: commit(head),
+        changed: false,
     }
 }
 
@@ -130,4 +131,18 @@ fn lost_pushes_openings_and_closes_are_told() {
             "6: Refresh at whatever is there"
         ]
     );
+}
+
+#[test]
+fn a_label_or_a_title_of_which_nobody_heard_is_told() {
+    let idle = both(Kind::Preview(2), &Why::Idle, 2);
+    let changed = Open {
+        changed: true,
+        ..open(2, 2)
+    };
+    assert_eq!(
+        told(&idle, None, std::slice::from_ref(&changed)),
+        ["2: Refresh at whatever is there"]
+    );
+    assert_eq!(told(&idle, None, &[open(2, 2)]), [""; 0]);
 }
