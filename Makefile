@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools github-model bench soak mutants deps clean-demo
+.PHONY: help demo build test check tools github-model bench soak sim mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -35,6 +35,9 @@ bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 
 soak: tools build ## the long runs: many kills, many cases
 	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 $(CARGO) nextest run --locked --workspace --profile soak
+
+sim: needs-build ## the simulation with as many seeds as you like (SEEDS=20000), or one seed's story (SEED=17)
+	NESTLING_SEEDS=$(SEEDS) NESTLING_SEED=$(SEED) $(CARGO) nextest run --locked -p nestling --lib --profile soak --no-capture -E 'test(whatever_goes_wrong)'
 
 mutants: ## change the lifecycle and the policy in every way and see that a test notices
 	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked cargo-mutants

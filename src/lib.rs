@@ -9,6 +9,8 @@ pub mod http;
 pub mod messages;
 mod records;
 pub mod server;
+#[cfg(test)]
+mod simulation;
 pub mod telemetry;
 #[cfg(test)]
 mod world;

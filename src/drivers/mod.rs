@@ -1,6 +1,7 @@
 //! What actors are built on: a trait only where two real drivers stand, else a concrete module.
 
 pub mod blobs;
+pub mod chance;
 pub mod clock;
 pub mod data_dir;
 pub mod git;

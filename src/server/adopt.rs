@@ -24,7 +24,7 @@ use crate::{
 const PAGE: usize = 500;
 
 /// Adopts what runs; answers how many environments have a machine.
-pub(super) async fn adopt(
+pub(crate) async fn adopt(
     store: &Arc<dyn Store>,
     routes: &Routes,
     sockets: &Sockets,

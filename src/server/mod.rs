@@ -1,7 +1,7 @@
 //! The server: opens what is stored, starts the actors, adopts what runs, listens, and stops in order.
 
 mod actors;
-mod adopt;
+pub(crate) mod adopt;
 pub mod check;
 mod drivers;
 mod house;

@@ -77,6 +77,9 @@ pub(super) struct Desk {
     described: Mutex<HashMap<RepositoryId, Commit>>,
     /// The failed attempts of webhooks after which another one was asked for.
     asked_again: Mutex<BTreeSet<u64>>,
+    /// Whether no process is to be started: see [`GitHubForge::without_git`].
+    #[cfg(test)]
+    gitless: bool,
 }
 
 /// The actor.
@@ -104,10 +107,21 @@ impl GitHubForge {
             gone: Mutex::default(),
             described: Mutex::default(),
             asked_again: Mutex::default(),
+            #[cfg(test)]
+            gitless: false,
         };
         Ok(GitHubForge {
             desk: Arc::new(desk),
         })
+    }
+
+    /// For simulated time, in which no process runs: what commits say about apps is not read, and nothing is packed.
+    #[cfg(test)]
+    pub(crate) fn without_git(mut self) -> Self {
+        if let Some(desk) = Arc::get_mut(&mut self.desk) {
+            desk.gitless = true;
+        }
+        self
     }
 }
 

@@ -90,13 +90,18 @@ impl GitHub {
         let octocrab = builder
             .build()
             .map_err(|error| NotUsable::Tls(error.to_string()))?;
-        Ok(GitHub {
+        Ok(GitHub::over(app, octocrab))
+    }
+
+    /// The same, over a way to GitHub that is there already.
+    pub(crate) fn over(app: u64, octocrab: Octocrab) -> Self {
+        GitHub {
             app,
             octocrab,
             tokens: Tokens::default(),
             limits: Limits::default(),
             memory: Memory::default(),
-        })
+        }
     }
 
     /// What each installation, and the App itself (`None`), may still ask, as of GitHub's last answer to it.

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{GitHub, GitHubError, limits::Who, memory::Before};
-use crate::drivers::clock;
+use crate::drivers::{chance, clock};
 
 /// How long GitHub may take for one answer. It ends requests itself after 10 s.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -326,8 +326,5 @@ fn said(body: &[u8]) -> String {
 
 /// Between a half of it and all of it, so that those who failed together do not come back together.
 fn cut_by_chance(whole: Duration) -> Duration {
-    let mut chance = [0_u8];
-    // Without chance it is the whole pause.
-    let _ = aws_lc_rs::rand::fill(&mut chance);
-    whole.mul_f64(1.0 - f64::from(chance[0]) / 512.0)
+    whole.mul_f64(1.0 - f64::from(chance::byte()) / 512.0)
 }

@@ -64,6 +64,8 @@ impl Page {
             return None;
         }
         tokio::select! {
+            // Whoever asks is answered in either case; without chance a simulated run is the same each time.
+            biased;
             () = tokio::time::sleep_until(until) => {}
             () = self.more.notified() => {}
         }
