@@ -125,6 +125,8 @@ Push a branch and open a pull request:
   curl -d '{{\"repository\": \"{REPOSITORY}\", \"by\": \"ann\", \"branch\": \"blue\", \"title\": \"Make it blue\"}}' {base}/_world/open
 See it as people do:
   curl {base}/{REPOSITORY}/pull/1
+Or have a server's dashboard make an App of its own:
+  NESTLING__FORGE__DRIVER=github NESTLING__FORGE__GITHUB__API_URL={base} NESTLING__FORGE__GITHUB__WEB_URL={base} nestling serve
 All that can be done:
   curl {base}/_world
 Or with git itself:

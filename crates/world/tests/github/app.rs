@@ -3,9 +3,9 @@
 use anyhow::Result;
 use hyper::Method;
 use nestling_world::github::{Level, Outcome, Request, Selection};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{SHOP, World, permissions};
+use crate::support::{Reply, SHOP, World, permissions};
 
 #[tokio::test]
 async fn an_app_is_known_by_its_jwt() -> Result<()> {
@@ -274,10 +274,45 @@ async fn a_program_that_does_not_say_what_it_is_is_refused() -> Result<()> {
     world.finish()
 }
 
-#[tokio::test]
-async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
-    let world = World::start()?;
-    let manifest = json!({
+/// Sends a form as a browser does.
+async fn post(world: &World, path: &str, fields: &[(&str, &str)]) -> Result<Reply> {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(fields);
+    let request = hyper::Request::post(world.url(path));
+    world.send(request.body(form.finish().into())?).await
+}
+
+/// Has a person agree to a manifest; answers the code that their browser brings back.
+async fn agree(world: &World, manifest: &Value, name: &str) -> Result<String> {
+    let manifest = manifest.to_string();
+    let place = "/organizations/acme/settings/apps";
+    let form = [("manifest", manifest.as_str())];
+    let page = post(world, &format!("{place}/new?state=a%26b"), &form).await?;
+    let text = String::from_utf8(page.raw.to_vec())?;
+    assert!(text.contains("Create GitHub App for acme"), "{text}");
+    assert!(text.contains("name=\"state\" value=\"a&amp;b\""), "{text}");
+    let form = [
+        ("manifest", manifest.as_str()),
+        ("state", "a&b"),
+        ("name", name),
+    ];
+    let sent = post(world, place, &form).await?;
+    assert_eq!(sent.status, 302);
+    let to = sent.header("location");
+    assert!(
+        to.starts_with("http://127.0.0.1:1/github/created?code="),
+        "{to}"
+    );
+    assert!(to.ends_with("&state=a%26b"), "{to}");
+    let code = to
+        .split("code=")
+        .nth(1)
+        .and_then(|rest| rest.split('&').next());
+    Ok(code.unwrap_or_default().to_owned())
+}
+
+fn a_manifest() -> Value {
+    json!({
         "name": "Nest of Acme",
         "url": "https://nest.example",
         "hook_attributes": { "url": "https://nest.example/github/webhook" },
@@ -285,25 +320,57 @@ async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
         "setup_url": "http://127.0.0.1:1/github/installed",
         "default_permissions": { "contents": "read", "checks": "write" },
         "default_events": ["pull_request"],
-    });
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("manifest", &manifest.to_string())
-        .append_pair("state", "a&b");
-    let request = hyper::Request::post(world.url("/organizations/acme/settings/apps/new"));
-    let page = world.send(request.body(form.finish().into())?).await?;
-    let text = String::from_utf8(page.raw.to_vec())?;
-    let link = text
-        .split("href=\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap();
-    let link = link.replace("&amp;", "&");
-    assert!(link.ends_with("&state=a%26b"), "{link}");
-    let code = link
-        .split("code=")
-        .nth(1)
-        .and_then(|rest| rest.split('&').next())
-        .unwrap();
+    })
+}
+
+#[tokio::test]
+async fn a_manifest_that_github_would_not_take_makes_no_app() -> Result<()> {
+    let world = World::start()?;
+    let without = |field: &str| {
+        let mut manifest = a_manifest();
+        manifest.as_object_mut().unwrap().remove(field);
+        manifest
+    };
+    let mut nowhere = a_manifest();
+    nowhere["hook_attributes"] = json!({ "active": false });
+    let odd = [
+        without("url"),
+        without("redirect_url"),
+        without("hook_attributes"),
+        nowhere,
+    ];
+    for manifest in odd {
+        let form = [("manifest", manifest.to_string())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let page = post(&world, "/settings/apps/new", &form).await?;
+        assert_eq!(page.status, 422, "{manifest}");
+    }
+    let manifest = a_manifest().to_string();
+    let taken = world
+        .github
+        .look(|state| state.apps.values().next().unwrap().name.clone());
+    let form = [("manifest", manifest.as_str()), ("name", taken.as_str())];
+    assert_eq!(post(&world, "/settings/apps", &form).await?.status, 422);
+    world.finish()
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_an_hour() -> Result<()> {
+    let world = World::start()?;
+    let code = agree(&world, &a_manifest(), "Nest of Acme").await?;
+    world.github.act(|state| state.clock.advance(3_600_000));
+    let path = format!("/app-manifests/{code}/conversions");
+    assert_eq!(
+        world.ask(Method::POST, &path, None, None).await?.status,
+        404
+    );
+    world.finish()
+}
+
+#[tokio::test]
+async fn an_app_is_made_from_a_manifest_once() -> Result<()> {
+    let world = World::start()?;
+    let code = agree(&world, &a_manifest(), "Nest of Acme").await?;
     let path = format!("/app-manifests/{code}/conversions");
     let made = world
         .ask(Method::POST, &path, None, None)

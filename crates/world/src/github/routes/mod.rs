@@ -7,7 +7,7 @@ mod contents;
 mod deployments;
 mod hooks;
 mod installing;
-mod manifests;
+pub(crate) mod manifests;
 mod pulls;
 mod repositories;
 
@@ -98,6 +98,10 @@ fn dispatch(asking: &mut Asking<'_>) -> Answered {
         ("POST", ["organizations", login, "settings", "apps", "new"]) => {
             asking.propose_app(Some(login))
         }
+        // Browsers ask for it beside any page.
+        ("GET", ["favicon.ico"]) => Ok(Answer::other("image/x-icon", "")),
+        ("POST", ["settings", "apps"]) => asking.agree_to_app(None),
+        ("POST", ["organizations", login, "settings", "apps"]) => asking.agree_to_app(Some(login)),
         (_, ["repos", owner, name, rest @ ..]) => {
             let found = asking.state.named(owner, name).map(|found| found.id);
             match found {

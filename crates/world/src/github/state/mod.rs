@@ -59,7 +59,7 @@ pub struct State {
     pub ledger: Ledger,
     /// GitHub's own description of its API, if this checkout has it.
     pub description: Option<&'static Description>,
-    pub(crate) manifests: BTreeMap<String, serde_json::Value>,
+    pub(crate) manifests: BTreeMap<String, super::routes::manifests::Agreed>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) outbox: Outbox,
     pub(crate) limits: super::limits::Limits,
