@@ -176,6 +176,30 @@ pub enum PullRequestStatus {
     Closed,
 }
 
+/// The GitHub App that a person made on the dashboard: what the server is at GitHub, where the configuration names none.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnApp {
+    /// The App's number.
+    pub number: u64,
+    /// Its name.
+    pub name: String,
+    /// The address of its page at GitHub.
+    pub page: String,
+    /// Its private key: an envelope, see the keys driver.
+    pub private_key: Vec<u8>,
+    /// What GitHub signs webhooks with: an envelope, too.
+    pub webhook_secret: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Nothing of the envelopes.
+impl std::fmt::Debug for OwnApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnApp({}, {:?})", self.number, self.name)
+    }
+}
+
 /// A secret or a plain variable of an app, for one kind of environment.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Value {

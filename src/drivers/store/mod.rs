@@ -17,7 +17,8 @@ use nestling_domain::{
     lifecycle::Happened,
     orders::Order,
     record::{
-        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
+        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, OwnApp, PullRequest,
+        Value,
     },
 };
 
@@ -228,6 +229,13 @@ pub trait Store: Send + Sync + 'static {
         class: Class,
         name: &VariableName,
     ) -> Result<bool, StoreError>;
+
+    // --- the server at GitHub
+
+    /// The GitHub App that was made on the dashboard, if one was.
+    async fn own_app(&self) -> Result<Option<OwnApp>, StoreError>;
+    /// Records the GitHub App that was made on the dashboard, in place of one that was made before.
+    async fn put_own_app(&self, app: &OwnApp) -> Result<(), StoreError>;
 
     // --- inbox
 

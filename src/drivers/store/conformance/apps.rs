@@ -5,7 +5,7 @@ use nestling_domain::{
     github::shown::{CommentShown, Ledger},
     ids::{Class, Commit},
     orders::Order,
-    record::{Content, Delivery, Fact, PullRequestStatus, Value},
+    record::{Content, Delivery, Fact, OwnApp, PullRequestStatus, Value},
 };
 
 use super::*;
@@ -385,4 +385,22 @@ pub(crate) async fn values_are_kept_per_app_kind_and_name(store: AnyStore) {
             .unwrap()
             .is_empty()
     );
+}
+
+pub(crate) async fn the_app_made_on_the_dashboard_is_kept_until_another_one_is_made(
+    store: AnyStore,
+) {
+    assert_eq!(store.own_app().await.unwrap(), None);
+    for number in [1_000_001, 1_000_002] {
+        let app = OwnApp {
+            number,
+            name: "Nestling of Acmé".to_owned(),
+            page: "https://github.com/apps/nestling-of-acme".to_owned(),
+            private_key: (0..=255).collect(),
+            webhook_secret: vec![0, 255],
+            created_at: NOON,
+        };
+        store.put_own_app(&app).await.unwrap();
+        assert_eq!(store.own_app().await.unwrap(), Some(app));
+    }
 }

@@ -62,6 +62,7 @@ macro_rules! conformance {
             apps::what_people_order_is_lost_to_no_look_at_the_forge,
             apps::what_github_shows_is_kept_per_pull_request_and_for_production,
             apps::values_are_kept_per_app_kind_and_name,
+            apps::the_app_made_on_the_dashboard_is_kept_until_another_one_is_made,
             inbox::a_delivery_is_taken_once_and_pending_until_settled,
             inbox::deliveries_are_listed_newest_first_with_what_became_of_them,
             inbox::deliveries_of_one_moment_are_all_listed,

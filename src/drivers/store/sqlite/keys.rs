@@ -13,6 +13,8 @@ use nestling_domain::{
 pub(super) const APPS: &str = "APPS";
 /// The partition that lists all apps that are removed.
 pub(super) const REMOVED: &str = "REMOVED";
+/// The one record of what the server is at GitHub: partition and sort key.
+pub(super) const OWN_APP: (&str, &str) = ("FORGE", "GITHUB#APP");
 /// The partition that lists all repositories.
 pub(super) const REPOSITORIES: &str = "REPOSITORIES";
 /// Where the environments by id begin, and the first key after them.

@@ -12,6 +12,7 @@ mod inbox;
 mod keys;
 mod migrations;
 mod opening;
+mod own_app;
 mod pull_requests;
 mod readers;
 mod rows;

@@ -9,14 +9,15 @@ use nestling_domain::{
     label::Slug,
     orders::Order,
     record::{
-        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
+        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, OwnApp, PullRequest,
+        Value,
     },
 };
 
 use super::{
     Sqlite, apps,
     environments::{self, Prepared},
-    history, inbox, pull_requests, upkeep, values,
+    history, inbox, own_app, pull_requests, upkeep, values,
 };
 use crate::drivers::store::{Page, Save, Store, StoreError};
 
@@ -321,6 +322,18 @@ impl Store for Sqlite {
         let app = app.clone();
         let name = name.clone();
         self.write(move |database| values::delete(database, &app, class, &name))
+            .await
+    }
+
+    // --- the server at GitHub
+
+    async fn own_app(&self) -> Result<Option<OwnApp>, StoreError> {
+        self.read(own_app::one).await
+    }
+
+    async fn put_own_app(&self, app: &OwnApp) -> Result<(), StoreError> {
+        let app = app.clone();
+        self.write(move |database| own_app::put(database, &app))
             .await
     }
 
