@@ -28,6 +28,11 @@ pub struct GitHub {
 }
 
 impl GitHub {
+    /// Whether it names an App; else the server is the one that was made on its dashboard.
+    pub fn names_app(&self) -> bool {
+        self.app_id != 0 || !self.private_key.is_empty() || !self.webhook_secret.is_empty()
+    }
+
     /// What is missing or cannot be used, by its key and with what to do.
     pub(super) fn unusable(&self) -> Option<String> {
         let what = if !is_base_address(&self.api_url) {
@@ -40,6 +45,8 @@ impl GitHub {
                 "forge.github.web_url is {:?}, which is no base address: write https://github.com, or https://HOST without a slash at the end",
                 self.web_url
             )
+        } else if !self.names_app() {
+            return None;
         } else if self.app_id == 0 {
             "forge.github.app_id is missing: it is the number at the top of the App's settings on GitHub".to_owned()
         } else if self.private_key.is_empty() {

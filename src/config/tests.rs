@@ -170,6 +170,19 @@ fn a_github_app_is_read_and_its_secrets_are_never_shown() {
 }
 
 #[test]
+fn a_server_without_an_app_starts_and_one_with_half_of_an_app_does_not() {
+    let none = [
+        ("GITHUB__APP_ID", "0"),
+        ("GITHUB__PRIVATE_KEY", ""),
+        ("GITHUB__WEBHOOK_SECRET", ""),
+    ];
+    let config = Config::load(None, app(&none)).unwrap();
+    assert!(!config.forge.github.names_app());
+    let half = Config::load(None, app(&none[..2])).unwrap_err().to_string();
+    assert!(half.contains("forge.github.app_id is missing"), "{half}");
+}
+
+#[test]
 fn whatever_an_app_lacks_is_named_with_what_to_do() {
     let lacks = |name: &str, value: &str| {
         let error = Config::load(None, app(&[(name, value)])).unwrap_err();

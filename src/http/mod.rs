@@ -21,7 +21,9 @@ use nestling_domain::announcement::Site;
 
 use crate::{
     drivers::{blobs::Blobs, github::GitHub, store::Store},
-    messages::{self, admission, apps, environments, forge, logging, routes::Routes, secrets},
+    messages::{
+        self, admission, apps, environments, forge, github_app, logging, routes::Routes, secrets,
+    },
 };
 
 /// What the routes are built on: cheap handles of actors, and the stores for reading. Routes decide nothing
@@ -54,6 +56,8 @@ pub struct Services {
     pub keys_trouble: Option<Arc<str>>,
     /// The client of GitHub, where that is the forge.
     pub github: Option<Arc<GitHub>>,
+    /// For the App that the server is there.
+    pub app: Option<github_app::Handle>,
     /// What people should know about the forge as it is configured, if anything.
     pub forge_trouble: Option<Arc<str>>,
 }

@@ -4,7 +4,14 @@
 use nestling_domain::{app::Repository, environment::Environment, record::Content};
 
 use super::{Services, problem::Problem};
-use crate::messages::{admission::Look, environments::Quarantined};
+use crate::{
+    http::dashboard::paths,
+    messages::{
+        admission::Look,
+        environments::Quarantined,
+        github_app::{Standing, Which},
+    },
+};
 
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +25,7 @@ pub struct Trouble {
 /// All there is.
 pub async fn all(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let mut troubles = of_server(services).await?;
+    troubles.extend(of_app(services).await?);
     let repositories = services.store.repositories().await?;
     troubles.extend(repositories.iter().filter_map(of_repository));
     Ok(troubles)
@@ -49,6 +57,24 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         });
     }
     Ok(troubles)
+}
+
+/// That of the GitHub App that the server is; pages show what to do about it themselves.
+async fn of_app(services: &Services) -> Result<Option<Trouble>, Problem> {
+    let Some(app) = &services.app else {
+        return Ok(None);
+    };
+    let reason = match app.which.send(Which).await? {
+        Standing::Configured { .. } | Standing::Made(_) => return Ok(None),
+        Standing::Lost(lost) => lost.reason,
+        Standing::None => format!(
+            "there is no GitHub App yet: make one at {}{}",
+            services.addresses.dashboard(),
+            paths::GITHUB_APP
+        ),
+    };
+    let about = "GitHub".to_owned();
+    Ok(Some(Trouble { about, reason }))
 }
 
 /// What concerns this environment and does not stand in its record; why builds pause is shown where one waits.

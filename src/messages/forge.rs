@@ -154,6 +154,11 @@ pub enum ForgeError {
     Failed(String),
 }
 
+/// Look at all that the forge covers, without waiting for the next time. Answered once that is done.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LookAround;
+
 /// There is something in the inbox.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]

@@ -6,6 +6,7 @@ pub mod apps;
 pub mod environment;
 pub mod environments;
 pub mod forge;
+pub mod github_app;
 pub mod live;
 pub mod logging;
 pub mod machines;

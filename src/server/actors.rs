@@ -1,14 +1,16 @@
 //! Who works in the house, each told where the others are.
 
+mod forges;
+
 use std::sync::{Arc, OnceLock};
 
 use actix::prelude::*;
-use anyhow::Context as _;
 use nestling_domain::{
     ids::{EnvironmentId, Generation},
     lifecycle::{Event, Times, Trigger},
 };
 
+use self::forges::Forge;
 use super::{adopt, drivers::Drivers};
 use crate::{
     actors::{
@@ -16,21 +18,20 @@ use crate::{
         apps::Apps,
         environment::Neighbours,
         environments::Environments,
-        github::{GitHubForge, Places, showing::Showing},
         intake::Intake,
         live::Live,
-        local::{forge::LocalForge, machines::LocalMachines},
+        local::machines::LocalMachines,
         logging::Logging,
         rest::Rest,
         secrets::Secrets,
         upkeep::{Bounds, Upkeep},
     },
     config::{Config, ForgeDriver},
-    drivers::{clock, github::GitHub},
+    drivers::clock,
     http::{
         Services,
         gateway::{Doors, Gateway, GatewayConfig, Grants},
-        webhook,
+        webhook::Webhooks,
     },
     messages::{
         admission, environment::Apply, environments, forge, live, machines, routes::Routes,
@@ -45,8 +46,8 @@ pub(super) struct Actors {
     pub(super) gateway: Gateway,
     pub(super) grants: Arc<Grants>,
     pub(super) services: Services,
-    /// Who is told that something is in the inbox.
-    pub(super) arrived: Recipient<forge::Arrived>,
+    /// The door for GitHub's webhooks, when GitHub is the forge.
+    pub(super) webhooks: Option<Arc<Webhooks>>,
 }
 
 impl Actors {
@@ -63,7 +64,9 @@ impl Actors {
             people,
             watch,
             github,
-        } = start_forge(config, drivers, &admission, &arrived)?;
+            app,
+            webhooks,
+        } = forges::start(config, drivers, &admission, &arrived).await?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
         let gateway = start_gateway(config, drivers, &routes, &grants, &waker);
@@ -99,6 +102,7 @@ impl Actors {
             addresses: drivers.addresses.clone(),
             keys_trouble: drivers.keys.trouble().map(Arc::from),
             github,
+            app,
             forge_trouble: polls(config).map(Arc::from),
         };
         start_intake(&services, people, &arrived);
@@ -117,7 +121,7 @@ impl Actors {
             gateway,
             grants,
             services,
-            arrived: arrived.recipient(),
+            webhooks,
         })
     }
 }
@@ -187,68 +191,6 @@ fn polls(config: &Config) -> Option<&'static str> {
     is_deaf.then_some(
         "server.public_url is not set, so GitHub cannot tell the server what happens: pull requests and branches are looked at every 30 s, and comments are not heard",
     )
-}
-
-/// A forge, and what only one of its kind has.
-struct Forge {
-    handle: forge::Handle,
-    /// Those who write comments.
-    people: Option<forge::People>,
-    /// Who watches local repositories.
-    watch: Option<Recipient<forge::WatchRepository>>,
-    /// The client of GitHub.
-    github: Option<Arc<GitHub>>,
-}
-
-/// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
-/// they need the forge.
-fn start_forge(
-    config: &Config,
-    drivers: &Drivers,
-    admission: &admission::Handle,
-    arrived: &Addr<Relay>,
-) -> anyhow::Result<Forge> {
-    let folder = drivers.data.path().to_owned();
-    let unprepared = format!("could not prepare {} for mirrors", folder.display());
-    let (store, told) = (drivers.store.clone(), arrived.clone().recipient());
-    match config.forge.driver {
-        ForgeDriver::Local => {
-            let forge = LocalForge::new(store, folder, told).context(unprepared)?;
-            let forge = forge.start();
-            Ok(Forge {
-                handle: forge_handle(&forge, forge.clone().recipient()),
-                people: None,
-                watch: Some(forge.recipient()),
-                github: None,
-            })
-        }
-        ForgeDriver::GitHub => {
-            let github = &config.forge.github;
-            let key = github.private_key.reveal().as_bytes();
-            let client = Arc::new(GitHub::new(&github.api_url, github.app_id, key)?);
-            let places = Places {
-                data: folder,
-                web: github.web_url.clone(),
-                hook: webhook::address(&config.server),
-            };
-            let forge = GitHubForge::new(store, client.clone(), places, told);
-            let forge = forge.context(unprepared)?.start();
-            let records = (drivers.store.clone(), drivers.blobs.clone());
-            let addresses = drivers.addresses.clone();
-            let showing = Showing::new(client.clone(), records, admission.clone(), addresses);
-            let announce = showing.start().recipient();
-            Ok(Forge {
-                people: Some(forge::People {
-                    may_write: forge.clone().recipient(),
-                    react: forge.clone().recipient(),
-                    announce: announce.clone(),
-                }),
-                handle: forge_handle(&forge, announce),
-                watch: None,
-                github: Some(client),
-            })
-        }
-    }
 }
 
 fn start_gateway(
@@ -418,25 +360,5 @@ impl Handler<forge::Arrived> for Relay {
         if let Some(to) = &self.to {
             to.do_send(arrived);
         }
-    }
-}
-
-/// The way to an actor that is a forge; what it shows is told to `announce`.
-fn forge_handle<F>(forge: &Addr<F>, announce: Recipient<forge::Announce>) -> forge::Handle
-where
-    F: Actor<Context = Context<F>>
-        + Handler<forge::Head>
-        + Handler<forge::Pack>
-        + Handler<forge::AppsAt>
-        + Handler<forge::FindApps>
-        + Handler<forge::StartWaiting>,
-{
-    forge::Handle {
-        head: forge.clone().recipient(),
-        pack: forge.clone().recipient(),
-        announce,
-        apps_at: forge.clone().recipient(),
-        find_apps: forge.clone().recipient(),
-        start_waiting: forge.clone().recipient(),
     }
 }

@@ -70,13 +70,13 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         program("npm", "npm", |_| None).await,
     ];
     let folder = data_folder(&config.server.data_dir);
-    findings.push(folder.finding);
+    findings.push(folder.finding.clone());
     if let Some(path) = &folder.path {
         findings.push(free_space(path, config.builds.min_free_mib));
         findings.extend(machines(config, path).await);
     }
     findings.push(port(config, folder.is_in_use));
-    findings.extend(github::findings(config).await);
+    findings.extend(github::findings(config, &folder).await);
     findings.push(registry().await);
     findings
 }

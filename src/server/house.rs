@@ -17,9 +17,9 @@ use super::{
     tls::{self, Pair},
 };
 use crate::{
-    config::{Config, ForgeDriver, Secret},
+    config::Config,
     drivers::sandbox::Sandbox,
-    http::{Services, auth::Auth, health, runner::Runners, webhook::Webhooks},
+    http::{Services, auth::Auth, health, runner::Runners},
     messages::{environments::StopAll, forge::WatchRepository},
 };
 
@@ -59,7 +59,7 @@ impl House {
             Auth::new(drivers.token.as_str(), drivers.addresses.clone()),
             actors.grants.clone(),
             metrics,
-            webhooks(&config, &drivers, &actors),
+            actors.webhooks.clone(),
             doors,
         )?;
         let address = drivers.data.path().join("address");
@@ -147,18 +147,6 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
         tls: Some(tls::config(pair)?),
         here: Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
     })
-}
-
-/// The door for GitHub's webhooks, when GitHub is the forge.
-fn webhooks(config: &Config, drivers: &Drivers, actors: &Actors) -> Option<Webhooks> {
-    let github = match config.forge.driver {
-        ForgeDriver::Local => return None,
-        ForgeDriver::GitHub => &config.forge.github,
-    };
-    let secrets = [&github.webhook_secret, &github.webhook_secret_previous];
-    let secrets = secrets.map(Secret::reveal);
-    let (store, arrived) = (drivers.store.clone(), actors.arrived.clone());
-    Some(Webhooks::new(store, arrived, &secrets))
 }
 
 /// Stops everything that runs; state folders stay.

@@ -58,10 +58,10 @@ pub(super) fn for_people(
     auth: Auth,
     grants: Arc<Grants>,
     metrics: health::Metrics,
-    webhooks: Option<Webhooks>,
+    webhooks: Option<Arc<Webhooks>>,
     Doors { people, tls, here }: Doors,
 ) -> anyhow::Result<ServerHandle> {
-    let webhooks = webhooks.map(web::Data::new);
+    let webhooks = webhooks.map(web::Data::from);
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
     let (gateway, services, grants) = (
         gateway.clone(),

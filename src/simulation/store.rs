@@ -14,7 +14,8 @@ use nestling_domain::{
     lifecycle::State,
     orders::Order,
     record::{
-        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, PullRequest, Value,
+        Delivery, DeliveryState, DeploymentRecord, EventNumber, EventRecord, OwnApp, PullRequest,
+        Value,
     },
 };
 
@@ -73,6 +74,8 @@ store! {
     async fn pull_request(&self, repository: RepositoryId, number: u32) -> Option<PullRequest>;
     async fn pull_requests(&self, repository: RepositoryId) -> Vec<PullRequest>;
     async fn shown(&self, repository: RepositoryId, kind: Kind) -> Option<Ledger>;
+    async fn own_app(&self) -> Option<OwnApp>;
+    async fn put_own_app(&self, app: &OwnApp) -> ();
     async fn put_value(&self, value: &Value) -> ();
     async fn values(&self, app: &AppId, class: Class) -> Vec<Value>;
     async fn delete_value(&self, app: &AppId, class: Class, name: &VariableName) -> bool;

@@ -24,7 +24,7 @@ fn demo_brings_four_environments_to_life_in_a_real_browser_and_follows_its_branc
         all.iter().all(|name| server.status(name).0 == "running")
     });
 
-    browse(&server);
+    drive("demo.mjs", &server);
 
     // A commit redeploys the environments of its branch, and no other.
     let repository = data.join("demo");
@@ -100,8 +100,8 @@ fn demo_brings_four_environments_to_life_in_a_real_browser_and_follows_its_branc
     );
 }
 
-/// Looks at all of it in a real browser; screenshots are kept beside the other test output.
-fn browse(server: &Server) {
+/// Does in a real browser what this script says; screenshots are kept beside the other test output.
+pub(crate) fn drive(script: &str, server: &Server) {
     let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     assert!(
         browser.join("node_modules/playwright-core").is_dir(),
@@ -109,7 +109,7 @@ fn browse(server: &Server) {
     );
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     let output = Command::new("node")
-        .arg(browser.join("demo.mjs"))
+        .arg(browser.join(script))
         .arg(&shots)
         .env("NESTLING_LINK", server.link())
         .output()

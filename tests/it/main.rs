@@ -26,6 +26,7 @@ mod limits;
 mod moved;
 mod redeploys;
 mod server;
+mod set_up;
 mod sight;
 mod submodules;
 mod visitors;

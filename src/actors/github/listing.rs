@@ -33,6 +33,9 @@ impl Desk {
     /// Looks at every installation, then at every repository that has an app. What fails is logged, and looked at again by the
     /// next listing.
     pub(super) async fn list(&self) {
+        if !self.client.is_app() {
+            return;
+        }
         match self.client.installations().await {
             Ok(installations) => {
                 for installation in installations.iter().filter(|one| !one.suspended) {
@@ -164,7 +167,7 @@ impl Desk {
     /// Has GitHub send webhooks to where the server is reached, if it does not yet. A failure is logged: until the next start
     /// listings find what happens.
     pub(super) async fn lead_webhooks_here(&self) {
-        let Some(wanted) = &self.places.hook else {
+        let Some(wanted) = self.places.hook.as_ref().filter(|_| self.client.is_app()) else {
             return;
         };
         let led = async {
@@ -181,6 +184,9 @@ impl Desk {
 
     /// Asks GitHub to deliver once more what did not get through.
     pub(super) async fn recover(&self) {
+        if !self.client.is_app() {
+            return;
+        }
         let failed = match self.client.failed_attempts().await {
             Ok(failed) => failed,
             Err(error) => return warn!("{error}"),

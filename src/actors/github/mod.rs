@@ -7,6 +7,7 @@
 
 mod head;
 mod listing;
+pub mod making;
 mod people;
 mod place;
 pub mod showing;
@@ -37,7 +38,8 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, MayWrite, Pack, React, StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, React,
+        StartWaiting,
     },
 };
 
@@ -227,6 +229,19 @@ impl Handler<React> for GitHubForge {
     fn handle(&mut self, react: React, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
         Box::pin(async move { desk.react(&react).await })
+    }
+}
+
+/// Also once the server has become an App, which is the first time that there is anything to look at.
+impl Handler<LookAround> for GitHubForge {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: LookAround, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move {
+            desk.lead_webhooks_here().await;
+            desk.list().await;
+        })
     }
 }
 

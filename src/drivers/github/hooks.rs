@@ -31,10 +31,14 @@ impl GitHub {
         Ok(hook.url)
     }
 
-    /// Has GitHub send the App's webhooks there.
+    /// Has GitHub send the App's webhooks there, signed as the App was given to.
     pub async fn set_hook_address(&self, url: &str) -> Result<(), GitHubError> {
         let route = path(&["app", "hook", "config"]);
-        let body = json!({ "url": url, "content_type": "json" });
+        let mut body = json!({ "url": url, "content_type": "json" });
+        let me = self.me.get();
+        if let Some(secret) = me.and_then(|me| me.webhook_secret.as_ref()) {
+            body["secret"] = json!(secret.as_str());
+        }
         let asked = Asked::set(
             "a change of the address of webhooks".to_owned(),
             route,

@@ -11,6 +11,7 @@
 mod error;
 mod hooks;
 mod limits;
+mod making;
 mod memory;
 mod paths;
 mod reading;
@@ -20,13 +21,15 @@ mod showing;
 mod tests;
 mod tokens;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use octocrab::{Octocrab, models::AppId};
+use zeroize::Zeroizing;
 
 pub use error::GitHubError;
 pub use hooks::FailedAttempt;
 pub use limits::Quota;
+pub use making::{MadeApp, made_app};
 pub use reading::{AppShown, Installation, Level, PullRequest, Repository};
 pub use showing::Comment;
 pub use tokens::SourceToken;
@@ -40,12 +43,21 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// The API, as one App sees it.
 pub struct GitHub {
-    /// The number of the App.
-    app: u64,
-    octocrab: Octocrab,
+    address: String,
+    /// Whom it asks as, once there is an App.
+    me: OnceLock<Me>,
     tokens: Tokens,
     limits: Limits,
     memory: Memory,
+}
+
+/// Whom the API is asked as.
+struct Me {
+    /// The number of the App.
+    app: u64,
+    octocrab: Octocrab,
+    /// What GitHub is told to sign webhooks with, where that is ours to say.
+    webhook_secret: Option<Zeroizing<String>>,
 }
 
 /// Why there can be no client, for whoever wrote the configuration.
@@ -81,27 +93,65 @@ impl GitHub {
     /// The API at `address` (`https://api.github.com`, or `https://HOST/api/v3` of a server of one's own), as the App of
     /// this number, whose private key in PEM is `key`. Asks nothing yet. To be called inside a runtime.
     pub fn new(address: &str, app: u64, key: &[u8]) -> Result<Self, NotUsable> {
+        let github = GitHub::without_app(address);
+        github.be(app, key, None)?;
+        Ok(github)
+    }
+
+    /// The same, of a server that is no App yet: whatever is asked fails and says so, until [`GitHub::be`].
+    pub fn without_app(address: &str) -> Self {
+        GitHub {
+            address: address.trim_end_matches('/').to_owned(),
+            me: OnceLock::new(),
+            tokens: Tokens::default(),
+            limits: Limits::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// Asks as this App from now on, unless there is one already. GitHub is told to sign webhooks with `webhook_secret`
+    /// whenever it is told where they go. To be called inside the runtime of those who ask.
+    pub fn be(
+        &self,
+        app: u64,
+        key: &[u8],
+        webhook_secret: Option<Zeroizing<String>>,
+    ) -> Result<(), NotUsable> {
         let builder = Octocrab::builder()
-            .base_uri(address.trim_end_matches('/'))
-            .map_err(|_| NotUsable::Address(address.to_owned()))?
+            .base_uri(&self.address)
+            .map_err(|_| NotUsable::Address(self.address.clone()))?
             .app_from_rsa_pem(AppId(app), key)
             .map_err(|_| NotUsable::Key)?
             .set_connect_timeout(Some(CONNECT));
         let octocrab = builder
             .build()
             .map_err(|error| NotUsable::Tls(error.to_string()))?;
-        Ok(GitHub::over(app, octocrab))
-    }
-
-    /// The same, over a way to GitHub that is there already.
-    pub(crate) fn over(app: u64, octocrab: Octocrab) -> Self {
-        GitHub {
+        let me = Me {
             app,
             octocrab,
-            tokens: Tokens::default(),
-            limits: Limits::default(),
-            memory: Memory::default(),
-        }
+            webhook_secret,
+        };
+        // Whoever was first stays: nobody makes two at once.
+        let _ = self.me.set(me);
+        Ok(())
+    }
+
+    /// The API over a way to it that is there already.
+    #[cfg(test)]
+    pub(crate) fn over(app: u64, octocrab: Octocrab) -> Self {
+        let github = GitHub::without_app("");
+        let me = Me {
+            app,
+            octocrab,
+            webhook_secret: None,
+        };
+        let _ = github.me.set(me);
+        github
+    }
+
+    /// Whether there is an App to ask as.
+    pub fn is_app(&self) -> bool {
+        self.me.get().is_some()
     }
 
     /// What each installation, and the App itself (`None`), may still ask, as of GitHub's last answer to it.

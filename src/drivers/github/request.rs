@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{GitHub, GitHubError, limits::Who, memory::Before};
+use super::{GitHub, GitHubError, Me, limits::Who, memory::Before};
 use crate::drivers::{chance, clock};
 
 /// How long GitHub may take for one answer. It ends requests itself after 10 s.
@@ -137,6 +137,7 @@ impl GitHub {
     }
 
     async fn attempt(&self, who: Who, asked: &Asked) -> Result<Tried, GitHubError> {
+        let octocrab = &self.me(asked)?.octocrab;
         let mut request = self.signed(who, asked).await?;
         let before = self.before(who, asked);
         if let Some(etag) = before
@@ -147,8 +148,8 @@ impl GitHub {
         }
         let exchange = async {
             let answer = match who {
-                Some(_) => self.octocrab.send(request).await,
-                None => self.octocrab.execute(request).await,
+                Some(_) => octocrab.send(request).await,
+                None => octocrab.execute(request).await,
             };
             let answer = answer.map_err(|error| (never_sent(&error), words_of(&error)))?;
             let (head, body) = answer.into_parts();
@@ -199,6 +200,12 @@ impl GitHub {
         })
     }
 
+    /// Whom it is asked as.
+    fn me(&self, asked: &Asked) -> Result<&Me, GitHubError> {
+        let none = || asked.failed("the server is no GitHub App yet".to_owned());
+        self.me.get().ok_or_else(none)
+    }
+
     /// What was answered before to a question of this one.
     fn before(&self, who: Who, asked: &Asked) -> Option<Before> {
         let asks = asked.method == Method::GET;
@@ -211,7 +218,10 @@ impl GitHub {
             .uri(&asked.path)
             .header("x-github-api-version", "2022-11-28")
             .header("accept", "application/vnd.github+json");
-        let request = self.octocrab.build_request(builder, asked.body.as_ref());
+        let request = self
+            .me(asked)?
+            .octocrab
+            .build_request(builder, asked.body.as_ref());
         let mut request = request.map_err(|error| asked.failed(words_of(&error)))?;
         if let Some(installation) = who {
             let token = self.token(installation).await?;

@@ -218,7 +218,8 @@ impl GitHub {
 
     /// Whether something was made by our App.
     fn made(&self, by: Option<&Numbered>) -> bool {
-        by.is_some_and(|by| by.id == self.app)
+        let me = self.me.get().map(|me| me.app);
+        by.is_some_and(|by| Some(by.id) == me)
     }
 }
 

@@ -17,9 +17,9 @@ pub use private_file::KeyFileError;
 /// What an envelope is bound to: opening it with any other context fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    /// The app's id.
+    /// The app's id, or `the server` for what belongs to none.
     pub app: String,
-    /// `production` or `preview`.
+    /// `production` or `preview`; of what belongs to no app, what it is about.
     pub class: String,
     /// The secret's name.
     pub name: String,

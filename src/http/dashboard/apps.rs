@@ -12,7 +12,7 @@ use nestling_domain::{
 };
 use nestling_protocol::bundle;
 
-use super::{Visit, parts::words, paths};
+use super::{Visit, github_app, parts::words, paths};
 use crate::http::{Addresses, troubles};
 pub(super) use show::count;
 pub use show::{fragment, page, waiting};
@@ -53,6 +53,8 @@ pub struct AppsView {
     pub removed: Vec<Removed>,
     /// Repositories whose apps are recorded by people: name, and where that is done.
     pub confirmed: Vec<(String, String)>,
+    /// What is to be done about the GitHub App first, where GitHub is the forge.
+    pub app: Option<github_app::Panel>,
 }
 
 /// An app on a card.
@@ -193,6 +195,7 @@ impl AppsView {
             troubles,
             removed,
             confirmed,
+            app: None,
         }
     }
 

@@ -8,6 +8,11 @@ use nestling_domain::announcement::digest;
 /// What a browser may load and do on our pages: our own files, and nothing that stands in the page itself.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The same, of a page whose one form goes to another server: that origin and no other.
+pub fn policy_towards(origin: &str) -> String {
+    CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {origin}"))
+}
+
 /// For answers under [`FOLDER`]: the name changes with the content.
 pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 /// Where the files are.

@@ -17,6 +17,7 @@ pub mod assets;
 pub mod deliveries;
 pub mod environment;
 pub mod error;
+pub mod github_app;
 pub mod parts;
 pub mod paths;
 pub mod shell;

@@ -8,6 +8,8 @@
 //! | `GET /{owner}/{app}/settings` | [`super::app_settings`] |
 //! | `GET /{owner}/{app}/{environment}` and `/deployments`, `/deployments/{n}`, `/logs`, `/tests`, `/settings` under it | [`super::environment`] |
 //! | `GET /-/deliveries` | [`super::deliveries`]; `?after=` a delivery's id goes on there |
+//! | `GET /-/github` | [`super::github_app`]: the App that the server is |
+//! | `GET /-/github/created`, `/-/github/installed` | where GitHub sends the browser back to |
 //! | `GET /sign-in` | [`super::sign_in`] |
 //! | `GET /assets/{name}` | [`super::assets`] |
 //! | `POST /{owner}/{app}/{environment}/{cancel,redeploy,stop,start}` | `csrf`, `key` (an idempotency key) |
@@ -17,6 +19,7 @@
 //! | `POST /{owner}/{app}/settings/remove` | `csrf`, `name` (the app's, typed) |
 //! | `POST /{owner}/{app}/bring-back` | `csrf` |
 //! | `POST /-/repositories/{id}/apps` | `csrf`, `root` (a folder) |
+//! | `POST /-/github/new` | `csrf`, `name` (of the App), `owner` (an organisation, or empty) |
 //! | `POST /pull-requests/{repository}/{number}/start` | `csrf` |
 
 use std::fmt::Write as _;
@@ -31,6 +34,15 @@ use nestling_protocol::log::Log;
 pub const APPS: &str = "/";
 /// What the forge told. Nobody is called `-`, so it is no page of an owner.
 pub const DELIVERIES: &str = "/-/deliveries";
+
+/// The GitHub App that the server is, and how it is made.
+pub const GITHUB_APP: &str = "/-/github";
+/// Where an App is asked for.
+pub const NEW_APP: &str = "/-/github/new";
+/// Where GitHub sends the browser when the App is made.
+pub const APP_CREATED: &str = "/-/github/created";
+/// Where GitHub sends the browser when the App is installed.
+pub const APP_INSTALLED: &str = "/-/github/installed";
 
 /// What the forge told before this delivery.
 pub fn deliveries_before(id: &str) -> String {

@@ -6,7 +6,7 @@ use nestling_domain::{app::App, ids::Class};
 use super::{
     ErrorView, NoPage, NoPageAnswer, Notice, Visitor,
     facts::{self, Known},
-    page,
+    github_app, page,
 };
 use crate::http::{
     api::find,
@@ -14,6 +14,7 @@ use crate::http::{
         app::{self as app_page, AppView},
         app_settings::{self, AppSettingsView},
         apps::{self as apps_page, AppsView},
+        github_app::Panel,
         paths,
     },
     troubles,
@@ -45,6 +46,12 @@ async fn list(visitor: &Visitor, known: &Known, owner: Option<String>) -> NoPage
     let (asked, addresses) = (&visitor.asked, &visitor.services.addresses);
     let mut view = AppsView::of(&known.facts(), &asked.q, addresses, visitor.visit(None));
     view.owner = owner;
+    // With an App and repositories there is nothing to be done about it.
+    let app = github_app::panel(&visitor.services).await?;
+    let app = app.filter(|app| !app.is_in_use() || known.is_empty());
+    // That GitHub cannot reach the server is said above it.
+    let is_reached = true;
+    view.app = app.map(|app| Panel { is_reached, ..app });
     view.warn(troubles::of_server(&visitor.services).await?);
     Ok(asked.choose(|| apps_page::page(&view), || apps_page::fragment(&view)))
 }

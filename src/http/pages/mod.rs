@@ -4,6 +4,7 @@ mod apps;
 mod deliveries;
 mod environment;
 mod facts;
+mod github_app;
 mod orders;
 
 use actix_web::{
@@ -38,6 +39,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/sign-in", web::get().to(signing_in))
         .route("/console-login", web::get().to(console_login))
         .route("/", web::get().to(apps::apps))
+        .route(paths::GITHUB_APP, web::get().to(github_app::shown))
+        .route(paths::NEW_APP, web::post().to(github_app::propose))
+        .route(paths::APP_CREATED, web::get().to(github_app::created))
+        .route(paths::APP_INSTALLED, web::get().to(github_app::installed))
         .route(paths::DELIVERIES, web::get().to(deliveries::deliveries))
         .route(
             "/pull-requests/{repository}/{number}/start",
@@ -99,7 +104,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What a browser gets that is not signed in.
-pub fn sign_in(_: &HttpRequest, why: &str) -> HttpResponse {
+pub fn sign_in(request: &HttpRequest, why: &str) -> HttpResponse {
+    if let Some(answer) = github_app::sent_once_more(request) {
+        return answer;
+    }
     page(StatusCode::UNAUTHORIZED, &sign_in_page::page(Some(why)))
 }
 
@@ -225,6 +233,13 @@ fn page(status: StatusCode, markup: &Markup) -> HttpResponse {
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(("x-robots-tag", "noindex"))
         .body(markup.0.clone())
+}
+
+/// Sends the browser to a page of ours.
+fn back_to(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, path))
+        .finish()
 }
 
 async fn asset(name: web::Path<String>) -> HttpResponse {

@@ -1,10 +1,6 @@
 //! What the forms of pages order. Each form carries its session's token; each order its key.
 
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{http::StatusCode, web};
 use nestling_domain::{
     app::{self, VariableName},
     environment::Environment,
@@ -14,7 +10,7 @@ use nestling_domain::{
 };
 use serde::Deserialize;
 
-use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, environment};
+use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, apps, back_to, environment};
 use crate::{
     http::{
         Services,
@@ -300,10 +296,4 @@ fn ours(back: &str, owner: &str, slug: &str) -> String {
     } else {
         paths::app_settings(owner, slug)
     }
-}
-
-fn back_to(path: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, path))
-        .finish()
 }

@@ -10,7 +10,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Recipient;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, http::header, web};
@@ -47,7 +47,7 @@ const UNREADABLE: &str = " unreadable";
 pub struct Webhooks {
     store: Arc<dyn Store>,
     arrived: Recipient<Arrived>,
-    secrets: Secrets,
+    secrets: RwLock<Secrets>,
     room: Room,
 }
 
@@ -57,9 +57,20 @@ impl Webhooks {
         Webhooks {
             store,
             arrived,
-            secrets: Secrets::new(secrets),
+            secrets: RwLock::new(Secrets::new(secrets)),
             room: Room::default(),
         }
+    }
+
+    /// Takes webhooks that are signed with this secret, and no others, from now on.
+    pub fn trust(&self, secret: &str) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        *secrets = Secrets::new(&[secret]);
+    }
+
+    fn signed(&self, bytes: &[u8], claimed: &Claimed) -> bool {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.signed(bytes, claimed)
     }
 }
 
@@ -121,7 +132,7 @@ impl Webhooks {
     ) -> Result<Judged, Problem> {
         let large = body.bytes.len() > LARGE;
         let work = move || {
-            if !self.secrets.signed(&body.bytes, &claimed) {
+            if !self.signed(&body.bytes, &claimed) {
                 return Err(Problem::unsigned());
             }
             Ok(judged(head, &body.bytes))

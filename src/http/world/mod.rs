@@ -323,6 +323,7 @@ async fn services(
         blobs,
         keys_trouble: None,
         github: None,
+        app: None,
         forge_trouble: None,
         addresses,
     };

@@ -2,43 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Verdict, finding};
+use nestling_domain::github::manifest::{EVENTS, PERMISSIONS};
+
+use super::{Finding, Folder, Verdict, finding};
 use crate::{
+    actors::github::making::kept::Kept,
     config::{Config, ForgeDriver},
-    drivers::github::{AppShown, GitHub},
-    http::webhook,
+    drivers::{
+        data_dir::DataDir,
+        github::{AppShown, GitHub},
+        keys::local::LocalKeys,
+        store::sqlite::Sqlite,
+    },
+    http::{dashboard::paths, webhook},
 };
 
 const WHAT: &str = "GitHub App";
-/// What the App must be allowed, by GitHub's names. Without `issues` it is told of no comment.
-const PERMISSIONS: [(&str, &str); 6] = [
-    ("metadata", "read"),
-    ("contents", "read"),
-    ("pull_requests", "write"),
-    ("issues", "read"),
-    ("checks", "write"),
-    ("deployments", "write"),
-];
-/// What the App is told, beside what every App is told of itself and of its checks.
-const EVENTS: [&str; 6] = [
-    "pull_request",
-    "push",
-    "delete",
-    "repository",
-    "issue_comment",
-    "check_run",
-];
 
 /// Asks GitHub; nothing when the forge is local.
-pub(super) async fn findings(config: &Config) -> Vec<Finding> {
+pub(super) async fn findings(config: &Config, folder: &Folder) -> Vec<Finding> {
     let github = match config.forge.driver {
         ForgeDriver::Local => return Vec::new(),
         ForgeDriver::GitHub => &config.forge.github,
     };
-    let key = github.private_key.reveal().as_bytes();
-    let client = match GitHub::new(&github.api_url, github.app_id, key) {
-        Ok(client) => client,
-        Err(error) => return vec![finding(WHAT, Verdict::Missing, error.to_string())],
+    let client = GitHub::without_app(&github.api_url);
+    let number = match app(config, folder, &client).await {
+        Ok(number) => number,
+        Err(none) => return vec![none],
     };
     // The first thing to ask: it shows that key, number and clock are right.
     let app = match client.app().await {
@@ -46,16 +36,60 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![finding(WHAT, Verdict::Missing, error.to_string())],
     };
     vec![
-        finding(
-            WHAT,
-            Verdict::Ok,
-            format!("{}, number {}", app.slug, github.app_id),
-        ),
+        finding(WHAT, Verdict::Ok, format!("{}, number {number}", app.slug)),
         permissions(&app),
         events(&app),
         address(&client, config).await,
         deliveries(&client).await,
     ]
+}
+
+/// Has the client ask as the App that the server is; answers its number, or why there is none.
+async fn app(config: &Config, folder: &Folder, client: &GitHub) -> Result<u64, Finding> {
+    let github = &config.forge.github;
+    let missing = |says: String| finding(WHAT, Verdict::Missing, says);
+    if github.names_app() {
+        let key = github.private_key.reveal().as_bytes();
+        let used = client.be(github.app_id, key, None);
+        used.map_err(|error| missing(error.to_string()))?;
+        return Ok(github.app_id);
+    }
+    let page = paths::GITHUB_APP;
+    if folder.is_in_use {
+        let says = format!(
+            "the configuration names none, and what was made on the dashboard only the server knows that runs now: see {page} there, or end it first"
+        );
+        return Err(finding(WHAT, Verdict::Poor, says));
+    }
+    match made_here(folder).await {
+        Err(error) => Err(missing(error.to_string())),
+        Ok(Kept::Nothing) => {
+            let says = format!(
+                "there is none yet: start the server, and make one at {page} of its dashboard"
+            );
+            Err(finding(WHAT, Verdict::Poor, says))
+        }
+        Ok(Kept::Lost(lost)) => Err(missing(lost.reason)),
+        Ok(Kept::App(app)) => {
+            let used = app.use_in(client);
+            used.map_err(|error| missing(error.to_string()))?;
+            Ok(app.made.number)
+        }
+    }
+}
+
+/// What the store of a server that does not run has of an App. Nothing is made where nothing is.
+async fn made_here(folder: &Folder) -> anyhow::Result<Kept> {
+    let Some(path) = &folder.path else {
+        return Ok(Kept::Nothing);
+    };
+    // Locked while it is read.
+    let data = DataDir::open(path)?;
+    if !data.database().exists() {
+        return Ok(Kept::Nothing);
+    }
+    let (store, keys) = (Sqlite::open(&data.database())?, LocalKeys::open(path)?);
+    Ok(Kept::read(&store, &keys).await?)
 }
 
 fn permissions(app: &AppShown) -> Finding {
@@ -168,7 +202,12 @@ mod tests {
     }
 
     async fn verdicts(config: &Config) -> Vec<(Verdict, String)> {
-        let found = findings(config).await.into_iter();
+        let nowhere = Folder {
+            finding: finding("data folder", Verdict::Ok, ""),
+            path: None,
+            is_in_use: false,
+        };
+        let found = findings(config, &nowhere).await.into_iter();
         found.map(|one| (one.verdict, one.says)).collect()
     }
 

@@ -1,6 +1,7 @@
 //! What GitHub tells and is told, as far as it can be decided without asking anybody.
 
 mod command;
+pub mod manifest;
 mod meaning;
 mod missed;
 mod payload;

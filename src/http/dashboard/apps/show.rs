@@ -6,7 +6,7 @@ use nestling_protocol::bundle;
 
 use super::{AppsView, Card, Trouble, Waiting};
 use crate::http::dashboard::{
-    Visit,
+    Visit, github_app,
     parts::{
         icons::{self, Icon, icon},
         pill::{self, pill},
@@ -60,7 +60,9 @@ fn live(view: &AppsView) -> Markup {
     html! {
         div id="apps" data-live {
             @for trouble in &view.troubles { (show_trouble(trouble)) }
-            @if !view.any && view.removed.is_empty() && view.confirmed.is_empty() {
+            @if let Some(app) = &view.app {
+                (github_app::panel(app, &view.visit))
+            } @else if !view.any && view.removed.is_empty() && view.confirmed.is_empty() {
                 (empty(view.troubles.is_empty()))
             }
             @if !view.any && !view.removed.is_empty() { p.empty { "All apps are removed." } }
@@ -81,7 +83,7 @@ fn confirmed(view: &AppsView) -> Markup {
     html! {
         section.block aria-labelledby="repositories" {
             h2 id="repositories" { "Repositories" }
-            p.muted { "The App is installed on these. Nothing of them runs before you add an app: then production starts, and each open pull request." }
+            p.muted { "The App is installed on these. Nothing of them runs before you add an app: then production starts, and each open pull request. " a href=(paths::GITHUB_APP) { "Install it on others" } }
             @for (place, (name, path)) in view.confirmed.iter().enumerate() {
                 @let id = format!("root-{place}");
                 form.put method="post" action=(path) autocomplete="off" {

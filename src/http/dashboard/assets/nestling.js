@@ -11,6 +11,9 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   document.documentElement.classList.add("scripted");
 
+  // --- a form that only leads on, to another server
+  for (const form of $$("form[data-hand-over]")) form.submit();
+
   // --- time: the server's clock, as of the last answer, and ours only for how long that is ago
   let skew = 0;
   const setClock = (now) => { if (now) skew = Number(now) - Date.now(); };

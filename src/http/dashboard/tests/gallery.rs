@@ -25,8 +25,10 @@ use crate::http::dashboard::{
     deliveries::{self, DeliveriesView},
     environment,
     error::{self, ErrorView},
+    github_app::{self, Panel},
     sign_in,
 };
+use crate::messages::github_app::{Lost, Made, Standing};
 
 /// Every page, by name, with these words from outside.
 pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
@@ -78,6 +80,13 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
             sign_in::page(Some(&words.reason)).into_string(),
         ),
     ];
+    for (name, standing) in standings(words) {
+        let panel = Panel::of(standing, name != "github-app", &addresses());
+        pages.push((
+            name.to_owned(),
+            github_app::page(&panel, &visit()).into_string(),
+        ));
+    }
     for (name, view) in tabs(words) {
         pages.push((name, environment::page(&view).into_string()));
     }
@@ -93,6 +102,26 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
         ));
     }
     pages
+}
+
+/// Every way in which there is a GitHub App or none.
+fn standings(words: &Words) -> [(&'static str, Standing); 4] {
+    let app = Made {
+        number: 1_000_001,
+        name: words.title.clone(),
+        page: "https://github.com/apps/nestling".to_owned(),
+    };
+    let lost = Lost {
+        app: app.clone(),
+        reason: words.reason.clone(),
+        may_be_replaced: true,
+    };
+    [
+        ("github-app", Standing::None),
+        ("github-app-lost", Standing::Lost(lost)),
+        ("github-app-made", Standing::Made(app)),
+        ("github-app-configured", Standing::Configured { number: 7 }),
+    ]
 }
 
 /// Every fragment, by name, beside the page that it belongs to.

@@ -138,7 +138,8 @@ fn inert(element: &Element, place: &str) {
         );
         if matches!(name.as_str(), "href" | "src" | "action" | "xlink:href") {
             let path = value.starts_with('/') && !value.starts_with("//");
-            let fine = path || value.starts_with('#') || value.starts_with("http://");
+            let web = value.starts_with("http://") || value.starts_with("https://");
+            let fine = path || value.starts_with('#') || web;
             assert!(
                 fine && !value.contains(['<', '"', '\'', ' ']),
                 "{place}: {name}={value:?}"
