@@ -1,6 +1,6 @@
 //! One life of the server: from its start to its end, on a clock that jumps to whatever comes next.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{ids::Timestamp, lifecycle::Times};
@@ -35,6 +35,8 @@ use crate::{
 
 /// Builds at once: few, so that some wait.
 const SLOTS: usize = 2;
+/// How long a runner may take to say something: short, so that one that never does is noticed while things go wrong.
+const LAUNCH: Duration = Duration::from_secs(40);
 /// How often somebody looks whether all is as it should be, in milliseconds.
 const LOOK: u64 = 5_000;
 /// How long all must be so before a run ends.
@@ -246,7 +248,10 @@ async fn start(world: &Arc<World>) -> Option<House> {
         live: Live::handle(&live),
         routes: routes.clone(),
         traffic: Arc::new(seams::Visitors(world.clone())),
-        times: Times::default(),
+        times: Times {
+            launch: LAUNCH,
+            ..Times::default()
+        },
         reached: "http://*.localhost".to_owned(),
         size: Size {
             memory_mib: 64,

@@ -61,6 +61,8 @@ pub(super) struct Machine {
     pub(super) step: usize,
     /// Tells attempts of the same step apart.
     pub(super) attempt: u32,
+    /// Whether its app ends once, and is started again.
+    pub(super) again: bool,
     /// In which step it goes wrong, and how.
     pub(super) fate: Option<(usize, Fate)>,
 }
@@ -164,10 +166,11 @@ impl World {
             given: None,
             step: 0,
             attempt: 0,
+            again: troubled && dice.happens(150),
             fate,
         };
         let (first, beat) = (dice.span(100, 2_000), dice.span(8_000, 12_000));
-        let death = (troubled && dice.happens(100)).then(|| dice.span(5_000, 60_000));
+        let death = (troubled && dice.happens(150)).then(|| dice.span(3_000, 40_000));
         drop(dice);
         machines.all.insert(key.clone(), machine);
         machines.folders.insert(key.0.clone());

@@ -1,7 +1,7 @@
 //! Runners inside the machines: they report, are told what to do, and repeat what nobody answers.
 
 use nestling_domain::lifecycle::{Event, Observation};
-use nestling_protocol::report::{Failure, Next, Phase, Step};
+use nestling_protocol::report::{Exit, Failure, Next, Phase, Step};
 
 use super::{
     bugs::Bug,
@@ -20,11 +20,15 @@ const PATIENCE: u64 = 4_000;
 /// How often it says that it lives. The product's runners do so twice as often.
 const BEAT: u64 = 20_000;
 
-/// What a runner with this commit says, in its order.
-fn said(commit: &str) -> Vec<Phase> {
+/// What a runner with this commit says, in its order; when its app ends once and is started `again`, that too.
+fn said(commit: &str, again: bool) -> Vec<Phase> {
     let mut all = phases().to_vec();
     let commit = commit.to_owned();
     all.insert(1, Phase::Cloned { commit });
+    if let Some(running) = all.last().cloned().filter(|_| again) {
+        let exit = Exit::Code(1);
+        all.extend([Phase::Restarted { exit, times: 1 }, running]);
+    }
     all
 }
 
@@ -61,7 +65,9 @@ impl World {
         let mut machines = self.machines();
         let machine = machines.all.get_mut(key).filter(|one| one.runs())?;
         let commit = machine.given.as_ref()?.id.clone();
-        let mut phase = said(commit.as_str()).get(machine.step)?.clone();
+        let mut phase = said(commit.as_str(), machine.again)
+            .get(machine.step)?
+            .clone();
         let fate = machine.fate.filter(|(step, _)| *step == machine.step);
         if let Some((step, fate)) = fate {
             if fate == Fate::Hangs {
@@ -119,7 +125,7 @@ impl World {
         let mut after = 500;
         if next == Next::Go {
             machine.step += 1;
-            after = self.dice().span(200, 6_000);
+            after = self.dice().span(100, 2_500);
         }
         drop(machines);
         self.plan(after, Deed::Turn(key.clone(), attempt));

@@ -40,9 +40,11 @@ fn whatever_goes_wrong_the_world_comes_out_right() {
         table(&hits)
     );
     assert!(failed.is_empty(), "{}", told(&failed));
+    // Few orders are obeyed by what is stopped, and few come just then.
+    let by_luck = |cell: &&Cell| is_rare(cell).is_some() || cell.class == "order";
     let missed: Vec<String> = cells()
         .iter()
-        .filter(|cell| !hits.contains_key(cell) && is_rare(cell).is_none())
+        .filter(|cell| !hits.contains_key(cell) && !by_luck(cell))
         .map(Cell::to_string)
         .collect();
     assert!(
@@ -139,5 +141,5 @@ finds! {
     the_simulation_finds_a_number_that_is_used_twice: GenerationReused by "I9";
     the_simulation_finds_a_conflict_that_is_ignored: ConflictIgnored by "I9";
     the_simulation_finds_an_input_that_is_applied_twice: AppliedTwice by "I1", "I10";
-    the_simulation_finds_a_save_that_was_never_written: AcknowledgedUnwritten by "I10";
+    the_simulation_finds_a_save_that_was_never_written: AcknowledgedUnwritten by "I3", "I10";
 }
