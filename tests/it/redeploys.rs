@@ -1,9 +1,19 @@
 //! A redeploy is not noticed by those who visit meanwhile, also when it fails.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
-    server::{SOON, Server, commit, free_port, sample},
+    server::{SOON, Server, commit, free_port, get, pause, sample},
     visitors::{At, Visitor},
 };
 
@@ -88,4 +98,69 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
     assert_eq!(spoke.wrong, Vec::<String>::new());
     assert_eq!(followed.wrong, Vec::<String>::new());
     assert_eq!(ends, (served, served));
+}
+
+/// The sample reads its notes at its start and writes all of them back with each new one: two instances at once would undo each
+/// other's.
+#[test]
+fn no_note_that_was_taken_is_lost_by_a_redeploy() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let repository = sample("node-notes", folder.path());
+    commit(&repository, "Begin");
+    let port = free_port();
+    let server = Server::start(&["up", "--repo", repository.to_str().unwrap()], &data, port);
+    let name = "local/node-notes/production";
+    server.until("it runs", SOON, |server| server.status(name).0 == "running");
+    let host = "node-notes.localhost";
+    assert_eq!(take(host, port, "the first"), 201);
+
+    let over = Arc::new(AtomicBool::new(false));
+    let until = over.clone();
+    let writer = std::thread::spawn(move || {
+        let mut taken = vec!["the first".to_owned()];
+        for number in 0.. {
+            if until.load(Ordering::Relaxed) {
+                break;
+            }
+            let note = format!("note {number}");
+            if take(host, port, &note) == 201 {
+                taken.push(note);
+            }
+            pause(Duration::from_millis(20));
+        }
+        taken
+    });
+    for change in 1..=3 {
+        let newest = commit(&repository, &format!("Change {change}"));
+        server.until("the newest commit serves", SOON, |server| {
+            server.serving(name) == (newest.clone(), false)
+        });
+    }
+    over.store(true, Ordering::Relaxed);
+    let taken = writer.join().unwrap();
+    assert!(taken.len() > 20, "{} prove nothing", taken.len());
+    let (_, kept) = get(host, port, "/api");
+    let lost: Vec<&String> = taken
+        .iter()
+        .filter(|note| !kept.contains(&format!("{note}\"")))
+        .collect();
+    assert_eq!(lost, Vec::<&String>::new(), "of {}", taken.len());
+}
+
+/// Hands a note in; the status of the answer, 0 when there was none.
+fn take(host: &str, port: u16, note: &str) -> u16 {
+    let body = format!(r#"{{"text":"{note}"}}"#);
+    let request = format!(
+        "POST /api HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let asked = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
+    };
+    asked().unwrap_or_default()
 }

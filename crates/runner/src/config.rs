@@ -22,7 +22,7 @@ const POLICY: &str = "policy";
 const SECTIONS: [(&str, &[&str]); 4] = [
     ("setup", &["run"]),
     ("test", &["run", "report"]),
-    ("start", &["run", "health"]),
+    ("start", &["run", "health", "alone"]),
     ("endpoint", &["name", "port"]),
 ];
 
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) report: Option<String>,
     /// `[start] run`.
     pub(crate) start: Option<Run>,
+    /// `[start] alone`: whether two instances may not run at once; `None` leaves that to what is found.
+    pub(crate) alone: Option<bool>,
     /// `[[endpoint]]`, in order.
     pub(crate) endpoints: Vec<Declared>,
 }
@@ -164,6 +166,12 @@ impl Reader<'_> {
             "test.run" => self.config.test = Some(self.run(key, &full, value)?),
             "start.run" => self.config.start = Some(self.run(key, &full, value)?),
             "test.report" => self.config.report = Some(self.path_inside(key, &full, value)?),
+            "start.alone" => {
+                let wanted =
+                    "true when two instances cannot share what the app keeps, false when they can";
+                let alone = value.get_ref().as_bool();
+                self.config.alone = Some(alone.ok_or_else(|| self.wrong(key, &full, wanted))?);
+            }
             // The server asks there; the runner only knows the key.
             "start.health" => drop(self.string(key, &full, value)?),
             _ => return Err(self.unknown(key, &full, keys.iter().copied())),

@@ -50,8 +50,8 @@ pub(crate) enum Start {
 pub(crate) struct Plan {
     pub(crate) test: Test,
     pub(crate) start: Start,
-    /// Whether two instances cannot share the state folder.
-    pub(crate) exclusive: bool,
+    /// Whether two instances may not run at once, where the app or its kind says so.
+    alone: Option<bool>,
 }
 
 /// Whether the checkout holds what its kind needs. Asked before anything is installed.
@@ -100,9 +100,18 @@ pub(crate) async fn plan(
     };
     Ok(Plan {
         test,
-        exclusive: matches!(start, Start::Wing(_)),
+        alone: config.alone.or((kind == Kind::Wing).then_some(true)),
         start,
     })
+}
+
+impl Plan {
+    /// Whether the older instance must have ended before this one starts. An app that keeps something in its state folder is
+    /// replaced unless it says that two instances can share it: one that reads a file at its start and writes it back later
+    /// would undo what the other one was told meanwhile, and neither would notice.
+    pub(crate) fn exclusive(&self, machine: &Machine) -> bool {
+        self.alone.unwrap_or_else(|| machine.keeps_state())
+    }
 }
 
 fn named_test(machine: &Machine, config: &Config, run: &Run) -> Test {

@@ -133,7 +133,7 @@ async fn tell(
         test(machine, reporter, &plan).await?;
         reporter
             .ask(Phase::Prepared {
-                exclusive: plan.exclusive,
+                exclusive: plan.exclusive(machine),
             })
             .await?;
         reporter.tell(Phase::Starting);

@@ -113,6 +113,11 @@ impl Machine {
         }
     }
 
+    /// Whether anything lies in the folder that stays. One that cannot be read counts as one that holds something.
+    pub(crate) fn keeps_state(&self) -> bool {
+        std::fs::read_dir(&self.options.state_dir).map_or(true, |mut held| held.next().is_some())
+    }
+
     /// Where the runner leaves what steps read; no step can write there.
     pub(crate) fn tools(&self) -> PathBuf {
         self.options.work_dir.join("tools")
