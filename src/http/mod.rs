@@ -85,6 +85,7 @@ impl Addresses {
             dashboard,
             scheme: &self.scheme,
             preview_domain: &self.preview_domain,
+            seal: None,
         }
     }
 

@@ -31,6 +31,7 @@ use crate::{
     http::{
         Services,
         gateway::{Doors, Gateway, GatewayConfig, Grants},
+        runner::RunnerTokens,
         webhook::Webhooks,
     },
     messages::{
@@ -154,7 +155,9 @@ fn start_environments(
         times: times(config),
         reached: drivers.addresses.of("*"),
         size: size(config),
-        token: Box::new(move |id, generation| signing.sign(id, generation, clock::now())),
+        token: Box::new(move |id, generation| {
+            RunnerTokens::sign(&*signing, id, generation, clock::now())
+        }),
         sockets: Box::new(sockets(drivers)),
     };
     Environments::new(neighbours).start()

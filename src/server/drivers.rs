@@ -18,7 +18,7 @@ use crate::{
         sandbox::{self, Sandbox},
         store::{Store, sqlite::Sqlite},
     },
-    http::{Addresses, runner::RunnerTokens},
+    http::Addresses,
 };
 
 /// All of it. Dropped last, because it holds the data folder's lock.
@@ -27,7 +27,7 @@ pub(super) struct Drivers {
     pub(super) store: Arc<dyn Store>,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) keys: Arc<dyn Keys>,
-    pub(super) signing: Arc<dyn RunnerTokens>,
+    pub(super) signing: Arc<RunnerKeys>,
     pub(super) token: OperatorToken,
     pub(super) sandbox: Sandbox,
     /// Where machines reach the server.

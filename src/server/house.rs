@@ -56,7 +56,11 @@ impl House {
         let for_people = listeners::for_people(
             services.clone(),
             &actors.gateway,
-            Auth::new(drivers.token.as_str(), drivers.addresses.clone()),
+            Auth::new(
+                drivers.token.as_str(),
+                drivers.addresses.clone(),
+                drivers.signing.clone(),
+            ),
             actors.grants.clone(),
             metrics,
             actors.webhooks.clone(),

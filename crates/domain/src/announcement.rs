@@ -15,7 +15,7 @@ mod status;
 mod tests;
 mod utc;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use nestling_protocol::{
     report::{Endpoint, EndpointKind},
@@ -29,7 +29,7 @@ pub use utc::{Utc, utc};
 
 use crate::{
     environment::Environment,
-    ids::RepositoryId,
+    ids::{EnvironmentId, Kind, RepositoryId},
     lifecycle::{State, Why},
     orders::Answer,
 };
@@ -88,6 +88,16 @@ pub struct LeftOut<'a> {
     pub reason: &'a str,
 }
 
+/// Makes the seals of links by which anybody reads the log and the tests of one environment, and nothing else.
+pub trait Seal: fmt::Debug + Send + Sync {
+    /// The seal of this environment, as it stands in a path: always the same, or equal records would not give an equal
+    /// text.
+    fn seal(&self, environment: &EnvironmentId) -> String;
+}
+
+/// Below this path of the dashboard stands what a sealed link opens: `{environment}/{seal}/logs`.
+pub const READ: &str = "/-/read/";
+
 /// Where the pages and the previews are.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
@@ -97,12 +107,35 @@ pub struct Site<'a> {
     pub scheme: &'a str,
     /// What follows a label in a preview's address, with the port.
     pub preview_domain: &'a str,
+    /// What seals links, where people read who cannot sign in.
+    pub seal: Option<&'a dyn Seal>,
 }
 
 impl Site<'_> {
     /// The page about an environment.
     pub fn page(&self, environment: &Environment) -> String {
         format!("{}/{}", self.dashboard, environment.name())
+    }
+
+    /// What has `/logs` and `/tests` under it, for whoever reads what we write.
+    pub fn reading(&self, environment: &Environment) -> String {
+        let sealed = self.sealed(environment);
+        sealed.unwrap_or_else(|| self.page(environment))
+    }
+
+    /// Where an environment is told of to whoever reads what we write: its log when that is sealed, else its page.
+    pub fn about(&self, environment: &Environment) -> String {
+        let sealed = self.sealed(environment);
+        sealed.map_or_else(|| self.page(environment), |sealed| format!("{sealed}/logs"))
+    }
+
+    /// Nothing of production is sealed: its log tells of its visitors, and who may read the code need not read that.
+    fn sealed(&self, environment: &Environment) -> Option<String> {
+        let seal = match environment.kind {
+            Kind::Production => return None,
+            Kind::Preview(_) => self.seal?.seal(&environment.id),
+        };
+        Some(format!("{}{READ}{}/{seal}", self.dashboard, environment.id))
     }
 
     /// The environment's own address.
@@ -263,7 +296,7 @@ fn row(section: &Section<'_>, site: &Site<'_>) -> String {
     format!(
         "| [{}]({}) | {} | {preview} | {endpoints} | {commit} | {} |\n",
         text(environment.slug.as_str(), 64),
-        site.page(environment),
+        site.about(environment),
         status_cell(section),
         utc(environment.updated_at).minute(),
     )

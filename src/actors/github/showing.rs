@@ -16,6 +16,7 @@ use std::{cell::RefCell, collections::HashMap, panic::AssertUnwindSafe, rc::Rc, 
 use actix::prelude::*;
 use futures::FutureExt as _;
 use nestling_domain::{
+    announcement::Seal,
     github::shown::Budget,
     ids::{Kind, RepositoryId},
 };
@@ -42,6 +43,7 @@ struct Tools {
     blobs: Arc<dyn Blobs>,
     admission: admission::Handle,
     addresses: Addresses,
+    seal: Arc<dyn Seal>,
     /// By installation.
     budgets: RefCell<HashMap<u64, Budget>>,
 }
@@ -54,12 +56,13 @@ pub struct Showing {
 
 impl Showing {
     /// Shows through `github` what `store` and `blobs` hold; `admission` knows the queue, and `addresses` where pages and
-    /// previews are.
+    /// previews are; `seal` opens logs to those who read there.
     pub fn new(
         github: Arc<GitHub>,
         (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
         admission: admission::Handle,
         addresses: Addresses,
+        seal: Arc<dyn Seal>,
     ) -> Self {
         let tools = Tools {
             github,
@@ -67,6 +70,7 @@ impl Showing {
             blobs,
             admission,
             addresses,
+            seal,
             budgets: RefCell::default(),
         };
         Showing {

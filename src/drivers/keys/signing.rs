@@ -10,9 +10,15 @@ use aws_lc_rs::{
     hmac,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use nestling_domain::ids::{AppId, EnvironmentId, Generation, Timestamp};
+use nestling_domain::{
+    announcement::Seal,
+    ids::{AppId, EnvironmentId, Generation, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -62,7 +68,7 @@ pub enum TokenError {
 #[error("could not sign a runner's token")]
 pub struct NotSigned(#[from] jsonwebtoken::errors::Error);
 
-/// Signs and verifies runners' tokens, and makes the keys of what runners digest.
+/// Signs and verifies runners' tokens, makes the keys of what runners digest, and seals links to logs.
 pub struct RunnerKeys {
     digests: hmac::Key,
     signing: EncodingKey,
@@ -135,6 +141,15 @@ impl RunnerKeys {
             return Err(TokenError::Expired(claims));
         }
         Ok(claims)
+    }
+}
+
+/// Another for each environment, and the same after a restart; a new key of the data folder makes all of them worthless.
+impl Seal for RunnerKeys {
+    fn seal(&self, environment: &EnvironmentId) -> String {
+        // Nothing else that this key signs begins so.
+        let message = format!("reading logs and tests of {environment}");
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.digests, message.as_bytes()))
     }
 }
 

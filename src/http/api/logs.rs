@@ -10,6 +10,7 @@ use nestling_protocol::log::{Line, Log};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+pub(in crate::http) use self::follow::Watcher;
 use self::stored::Stored;
 use super::deployments::find_deployment;
 use crate::{
@@ -26,7 +27,7 @@ const LONGEST_TAIL: usize = 10_000;
 
 /// Which lines.
 #[derive(Debug, Deserialize, IntoParams)]
-pub(super) struct Lines {
+pub(in crate::http) struct Lines {
     /// The first line wanted; lines count from 0.
     from: Option<u64>,
     /// Only the last so many lines, at most 10,000.
@@ -56,16 +57,34 @@ pub(super) async fn get(
         generation: record.generation,
         log,
     };
+    read(
+        &request,
+        services,
+        Watcher::SignedIn(auth, principal),
+        id,
+        &wanted,
+    )
+    .await
+}
+
+/// The wanted lines of this log, or the events of those to come.
+pub(in crate::http) async fn read(
+    request: &HttpRequest,
+    services: web::Data<Services>,
+    watcher: Watcher,
+    id: LogId,
+    wanted: &Lines,
+) -> Result<HttpResponse, Problem> {
     let mut from = wanted.from.unwrap_or_default();
     if let Some(tail) = wanted.tail {
         let tail = tail.min(LONGEST_TAIL) as u64;
         from = from.max(end(&services, &id).await?.saturating_sub(tail));
     }
     if wanted.follow {
-        if let Some(last) = last_event(&request)? {
+        if let Some(last) = last_event(request)? {
             from = last + 1;
         }
-        return follow::follow(services, auth, principal, id, from);
+        return follow::follow(services, watcher, id, from);
     }
     let stored = Stored::open(services.blobs.clone(), &id, from).await?;
     let body = stream::try_unfold(
@@ -117,7 +136,8 @@ fn text(lines: &[Line]) -> Bytes {
     text.into()
 }
 
-fn parse(log: &str) -> Result<Log, Problem> {
+/// The log of this name.
+pub(in crate::http) fn parse(log: &str) -> Result<Log, Problem> {
     [Log::Deployment, Log::Runtime]
         .into_iter()
         .find(|known| known.name() == log)

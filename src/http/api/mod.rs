@@ -12,7 +12,7 @@ mod apps;
 mod deployments;
 mod environments;
 pub(crate) mod find;
-mod logs;
+pub(in crate::http) mod logs;
 mod merge;
 pub(crate) mod orders;
 mod overview;

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use super::{
     Auth, COOKIE,
     origin::{self, From, Host},
+    reader::{Reader, reader},
     sessions::{LONGEST, SessionKey},
 };
 use crate::{
@@ -73,7 +74,7 @@ impl FromRequest for Principal {
     }
 }
 
-/// Lets a request pass when it comes from the operator; use with `actix_web::middleware::from_fn`.
+/// Lets a request pass when it comes from the operator, or reads by a sealed link; use with `actix_web::middleware::from_fn`.
 pub async fn guard(
     auth: web::Data<Auth>,
     request: ServiceRequest,
@@ -88,12 +89,17 @@ pub async fn guard(
             request.extensions_mut().insert(principal);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
+        Outcome::Read(reader) => {
+            request.extensions_mut().insert(reader);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
         Outcome::Answer(response) => Ok(request.into_response(response).map_into_boxed_body()),
     }
 }
 
 enum Outcome {
     Pass(Principal),
+    Read(Reader),
     Answer(HttpResponse),
 }
 
@@ -109,6 +115,9 @@ fn judge(auth: &Auth, request: &HttpRequest) -> Outcome {
             "this server answers at {} and at loopback names only",
             auth.addresses.dashboard
         )));
+    }
+    if let Some(reader) = reader(&*auth.seal, request) {
+        return Outcome::Read(reader);
     }
     let matters = origin::matters(request.method(), request.headers());
     let from = origin::from(request.headers(), said, &auth.addresses);

@@ -6,12 +6,16 @@
 //! opens another. [`guard()`] stands before every route but the few that have a
 //! door of their own or tell nothing.
 //!
+//! A link in a pull request carries a seal instead, which opens the log and the tests of one environment to whoever has
+//! the link: a [`Reader`], who is no [`Principal`] and gets no cookie (ADR 29).
+//!
 //! A preview on the same box must not be able to call the API, neither by itself nor through a browser that
 //! shows it: hence the checks of Host (against rebinding), of Origin and Sec-Fetch-Site (against requests
 //! that a page elsewhere makes in the operator's name), and of the form's token.
 
 mod guard;
 mod origin;
+mod reader;
 mod sessions;
 
 #[cfg(test)]
@@ -21,9 +25,11 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest;
+use nestling_domain::announcement::Seal;
 
 pub(super) use guard::for_programs;
 pub use guard::{Principal, guard};
+pub use reader::Reader;
 pub use sessions::CsrfForm;
 
 use self::sessions::Sessions;
@@ -43,16 +49,19 @@ pub struct Auth {
     token: [u8; 32],
     addresses: Addresses,
     sessions: Sessions,
+    seal: Arc<dyn Seal>,
     sign_in: Arc<SignInPage>,
 }
 
 impl Auth {
     /// Guards with this operator's token; `addresses` say which host and origin the dashboard has.
-    pub fn new(token: &str, addresses: Addresses) -> Self {
+    /// `seal` knows the links that open a log to everybody.
+    pub fn new(token: &str, addresses: Addresses, seal: Arc<dyn Seal>) -> Self {
         Auth {
             token: sha256(token),
             addresses,
             sessions: Sessions::new(),
+            seal,
             sign_in: Arc::new(plain_sign_in),
         }
     }

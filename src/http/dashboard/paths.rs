@@ -7,6 +7,7 @@
 //! | `GET /{owner}/{app}` | [`super::app`] |
 //! | `GET /{owner}/{app}/settings` | [`super::app_settings`] |
 //! | `GET /{owner}/{app}/{environment}` and `/deployments`, `/deployments/{n}`, `/logs`, `/tests`, `/settings` under it | [`super::environment`] |
+//! | `GET /-/read/{environment}/{seal}/logs`, `/tests` and `/deployments/{n}/logs/{log}` under it | [`super::environment::reading`], for whoever has the link |
 //! | `GET /-/deliveries` | [`super::deliveries`]; `?after=` a delivery's id goes on there |
 //! | `GET /-/github` | [`super::github_app`]: the App that the server is |
 //! | `GET /-/github/created`, `/-/github/installed` | where GitHub sends the browser back to |

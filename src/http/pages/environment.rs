@@ -9,7 +9,7 @@ use nestling_domain::{
 };
 use nestling_protocol::log::Log;
 
-use super::{ErrorView, NoPage, NoPageAnswer, Notice, Visitor, facts};
+use super::{Asked, ErrorView, NoPage, NoPageAnswer, Notice, Visitor, facts};
 use crate::{
     http::{
         Services,
@@ -83,7 +83,7 @@ pub(super) async fn deployment(
 ) -> NoPageAnswer {
     let (owner, slug, name, generation) = path.into_inner();
     let environment = find::environment(&visitor.services, &owner, &slug, &name).await?;
-    let record = of_number(&visitor, &environment, generation).await?;
+    let record = of_number(&visitor.services, &environment, generation).await?;
     let record = record.ok_or_else(|| {
         NoPage(ErrorView::NotFound(format!(
             "{name} has no deployment {generation}, or it is too old to be kept."
@@ -95,13 +95,23 @@ pub(super) async fn deployment(
 
 pub(super) async fn logs(path: Named, visitor: Visitor) -> NoPageAnswer {
     let environment = named(&visitor, &path).await?;
-    let store = &visitor.services.store;
+    let view = logs_of(&visitor.services, &environment, &visitor.asked).await?;
+    show(&visitor, environment, Tab::Logs(Box::new(view)), None).await
+}
+
+/// The log that is asked for.
+pub(super) async fn logs_of(
+    services: &Services,
+    environment: &Environment,
+    asked: &Asked,
+) -> Result<LogsView, NoPage> {
+    let store = &services.store;
     let recent = store.deployments(&environment.id, None, RECENT).await?;
-    let chosen = match visitor.asked.deployment {
-        Some(generation) => of_number(&visitor, &environment, generation).await?,
+    let chosen = match asked.deployment {
+        Some(generation) => of_number(services, environment, generation).await?,
         None => recent.first().cloned(),
     };
-    let log = match visitor.asked.log.as_deref() {
+    let log = match asked.log.as_deref() {
         Some("runtime") => Log::Runtime,
         Some(_) => Log::Deployment,
         // What runs is what people come for; before that, how it came about.
@@ -118,38 +128,49 @@ pub(super) async fn logs(path: Named, visitor: Visitor) -> NoPageAnswer {
             log,
         };
         let read = Read { id, from: 0 };
-        lines = visitor.services.logging.read.send(read).await?;
+        lines = services.logging.read.send(read).await?;
         lines.drain(..lines.len().saturating_sub(LINES));
     }
-    let view = LogsView::of(&environment, &recent, chosen.as_ref(), log, &lines);
-    show(&visitor, environment, Tab::Logs(Box::new(view)), None).await
+    Ok(LogsView::of(
+        environment,
+        &recent,
+        chosen.as_ref(),
+        log,
+        &lines,
+    ))
 }
 
 pub(super) async fn tests(path: Named, visitor: Visitor) -> NoPageAnswer {
     let environment = named(&visitor, &path).await?;
-    let tested = match visitor.asked.deployment {
+    let view = tests_of(&visitor.services, &environment, &visitor.asked).await?;
+    show(&visitor, environment, Tab::Tests(Box::new(view)), None).await
+}
+
+/// The tests of the deployment that is asked for.
+pub(super) async fn tests_of(
+    services: &Services,
+    environment: &Environment,
+    asked: &Asked,
+) -> Result<TestsView, NoPage> {
+    let records = facts::records(services);
+    let tested = match asked.deployment {
         Some(generation) => {
-            let record = of_number(&visitor, &environment, generation).await?;
+            let record = of_number(services, environment, generation).await?;
             let tests = record.map(|record| record.tests).unwrap_or_default();
             Some((Generation(generation), tests))
         }
-        None => {
-            facts::records(&visitor.services)
-                .newest_tested(&environment)
-                .await?
-        }
+        None => records.newest_tested(environment).await?,
     };
     let results = match &tested {
-        Some((generation, _)) => {
-            facts::records(&visitor.services)
-                .results(&environment, *generation)
-                .await?
-        }
+        Some((generation, _)) => records.results(environment, *generation).await?,
         None => None,
     };
     let (generation, tests) = tested.unzip();
-    let view = TestsView::of(generation, &tests.unwrap_or_default(), results.as_ref());
-    show(&visitor, environment, Tab::Tests(Box::new(view)), None).await
+    Ok(TestsView::of(
+        generation,
+        &tests.unwrap_or_default(),
+        results.as_ref(),
+    ))
 }
 
 pub(super) async fn settings(path: Named, visitor: Visitor) -> NoPageAnswer {
@@ -167,12 +188,12 @@ async fn named(visitor: &Visitor, path: &Named) -> Result<Environment, NoPage> {
 }
 
 async fn of_number(
-    visitor: &Visitor,
+    services: &Services,
     environment: &Environment,
     generation: u32,
 ) -> Result<Option<DeploymentRecord>, NoPage> {
-    let store = &visitor.services.store;
-    Ok(store
+    Ok(services
+        .store
         .deployment(&environment.id, Generation(generation))
         .await?)
 }

@@ -6,6 +6,7 @@ mod environment;
 mod facts;
 mod github_app;
 mod orders;
+pub(in crate::http) mod read;
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
@@ -49,6 +50,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             web::post().to(orders::start_pull_request),
         )
         .route("/-/repositories/{id}/apps", web::post().to(orders::add_app))
+        .configure(read::routes)
         .route("/{owner}", web::get().to(apps::owner))
         .route("/{owner}/{app}", web::get().to(apps::app))
         .route(

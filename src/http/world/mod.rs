@@ -34,7 +34,7 @@ use nestling_protocol::report::{
 use super::{
     Addresses, Services, api,
     auth::{self, Auth},
-    health, live,
+    health, live, pages,
     runner::{self, RunnerTokens as _, Runners},
     unmatched,
     webhook::{self, Webhooks},
@@ -102,7 +102,7 @@ impl World {
             for_machines(runners.counting(metrics.clone()), &socket),
             for_people(
                 &services,
-                Auth::new(TOKEN, addresses.clone()),
+                Auth::new(TOKEN, addresses.clone(), tokens.clone()),
                 metrics,
                 webhooks,
                 listener,
@@ -361,6 +361,7 @@ fn for_people(
             .configure(webhook::routes(webhooks.clone()))
             .configure(api::routes)
             .configure(live::routes)
+            .configure(pages::read::routes)
             .configure(unmatched::routes)
             .route("/", web::get().to(page))
             .route("/forms/rename", web::post().to(form))

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use nestling_domain::ids::{AppId, EnvironmentId, Generation, Timestamp};
+use nestling_domain::{
+    announcement::Seal,
+    ids::{AppId, EnvironmentId, Generation, Timestamp},
+};
 
 use crate::{
     drivers::keys::signing::{self, RunnerKeys},
@@ -10,6 +13,7 @@ use crate::{
 };
 
 /// The server's own key, with which a story can also sign what the server would not.
+#[derive(Debug)]
 pub(crate) struct Tokens(RunnerKeys);
 
 impl Tokens {
@@ -32,6 +36,12 @@ impl Tokens {
             ..signing::Claims::new(environment, generation, from)
         };
         self.0.sign(&claims).unwrap()
+    }
+}
+
+impl Seal for Tokens {
+    fn seal(&self, environment: &EnvironmentId) -> String {
+        self.0.seal(environment)
     }
 }
 

@@ -112,7 +112,8 @@ async fn start_github(
     let forge = forge.context(unprepared)?.start();
     let records = (store.clone(), drivers.blobs.clone());
     let addresses = drivers.addresses.clone();
-    let showing = Showing::new(client.clone(), records, admission.clone(), addresses);
+    let seal = drivers.signing.clone();
+    let showing = Showing::new(client.clone(), records, admission.clone(), addresses, seal);
     let trusting = webhooks.clone();
     let safe = Safe {
         store,

@@ -52,7 +52,7 @@ pub(super) fn push_all(out: &mut String, sections: &[Section<'_>], site: &Site<'
 fn tests(section: &Section<'_>, site: &Site<'_>, room: usize) -> Option<String> {
     let deployment = tested(&section.environment.lifecycle)?;
     let app = text(section.environment.slug.as_str(), 64);
-    let page = site.page(section.environment);
+    let page = site.reading(section.environment);
     let link = |counts| format!("[{app} tests]({page}/tests): {}\n\n", words(counts));
     match (&deployment.tests, section.results) {
         (Tests::Pending, _) => None,
@@ -95,7 +95,7 @@ pub(crate) fn failure(section: &Section<'_>, site: &Site<'_>) -> Option<String> 
         text(app, 64),
         while_(failed.phase),
         text(&failed.reason, REASON_SHOWN),
-        site.page(section.environment),
+        site.reading(section.environment),
     );
     let tail = &failed.tail[failed.tail.len().saturating_sub(TAIL)..];
     if !tail.is_empty() {

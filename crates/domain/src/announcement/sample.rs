@@ -17,6 +17,7 @@ pub(crate) const SITE: Site<'_> = Site {
     dashboard: "http://nestling.localhost:4100",
     scheme: "http",
     preview_domain: "localhost:4100",
+    seal: None,
 };
 /// 2026-03-07 09:05:07 UTC: a month and an hour that want a zero in front.
 pub(crate) const NOW: Timestamp = Timestamp(1_772_874_307_000);

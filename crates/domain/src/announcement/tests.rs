@@ -35,6 +35,53 @@ fn a_commit_that_a_person_cancelled_is_named_beside_the_one_that_answers() {
     assert!(row.contains("`ccccccc` Begin the sale"), "{row}");
 }
 
+/// Seals so that one sees whose it is.
+#[derive(Debug)]
+struct Sealing;
+
+impl Seal for Sealing {
+    fn seal(&self, environment: &EnvironmentId) -> String {
+        format!("seal-of-{environment}")
+    }
+}
+
+#[test]
+fn whoever_reads_a_comment_has_a_link_to_the_log_and_the_tests_of_that_preview_and_no_other() {
+    let site = Site {
+        seal: Some(&Sealing),
+        ..SITE
+    };
+    let results = results();
+    let shop = environment(
+        "shop",
+        State::Running {
+            serving: Box::new(deployment(2, 'b', Phase::Serving)),
+            failed: Some(failed(3, 'c')),
+        },
+    );
+    let section = Section {
+        results: Some(&results),
+        ..section(&shop)
+    };
+    let comment = announcement(vec![section]).markdown(&site);
+    let (id, dashboard) = (&shop.id, SITE.dashboard);
+    let sealed = format!("{dashboard}/-/read/{id}/seal-of-{id}");
+    for link in [
+        format!("[Log]({sealed}/logs)"),
+        format!("[Log]({sealed}/tests#test-1)"),
+        format!("| [shop]({sealed}/logs) |"),
+    ] {
+        assert!(comment.contains(&link), "{link} in {comment}");
+    }
+
+    let production = Environment {
+        kind: Kind::Production,
+        ..shop
+    };
+    assert_eq!(site.reading(&production), site.page(&production));
+    assert_eq!(site.about(&production), site.page(&production));
+}
+
 #[test]
 fn every_state_has_a_row_that_says_where_the_preview_stands() {
     let serving = || Box::new(deployment(2, 'b', Phase::Serving));

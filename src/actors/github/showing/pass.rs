@@ -1,7 +1,7 @@
 //! One pass: read the records, find the difference, write it.
 
 use nestling_domain::{
-    announcement::{digest, marker},
+    announcement::{Site, digest, marker},
     app::Repository,
     github::shown::{CommentShown, Ledger, Wanted, Write, is_patient},
     policy::Comments,
@@ -126,7 +126,10 @@ async fn wanted(
     together: &Together,
 ) -> Result<Wanted, ForgeError> {
     let dashboard = tools.addresses.dashboard();
-    let site = tools.addresses.site(&dashboard);
+    let site = Site {
+        seal: Some(&*tools.seal),
+        ..tools.addresses.site(&dashboard)
+    };
     let Some(number) = kind.pull_request() else {
         return Ok(Wanted::of_production(&together.sections(), &site));
     };

@@ -4,6 +4,7 @@ mod life;
 mod trouble;
 
 use nestling_domain::{
+    announcement::Seal,
     app::{App, Repository},
     deployment::CommitInfo,
     environment::Environment,
@@ -30,6 +31,16 @@ const BRANCH: &str = "feat/basket";
 const PREVIEW: Kind = Kind::Preview(1);
 /// Who may write.
 const ANN: &str = "ann";
+
+/// Seals so that one sees whose it is.
+#[derive(Debug)]
+struct Sealing;
+
+impl Seal for Sealing {
+    fn seal(&self, environment: &EnvironmentId) -> String {
+        format!("seal-of-{environment}")
+    }
+}
 
 /// A repository on GitHub with an open pull request, and the house that deploys its apps.
 struct Town {
@@ -66,7 +77,8 @@ impl Town {
         let house = House::arranged(store.clone(), Box::new(|_, _| "token".into()), |house| {
             let records = (house.store.clone(), blobs as Arc<dyn Blobs>);
             let admission = house.admission.clone();
-            let actor = Showing::new(Arc::new(client), records, admission, addresses).start();
+            let seal = Arc::new(Sealing);
+            let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
             house.forge.announce = actor.clone().recipient();
             house.times.forge_again = std::time::Duration::from_millis(50);
             showing = Some(actor);

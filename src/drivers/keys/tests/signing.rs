@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use nestling_domain::ids::{AppId, EnvironmentId, Generation, Timestamp};
+use nestling_domain::{
+    announcement::Seal as _,
+    ids::{AppId, EnvironmentId, Generation, Timestamp},
+};
 
 use super::*;
 use crate::drivers::keys::signing::{Claims, LIFETIME, RUNNER_KEY, RunnerKeys, TokenError};
@@ -133,6 +136,21 @@ fn a_key_that_is_exposed_or_damaged_is_refused_with_the_remedy() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let error = RunnerKeys::open(folder.path()).unwrap_err().to_string();
     insta::assert_snapshot!(shown(&error, &folder), @"DATA/runner.key does not hold an Ed25519 key (PKCS #8, base64): put it back from a backup, or move it away and restart to have a new one made");
+}
+
+#[test]
+fn each_environment_has_its_own_seal_which_no_other_server_makes() {
+    let (ours, theirs) = (folder(), folder());
+    let seal = |folder: &TempDir, environment: &str| {
+        let keys = RunnerKeys::open(folder.path()).unwrap();
+        keys.seal(&EnvironmentId(environment.to_owned()))
+    };
+    let shop = seal(&ours, "shop");
+    assert_eq!(seal(&ours, "shop"), shop, "also after a restart");
+    assert_ne!(seal(&ours, "blog"), shop);
+    assert_ne!(seal(&theirs, "shop"), shop);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    assert!(shop.len() == 43 && shop.bytes().all(plain), "{shop}");
 }
 
 #[test]

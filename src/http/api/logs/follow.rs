@@ -23,7 +23,7 @@ use crate::{
     messages::logging::{Follow, LogId},
 };
 
-/// How many may follow at once; more are told to come back.
+/// How many who signed in may follow at once; more are told to come back.
 const MOST: usize = 512;
 /// Batches that may wait for a client; one that reads nothing holds its follower up, not the server.
 const WAITING: usize = 16;
@@ -36,26 +36,53 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// A comment is sent this often while there is nothing to say, so that no proxy takes the silence for an end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How many may who have a link, as anybody may: they take no place of people who signed in.
+const MOST_READERS: usize = 128;
+
 static FOLLOWING: Semaphore = Semaphore::const_new(MOST);
+static READING: Semaphore = Semaphore::const_new(MOST_READERS);
+
+/// Who watches.
+pub(in crate::http) enum Watcher {
+    /// The operator, until the session ends.
+    SignedIn(web::Data<Auth>, Principal),
+    /// Somebody with a sealed link.
+    Reader,
+}
+
+impl Watcher {
+    fn still(&self) -> bool {
+        match self {
+            Watcher::SignedIn(auth, principal) => auth.still(principal),
+            Watcher::Reader => true,
+        }
+    }
+
+    fn places(&self) -> (&'static Semaphore, usize) {
+        match self {
+            Watcher::SignedIn(..) => (&FOLLOWING, MOST),
+            Watcher::Reader => (&READING, MOST_READERS),
+        }
+    }
+}
 
 /// Answers with the events of a log from line number `from` on.
 pub(super) fn follow(
     services: web::Data<Services>,
-    auth: web::Data<Auth>,
-    principal: Principal,
+    watcher: Watcher,
     id: LogId,
     from: u64,
 ) -> Result<HttpResponse, Problem> {
-    let place = FOLLOWING.try_acquire().map_err(|_| {
+    let (places, most) = watcher.places();
+    let place = places.try_acquire().map_err(|_| {
         Problem::unavailable(format!(
-            "{MOST} requests follow logs already: try again in a moment"
+            "{most} requests follow logs already: try again in a moment"
         ))
     })?;
     let (out, events) = mpsc::channel(WAITING);
     let follower = Follower {
         services,
-        auth,
-        principal,
+        watcher,
         id,
         merge: Merge::new(from),
         missing: None,
@@ -81,8 +108,7 @@ pub(super) fn follow(
 
 struct Follower {
     services: web::Data<Services>,
-    auth: web::Data<Auth>,
-    principal: Principal,
+    watcher: Watcher,
     id: LogId,
     merge: Merge,
     /// The line that is missing, and since when.
@@ -147,7 +173,7 @@ impl Follower {
 
     /// Looks after everything that no line announces; whether the log has ended.
     async fn round(&mut self) -> Result<bool, Ends> {
-        if !self.auth.still(&self.principal) {
+        if !self.watcher.still() {
             return Err(Ends::Client);
         }
         if self.merge.misses() {

@@ -272,8 +272,8 @@
       else if (!following && atEnd) setFollowing(true);
     }, { passive: true });
     const stream = new EventSource(`${log.dataset.stream}&from=${last + 1}`);
-    // The deployment is over: nothing follows, and asking again would only repeat it.
-    stream.addEventListener("end", () => { stream.close(); button.hidden = true; });
+    // The deployment is over: nothing follows, and asking again would only repeat it. What came of it stands above.
+    stream.addEventListener("end", () => { stream.close(); button.hidden = true; look(); });
     stream.onmessage = ({ data }) => {
       let line;
       try { line = JSON.parse(data); } catch { return; }

@@ -6,6 +6,7 @@ pub mod failure;
 pub mod head;
 pub mod logs;
 pub mod overview;
+pub mod reading;
 pub mod settings;
 pub mod tests;
 pub mod timeline;

@@ -7,7 +7,7 @@ use nestling_domain::{
     app::RemovedApp,
     deployment::Phase,
     environment::Environment,
-    ids::Kind,
+    ids::{EnvironmentId, Kind},
     lifecycle::{State, Trigger, Why},
     record::{Delivery, DeliveryState, Fact},
 };
@@ -17,13 +17,17 @@ use super::{
     sample::{Words, addresses, before, listed, visit},
     tabs::tabs,
 };
+use crate::http::auth::Reader;
 use crate::http::dashboard::{
     app::{self, AppView},
     app_settings::{self, AppSettingsView},
     apps::{self, AppsView, RepositoryFacts},
     assets,
     deliveries::{self, DeliveriesView},
-    environment,
+    environment::{
+        self, EnvironmentView, Tab,
+        reading::{self, ReadingTab, ReadingView},
+    },
     error::{self, ErrorView},
     github_app::{self, Panel},
     sign_in,
@@ -88,6 +92,9 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
         ));
     }
     for (name, view) in tabs(words) {
+        if let Some(read) = read(&view) {
+            pages.push((format!("read-{name}"), reading::page(&read).into_string()));
+        }
         pages.push((name, environment::page(&view).into_string()));
     }
     for view in [
@@ -145,6 +152,13 @@ pub(super) fn fragments(words: &Words) -> Vec<(String, String, String)> {
         deliveries::fragment(&view).into_string(),
     ));
     for (name, view) in tabs(words) {
+        if let Some(read) = read(&view) {
+            all.push((
+                format!("read-{name}"),
+                reading::page(&read).into_string(),
+                reading::fragment(&read).into_string(),
+            ));
+        }
         all.push((
             name,
             environment::page(&view).into_string(),
@@ -182,6 +196,23 @@ fn told(words: &Words) -> DeliveriesView {
         (delivery("one", pushed), decided("ada/shop/pr-12")),
     ];
     DeliveriesView::of(&found, 2, visit())
+}
+
+/// The same for whoever has a sealed link, where they may see it.
+fn read(view: &EnvironmentView) -> Option<ReadingView> {
+    let tab = match &view.tab {
+        Tab::Logs(logs) => ReadingTab::Logs(logs.clone()),
+        Tab::Tests(tests) => ReadingTab::Tests(tests.clone()),
+        Tab::Overview(_) | Tab::Deployments(_) | Tab::Deployment(_) | Tab::Settings(_) => {
+            return None;
+        }
+    };
+    let reader = Reader {
+        environment: EnvironmentId("0123456789abcdef".to_owned()),
+        base: "/-/read/0123456789abcdef/seal".to_owned(),
+    };
+    let (now, head) = (view.visit.now, view.head.clone());
+    Some(ReadingView::of(&reader, now, head, tab))
 }
 
 fn all_apps(words: &Words, query: &str) -> AppsView {

@@ -225,6 +225,7 @@ impl Words {
     pub(super) fn announcement(&self, environment: &Environment) -> String {
         let results = results(self);
         let site = Site {
+            seal: None,
             dashboard: "http://nestling.localhost:4100",
             scheme: "http",
             preview_domain: "localhost:4100",

@@ -98,8 +98,8 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
         | Phase::Probing
         | Phase::Serving => (CheckState::InProgress, "In progress", "🔨 In progress"),
     };
-    let page = site.page(section.environment);
-    let says = format!("{says}: [its page]({page}) shows each step");
+    let about = site.about(section.environment);
+    let says = format!("{says}: [its page]({about}) shows each step");
     let summary = summary(section, (&says, Some(&next.commit), None), site);
     Check {
         run: CheckRun {
@@ -235,7 +235,7 @@ fn run(environment: &Environment, head: &Commit, state: CheckState, site: &Site<
         state,
         title: String::new(),
         summary: String::new(),
-        details_url: Some(site.page(environment)),
+        details_url: Some(site.about(environment)),
         buttons: Vec::new(),
     }
 }
@@ -255,10 +255,10 @@ fn summary(
         let message = text(&commit.message, MESSAGE_SHOWN);
         let _ = writeln!(out, "- **Commit:** {} {message}", code(commit.id.short()));
     }
-    let page = site.page(environment);
+    let reading = site.reading(environment);
     match tests {
         Some(Tests::Ran(counts)) if counts.total() > 0 => {
-            let _ = writeln!(out, "- **Tests:** [{}]({page}/tests)", words(*counts));
+            let _ = writeln!(out, "- **Tests:** [{}]({reading}/tests)", words(*counts));
         }
         Some(Tests::Broken(reason)) => {
             let reason = text(reason, REASON_SHOWN);

@@ -34,7 +34,7 @@ pub(super) fn deployments(environment: &Environment, site: &Site<'_>) -> Vec<Dep
         stage: stage(environment),
         state,
         address: (state == DeploymentState::Success).then(|| site.preview(environment)),
-        log: Some(format!("{}/logs", site.page(environment))),
+        log: Some(format!("{}/logs", site.reading(environment))),
     };
     let live = |deployment: &Deployment| {
         let state = match deployment.phase {

@@ -29,7 +29,14 @@ async fn a_pull_request_lives_and_github_shows_each_step_once() {
     assert!(shown[0].transient && !shown[0].production);
     let last = shown[0].statuses.last().unwrap();
     assert_eq!(last.environment_url, address);
-    assert_eq!(last.log_url, "https://nestling.example/acme/shop/pr-1/logs");
+    let id = EnvironmentId::derive(&town.shop.id, PREVIEW);
+    let sealed = format!("https://nestling.example/-/read/{id}/seal-of-{id}");
+    assert_eq!(last.log_url, format!("{sealed}/logs"));
+    let check = town
+        .github
+        .look(|state| state.see_check_runs(SHOP, first.as_str()))
+        .unwrap();
+    assert_eq!(check[0].details_url, Some(format!("{sealed}/logs")));
 
     let before = town.calls();
     for _ in 0..3 {
