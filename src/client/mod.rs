@@ -68,6 +68,17 @@ pub enum Command {
     Stop(OneEnvironment),
     /// Start a stopped environment, or a waiting pull request
     Start(OneEnvironment),
+    /// Deploy a preview of an open pull request, although policy makes none or the limit is reached
+    Preview {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
+        /// Which app, e.g. local/shop
+        app: AppName,
+        /// The pull request's number
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        pull_request: u32,
+    },
     /// Open an environment's address in the browser
     Open(OneEnvironment),
     /// Apps: list them, remove one, bring one back
@@ -261,6 +272,17 @@ async fn obey(command: Command, output: &mut Output<'_>) -> Result<(), Failed> {
         Command::Redeploy(one) => order(&one, "redeploy", output).await,
         Command::Stop(one) => order(&one, "stop", output).await,
         Command::Start(one) => order(&one, "start", output).await,
+        Command::Preview {
+            to,
+            app,
+            pull_request,
+        } => {
+            let preview = EnvironmentName {
+                app,
+                kind: Kind::Preview(pull_request),
+            };
+            orders::preview(&Connection::to(&to)?, &preview, pull_request, output).await
+        }
         Command::Open(one) => {
             let connection = Connection::to(&one.to)?;
             orders::open(&connection, &one.environment, output).await

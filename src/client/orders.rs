@@ -1,9 +1,9 @@
-//! `redeploy`, `stop`, `start` and `open`.
+//! `redeploy`, `stop`, `start`, `preview` and `open`.
 
 use std::process::{Command, Stdio};
 
 use super::{EnvironmentName, Failed, Output, connection::Connection};
-use crate::http::api::views::{EnvironmentView, OrderedView};
+use crate::http::api::views::{EnvironmentView, NewPreview, OrderedView};
 
 /// Programs that open an address in the browser.
 const OPENERS: [&str; 2] = ["xdg-open", "open"];
@@ -16,6 +16,20 @@ pub(super) async fn order(
 ) -> Result<(), Failed> {
     let path = format!("{}/{what}", environment.path());
     let ordered: OrderedView = connection.order(&path).await?;
+    if connection.json {
+        return Ok(output.json(&ordered)?);
+    }
+    Ok(output.line(&format!("{environment}: {}", ordered.decision))?)
+}
+
+pub(super) async fn preview(
+    connection: &Connection,
+    environment: &EnvironmentName,
+    pull_request: u32,
+    output: &mut Output<'_>,
+) -> Result<(), Failed> {
+    let path = format!("{}/environments", environment.app.path());
+    let ordered: OrderedView = connection.post(&path, &NewPreview { pull_request }).await?;
     if connection.json {
         return Ok(output.json(&ordered)?);
     }

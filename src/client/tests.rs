@@ -143,6 +143,30 @@ async fn orders_are_answered_in_words_and_refusals_end_with_one() {
 }
 
 #[actix::test]
+async fn a_preview_is_asked_for_by_the_number_of_its_pull_request() {
+    let world = World::start().await;
+    world
+        .deploy(&app("shop"), Kind::Production, 1)
+        .await
+        .comes_up()
+        .await;
+    let (code, said, _) = says(&world, &["preview", "local/shop", "40"]).await;
+    assert_eq!(code, 0);
+    assert!(
+        said.starts_with("local/shop/pr-40: it is on its way, with commit "),
+        "{said}"
+    );
+    assert!(world.outside.started.borrow().contains(&40));
+    let (code, _, complaint) = says(&world, &["preview", "local/till", "1"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        complaint.starts_with("nestling: there is no app local/till"),
+        "{complaint}"
+    );
+    world.stop().await;
+}
+
+#[actix::test]
 async fn logs_are_shown_as_text_that_a_terminal_does_not_obey() {
     let world = World::start().await;
     let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;

@@ -81,7 +81,7 @@ pub struct Announce {
     pub version: u64,
 }
 
-/// A person wants this waiting pull request to run although the limit is reached.
+/// A person wants this open pull request to run although the limit is reached, or policy would make no preview of it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), ForgeError>")]
 pub struct StartWaiting {

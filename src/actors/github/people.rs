@@ -1,10 +1,11 @@
 //! What people order about a pull request beside its environments.
 
 use nestling_domain::{
+    app::Repository,
     ids::RepositoryId,
     lifecycle::Trigger,
     orders::Order,
-    record::{Delivery, Fact, PullRequestStatus},
+    record::{Delivery, Fact},
 };
 
 use tracing::warn;
@@ -52,21 +53,39 @@ impl Desk {
     }
 
     /// A person wants a preview of this pull request although policy would make none. Trust is another matter: an outsider's
-    /// commit still waits for its approval.
+    /// commit still waits for its approval. GitHub is asked for it, seen here or not.
     pub(super) async fn start_waiting(
         &self,
         repository: RepositoryId,
         number: u32,
     ) -> Result<(), ForgeError> {
-        let unseen =
-            || ForgeError::Rejected(format!("pull request {number} was not seen here yet"));
-        let row = self.store.pull_request(repository, number).await;
-        let row = row.map_err(not_stored)?.ok_or_else(unseen)?;
-        if row.status == PullRequestStatus::Closed {
-            return Err(ForgeError::Rejected(format!(
-                "pull request {number} is closed: open it again on GitHub"
-            )));
+        let answer = self
+            .ask(repository, async |place, _| {
+                self.client.pull_request(place, number).await
+            })
+            .await?;
+        let refused = |why: String| Err(ForgeError::Rejected(why));
+        let (pull_request, known) = match answer {
+            Asked::Answered(pull_request, known) => (pull_request, known),
+            Asked::Nothing(Repository { owner, name, .. }) => {
+                return refused(format!("{owner}/{name} has no pull request {number}"));
+            }
+            Asked::Gone => {
+                return refused(
+                    "its repository is gone, or the App is not installed on it any more".to_owned(),
+                );
+            }
+        };
+        // It may never have been told of: the App hears of what happens, and this happened before.
+        self.see(&known, &pull_request, None).await?;
+        if !pull_request.open {
+            return refused(format!(
+                "pull request {number} of {}/{} is closed: open it again on GitHub",
+                known.owner, known.name
+            ));
         }
+        let unseen =
+            || ForgeError::Failed(format!("pull request {number} was forgotten, try again"));
         let ordered = self.store.order(repository, number, &Order::Preview).await;
         let row = ordered.map_err(not_stored)?.ok_or_else(unseen)?;
         let now = clock::now();

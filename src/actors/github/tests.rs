@@ -10,8 +10,10 @@ use nestling_domain::{
     environment::Environment,
     ids::{EnvironmentId, Timestamp},
     label::Slug,
+    lifecycle::Trigger,
     orders::Order,
     policy::Policy,
+    record::Fact,
 };
 use nestling_protocol::bundle;
 use nestling_world::github::{
@@ -191,6 +193,45 @@ fn propose(state: &mut State, branch: &str, by: &str) -> anyhow::Result<u32> {
     state.push(SHOP, branch, "ann", &[change])?;
     let number = state.open_pull_request(SHOP, Opening::of(branch, by))?;
     Ok(u32::try_from(number)?)
+}
+
+#[actix::test]
+async fn a_preview_can_be_asked_for_of_a_pull_request_that_was_never_seen_here() {
+    let world = World::start().await;
+    let (ours, theirs, closed) = world.act(|state| {
+        let ours = propose(state, "basket", "ann")?;
+        state.label(SHOP, ours.into(), "ann", "no-preview")?;
+        let theirs = propose(state, "rose", "rita")?;
+        let closed = propose(state, "old", "ann")?;
+        state.close(SHOP, closed.into(), "ann")?;
+        anyhow::Ok((ours, theirs, closed))
+    });
+    let ask = async |number| {
+        let repository = world.shop.repository;
+        let start = StartWaiting { repository, number };
+        world.forge.send(start).await.unwrap()
+    };
+    ask(ours).await.unwrap();
+    let row = world.store.pull_request(world.shop.repository, ours);
+    let row = row.await.unwrap().unwrap();
+    assert!(row.orders.asked_for && row.branch == "basket", "{row:?}");
+    let inbox = world.store.pending(10).await.unwrap();
+    let told = |fact: &Fact| {
+        let start = Trigger::Start;
+        matches!(fact, Fact::PullRequest { number, trigger, .. } if (*number, *trigger) == (ours, start))
+    };
+    assert!(inbox.iter().any(|one| told(&one.fact)), "{inbox:?}");
+    // Somebody who may only read: their commit is read first, whoever asks.
+    ask(theirs).await.unwrap();
+    assert!(world.waits(theirs).await.contains("/approve"));
+    for (number, why) in [
+        (closed, "is closed: open it again on GitHub"),
+        (99, "acme/shop has no pull request 99"),
+    ] {
+        let refused = ask(number).await.unwrap_err();
+        assert!(matches!(refused, ForgeError::Rejected(_)), "{refused:?}");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
 }
 
 #[actix::test]
@@ -390,7 +431,7 @@ async fn a_webhook_that_came_by_a_later_attempt_is_not_asked_for_again() {
             id: guid,
             at: Timestamp(1),
             repository: None,
-            fact: nestling_domain::record::Fact::Unreadable {
+            fact: Fact::Unreadable {
                 event: "push".to_owned(),
                 why: "a story".to_owned(),
             },

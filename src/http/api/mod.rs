@@ -79,6 +79,7 @@ fn described(config: &mut ServiceConfig<'_>) {
         .service(apps::change)
         .service(apps::remove)
         .service(environments::list)
+        .service(environments::create)
         .service(environments::get)
         .service(orders::redeploy)
         .service(orders::stop)

@@ -313,6 +313,15 @@ pub struct OrderedView {
     pub environment: Option<EnvironmentView>,
 }
 
+/// The preview that is to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPreview {
+    /// The number of its pull request.
+    #[schema(minimum = 1)]
+    pub pull_request: u32,
+}
+
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitView {

@@ -18,7 +18,7 @@ use crate::{
             AppsPage, DeploymentView, DeploymentsPage, EnvironmentView, EnvironmentsPage,
             OrderedView, QueueView, WaitView,
         },
-        world::{World, app, commit, deploying, waiting},
+        world::{Reply, World, app, commit, deploying, waiting},
     },
 };
 
@@ -277,6 +277,57 @@ async fn a_pull_request_that_waits_is_listed_and_started_by_name() {
     assert_eq!(started.environment, None);
     assert!(started.decision.contains("no longer waits"), "{started:?}");
     assert!(world.outside.started.borrow().contains(&33));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_preview_of_any_open_pull_request_can_be_asked_for() {
+    let world = World::start().await;
+    let environments = "/v1/apps/local/shop/environments";
+    let wanted = serde_json::json!({ "pull_request": 12 });
+    let missing = world.people.post(environments, &wanted).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND, "{missing:?}");
+
+    let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
+    let coming = world.people.post(environments, &wanted).await;
+    assert_eq!(coming.status, StatusCode::ACCEPTED, "{coming:?}");
+    let short = commit(1).id.short().to_owned();
+    let says = |reply: &Reply| reply.json::<OrderedView>().decision;
+    let on_its_way = format!("it is on its way, with commit {short}");
+    assert_eq!(says(&coming), on_its_way);
+    runner.comes_up().await;
+    let there = world.people.post(environments, &wanted).await;
+    assert_eq!(there.status, StatusCode::OK, "{there:?}");
+    let already = format!("it is there already, with commit {short}");
+    assert_eq!(says(&there), already);
+
+    world.people.order(&format!("{PREVIEW}/stop")).await;
+    let again = world.people.post(environments, &wanted).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{again:?}");
+    let id = EnvironmentId::derive(&app("shop").id, Kind::Preview(12));
+    let back = world.until(&id, "was started", |record| {
+        record.lifecycle.next().is_some()
+    });
+    back.await;
+
+    let new = serde_json::json!({ "pull_request": 40 });
+    let new = world.people.post(environments, &new).await;
+    assert_eq!(new.status, StatusCode::ACCEPTED, "{new:?}");
+    assert_eq!(new.json::<OrderedView>().environment, None);
+    assert!(world.outside.started.borrow().contains(&40));
+    *world.outside.head.borrow_mut() = None;
+    let closed = world.people.post(environments, &wanted).await;
+    assert_eq!(closed.status, StatusCode::CONFLICT, "{closed:?}");
+    for bad in [
+        serde_json::json!({}),
+        serde_json::json!({ "pull_request": 0 }),
+        serde_json::json!({ "pull_request": -1 }),
+        serde_json::json!({ "pull_request": "12" }),
+        serde_json::json!({ "pull_request": 12, "commit": "abc" }),
+    ] {
+        let reply = world.people.post(environments, &bad).await;
+        assert!(reply.status.is_client_error(), "{bad}: {reply:?}");
+    }
     world.stop().await;
 }
 
