@@ -1,9 +1,11 @@
-//! `app`: `ls`, `add`, `rm`.
+//! `app`: `ls`, `find`, `add`, `rm`.
 
 use std::io::IsTerminal as _;
 
-use super::{AppName, Apps, Failed, Output, connection::Connection, output::Table};
-use crate::http::api::views::{AppRemovedView, AppView, AppsPage, NewApp, RemovedAppView};
+use super::{AppName, Apps, Failed, Output, RepositoryName, connection::Connection, output::Table};
+use crate::http::api::views::{
+    AppRemovedView, AppView, AppsPage, NewApp, ProposalsView, RemovedAppView,
+};
 
 /// Items asked for at a time.
 const PAGE: usize = 200;
@@ -11,6 +13,7 @@ const PAGE: usize = 200;
 pub(super) async fn apps(order: Apps, output: &mut Output<'_>) -> Result<(), Failed> {
     match order {
         Apps::Ls { to } => list(&Connection::to(&to)?, output).await,
+        Apps::Find { to, repository } => find(&Connection::to(&to)?, &repository, output).await,
         Apps::Add {
             to,
             repository,
@@ -61,6 +64,39 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Fa
         table.row(cells, vec![order.trim_end().to_owned()]);
     }
     Ok(output.table(&table)?)
+}
+
+/// What a repository holds, and how each app that is not added is.
+async fn find(
+    connection: &Connection,
+    RepositoryName(named): &RepositoryName,
+    output: &mut Output<'_>,
+) -> Result<(), Failed> {
+    let path = format!("/v1/repositories/{}/{}/proposals", named.owner, named.app);
+    let found: ProposalsView = connection.get(&path).await?;
+    if connection.json {
+        return Ok(output.json(&found)?);
+    }
+    let mut table = Table::new(&["CALLED", "KIND", "FOLDER", "APP"]);
+    for one in found.apps {
+        let how = match (&one.app, one.removed) {
+            (Some(_), _) => Vec::new(),
+            (None, true) => vec![format!(
+                "to bring it back: nestling app add {named} {}",
+                one.root
+            )],
+            (None, false) => vec![format!("to add it: nestling app add {named} {}", one.root)],
+        };
+        let how = how.iter().map(|how| how.trim_end().to_owned()).collect();
+        let place = folder(&found.repository, &one.root);
+        let app = one.app.unwrap_or_else(|| "–".to_owned());
+        table.row(vec![one.called, one.kind, place, app], how);
+    }
+    output.table(&table)?;
+    for one in found.not_taken {
+        output.line(&format!("not taken: {}: {}", one.path, one.reason))?;
+    }
+    Ok(())
 }
 
 async fn all(connection: &Connection) -> Result<(Vec<AppView>, Vec<RemovedAppView>), Failed> {

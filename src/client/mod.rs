@@ -101,6 +101,14 @@ pub enum Apps {
         #[command(flatten)]
         to: To,
     },
+    /// List the apps that the default branch of a repository holds, added or not
+    Find {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
+        /// Its repository, by owner and name, e.g. acme/shop
+        repository: RepositoryName,
+    },
     /// Add the app in a folder of a repository, or bring one back that was removed
     Add {
         /// Which server.
@@ -214,6 +222,10 @@ pub struct AppName {
     owner: String,
     app: String,
 }
+
+/// `acme/shop`, of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName(AppName);
 
 /// `local/shop/pr-12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -333,6 +345,16 @@ impl std::str::FromStr for AppName {
             }),
             _ => Err("an app is named by owner and name, e.g. local/shop".to_owned()),
         }
+    }
+}
+
+impl std::str::FromStr for RepositoryName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(RepositoryName).map_err(|_: String| {
+            "a repository is named by owner and name, e.g. acme/shop".to_owned()
+        })
     }
 }
 

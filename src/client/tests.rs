@@ -1,8 +1,12 @@
 //! Stories of somebody at a terminal, against a real server.
 
 use clap::Parser;
-use nestling_domain::ids::Kind;
+use nestling_domain::{
+    discovery::{Discovery, FoundApp},
+    ids::Kind,
+};
 use nestling_protocol::{
+    bundle,
     log::{Line, Lines, Log, Source},
     report::Phase,
 };
@@ -161,6 +165,42 @@ async fn a_preview_is_asked_for_by_the_number_of_its_pull_request() {
     assert_eq!(code, 1);
     assert!(
         complaint.starts_with("nestling: there is no app local/till"),
+        "{complaint}"
+    );
+    world.stop().await;
+}
+
+#[actix::test]
+async fn the_apps_of_a_repository_are_found_before_they_are_added() {
+    let world = World::start().await;
+    world
+        .deploy(&app("shop"), Kind::Production, 1)
+        .await
+        .comes_up()
+        .await;
+    let found = |root: &str| FoundApp {
+        root: root.into(),
+        kind: bundle::Kind::Static,
+        name: "till".into(),
+        health: None,
+        policy: None,
+    };
+    *world.outside.found.borrow_mut() = Discovery {
+        apps: vec![found("shop"), found("tools/till")],
+        not_taken: Vec::new(),
+    };
+    let (code, said, complaint) = says(&world, &["app", "find", "local/shop"]).await;
+    assert_eq!((code, complaint.as_str()), (0, ""));
+    insta::assert_snapshot!(said, @r"
+    CALLED  KIND    FOLDER                 APP
+    till    static  local/shop/shop        local/shop
+    till    static  local/shop/tools/till  –
+        to add it: nestling app add local/shop tools/till
+    ");
+    let (code, _, complaint) = says(&world, &["app", "find", "local/till"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        complaint.starts_with("nestling: no repository \"local/till\" is watched"),
         "{complaint}"
     );
     world.stop().await;

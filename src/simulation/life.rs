@@ -223,7 +223,15 @@ async fn start(world: &Arc<World>) -> Option<House> {
     };
     let blobs: Arc<dyn Blobs> = Arc::new(Memory::default());
     let records = (store.clone(), blobs);
-    let showing = Showing::new(client, records, Admission::handle(&queue), addresses).start();
+    let queued = Admission::handle(&queue);
+    let showing = Showing::new(
+        client,
+        records,
+        queued,
+        addresses,
+        Arc::new(seams::Unsealed),
+    )
+    .start();
     let seam = seams::Seam {
         world: world.clone(),
         head: forge.clone().recipient(),

@@ -6,6 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use actix::prelude::*;
 use async_trait::async_trait;
 use nestling_domain::{
+    announcement::Seal,
     deployment::Trust,
     ids::{EnvironmentId, Generation, Kind},
     lifecycle::Found,
@@ -183,4 +184,14 @@ impl Traffic for Visitors {
 /// Where sockets lie that nobody opens.
 pub(super) fn nowhere(_: &EnvironmentId, _: Generation) -> PathBuf {
     PathBuf::from("/nowhere")
+}
+
+/// Links in simulated comments are followed by nobody.
+#[derive(Debug)]
+pub(super) struct Unsealed;
+
+impl Seal for Unsealed {
+    fn seal(&self, _: &EnvironmentId) -> String {
+        "sealed".to_owned()
+    }
 }

@@ -159,10 +159,10 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
         Ok(head)
     });
     let page = team.server.answer("GET", "/", "").unwrap().1;
-    assert!(
-        page.contains("Folder of the app in <strong>acme/shop</strong>"),
-        "{page}"
-    );
+    assert!(page.contains("Find apps"), "{page}");
+    let found = team.server.get("/v1/repositories/acme/shop/proposals");
+    assert_eq!(found["apps"][0]["kind"], "static", "{found}");
+    assert_eq!(found["apps"][0]["app"], serde_json::Value::Null, "{found}");
     let (status, app) = team.add_app();
     assert_eq!((status, &app["app"]), (201, &"shop".into()), "{app}");
     let main = team.head("main");

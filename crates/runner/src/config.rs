@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_whole_file_is_read() {
-        let text = "name = \"shop\"\n[setup]\nrun = \"make all\"\n[test]\nrun = [\"./t\", \"a b\"]\nreport = \"out/junit.xml\"\n[start]\nrun = \"A=1 ./serve && true\"\nhealth = \"/ok\"\n[[endpoint]]\nname = \"admin\"\nport = 9000\n";
+        let text = "name = \"shop\"\n[setup]\nrun = \"make all\"\n[test]\nrun = [\"./t\", \"a b\"]\nreport = \"out/junit.xml\"\n[start]\nrun = \"A=1 ./serve && true\"\nhealth = \"/ok\"\nalone = false\n[[endpoint]]\nname = \"admin\"\nport = 9000\n";
         let config = parse(text).unwrap();
         assert_eq!(config.setup.unwrap().argv, ["make", "all"]);
         assert_eq!(config.test.unwrap().argv, ["./t", "a b"]);
@@ -349,6 +349,7 @@ mod tests {
             config.start.unwrap().argv,
             ["sh", "-c", "A=1 ./serve && true"]
         );
+        assert_eq!(config.alone, Some(false));
         assert_eq!(
             config.endpoints,
             [Declared {
@@ -361,6 +362,10 @@ mod tests {
     #[test]
     fn every_mistake_names_the_line_and_what_would_be_right() {
         let cases = [
+            (
+                "[start]\nalone = 'yes'",
+                "nestling.toml line 2: `start.alone` must be true when two instances cannot share what the app keeps, false when they can",
+            ),
             (
                 "[setup]\nrunn = 1",
                 "nestling.toml line 2: unknown key `setup.runn`, did you mean `setup.run`?",

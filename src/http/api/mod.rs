@@ -16,6 +16,7 @@ pub(in crate::http) mod logs;
 mod merge;
 pub(crate) mod orders;
 mod overview;
+pub(crate) mod proposals;
 pub(crate) mod show;
 mod values;
 pub mod views;
@@ -78,6 +79,7 @@ fn described(config: &mut ServiceConfig<'_>) {
         .service(apps::get)
         .service(apps::change)
         .service(apps::remove)
+        .service(proposals::list)
         .service(environments::list)
         .service(environments::create)
         .service(environments::get)

@@ -320,7 +320,7 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
     }
 }
 
-fn kind(kind: bundle::Kind) -> &'static str {
+pub(super) fn kind(kind: bundle::Kind) -> &'static str {
     match kind {
         bundle::Kind::Wing => "wing",
         bundle::Kind::Node => "node",

@@ -67,6 +67,45 @@ pub struct NewApp {
     pub root: String,
 }
 
+/// What the default branch of a repository holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposalsView {
+    /// Owner and name of the repository.
+    pub repository: String,
+    /// Where was looked: branch and repository.
+    pub place: String,
+    /// The commit that was looked at.
+    pub commit: String,
+    /// The apps there, by folder.
+    pub apps: Vec<ProposalView>,
+    /// Files that somebody meant to make an app of and that make none; when there is no app at all, whatever was looked at.
+    pub not_taken: Vec<NotTakenView>,
+}
+
+/// An app that a repository holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposalView {
+    /// Its folder, for `POST /v1/apps`; empty for the root.
+    pub root: String,
+    /// `wing`, `node`, `static` or `any`.
+    pub kind: String,
+    /// What it is called in addresses when it is added, unless another app of the server is called so.
+    pub called: String,
+    /// Owner and slug of the app, when it is added already.
+    pub app: Option<String>,
+    /// Whether it was added once, and removed.
+    pub removed: bool,
+}
+
+/// A file that makes no app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotTakenView {
+    /// The file.
+    pub path: String,
+    /// Why not.
+    pub reason: String,
+}
+
 /// What people can change of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppChange {

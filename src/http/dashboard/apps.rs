@@ -51,7 +51,7 @@ pub struct AppsView {
     pub troubles: Vec<Trouble>,
     /// Apps that a person removed, by name.
     pub removed: Vec<Removed>,
-    /// Repositories whose apps are recorded by people: name, and where that is done.
+    /// Repositories whose apps are recorded by people: name, and the page of what they hold.
     pub confirmed: Vec<(String, String)>,
     /// What is to be done about the GitHub App first, where GitHub is the forge.
     pub app: Option<github_app::Panel>,
@@ -170,7 +170,7 @@ impl AppsView {
             let is_local = facts.repository.path.is_some();
             let nothing = facts.nothing_found.filter(|_| none && is_local);
             if !is_local {
-                confirmed.push((place.clone(), paths::add_app(facts.repository.id)));
+                confirmed.push((place.clone(), paths::apps_of(facts.repository.id)));
             }
             let of_repository = facts.removed.iter();
             removed.extend(of_repository.map(|one| Removed::of(facts.repository, one)));

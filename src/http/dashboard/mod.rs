@@ -20,6 +20,7 @@ pub mod error;
 pub mod github_app;
 pub mod parts;
 pub mod paths;
+pub mod proposals;
 pub mod shell;
 pub mod sign_in;
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! | `GET /-/deliveries` | [`super::deliveries`]; `?after=` a delivery's id goes on there |
 //! | `GET /-/github` | [`super::github_app`]: the App that the server is |
 //! | `GET /-/github/created`, `/-/github/installed` | where GitHub sends the browser back to |
+//! | `GET /-/repositories/{id}/apps` | [`super::proposals`] |
 //! | `GET /sign-in` | [`super::sign_in`] |
 //! | `GET /assets/{name}` | [`super::assets`] |
 //! | `POST /{owner}/{app}/{environment}/{cancel,redeploy,stop,start}` | `csrf`, `key` (an idempotency key) |
@@ -60,8 +61,8 @@ pub fn bring_back(owner: &str, slug: &str) -> String {
     format!("{}/bring-back", app(owner, slug))
 }
 
-/// Where an app of a repository is recorded.
-pub fn add_app(repository: RepositoryId) -> String {
+/// The apps that a repository holds, and where one of them is recorded.
+pub fn apps_of(repository: RepositoryId) -> String {
     format!("/-/repositories/{repository}/apps")
 }
 

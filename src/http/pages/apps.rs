@@ -1,7 +1,10 @@
 //! The first page, the same of one owner, the page of an app, and its settings.
 
 use actix_web::{http::StatusCode, web};
-use nestling_domain::{app::App, ids::Class};
+use nestling_domain::{
+    app::App,
+    ids::{Class, RepositoryId},
+};
 
 use super::{
     ErrorView, NoPage, NoPageAnswer, Notice, Visitor,
@@ -9,14 +12,16 @@ use super::{
     github_app, page,
 };
 use crate::http::{
-    api::find,
+    api::{find, proposals as looking},
     dashboard::{
         app::{self as app_page, AppView},
         app_settings::{self, AppSettingsView},
-        apps::{self as apps_page, AppsView},
+        apps::{self as apps_page, AppsView, capital},
         github_app::Panel,
         paths,
+        proposals::{self as proposals_page, ProposalsPage},
     },
+    problem::Problem,
     troubles,
 };
 
@@ -73,6 +78,25 @@ pub(super) async fn app(path: web::Path<(String, String)>, visitor: Visitor) -> 
     );
     let asked = &visitor.asked;
     Ok(asked.choose(|| app_page::page(&view), || app_page::fragment(&view)))
+}
+
+/// What a repository holds, read now.
+pub(super) async fn proposals(path: web::Path<u64>, visitor: Visitor) -> NoPageAnswer {
+    let id = RepositoryId(*path);
+    let known = visitor.services.store.repository(id).await?;
+    let known = known.ok_or_else(|| {
+        Problem::not_found(format!(
+            "Repository {id} is not known here: is the App installed on it?"
+        ))
+    })?;
+    let found = looking::look(&visitor.services, &known).await;
+    let view = ProposalsPage {
+        visit: visitor.visit(None),
+        id,
+        repository: format!("{}/{}", known.owner, known.name),
+        found: found.map_err(|problem| capital(&problem.detail)),
+    };
+    Ok(page(StatusCode::OK, &proposals_page::page(&view)))
 }
 
 pub(super) async fn settings(path: web::Path<(String, String)>, visitor: Visitor) -> NoPageAnswer {

@@ -49,6 +49,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             "/pull-requests/{repository}/{number}/start",
             web::post().to(orders::start_pull_request),
         )
+        .route("/-/repositories/{id}/apps", web::get().to(apps::proposals))
         .route("/-/repositories/{id}/apps", web::post().to(orders::add_app))
         .configure(read::routes)
         .route("/{owner}", web::get().to(apps::owner))

@@ -11,7 +11,7 @@ use nestling_protocol::bundle;
 use serde_json::{Value, json};
 
 use crate::http::{
-    api::views::{AppRemovedView, AppView, AppsPage, ValuesPage},
+    api::views::{AppRemovedView, AppView, AppsPage, ProposalsView, ValuesPage},
     world::{Reply, World, app},
 };
 
@@ -130,6 +130,47 @@ async fn an_app_is_removed_for_good_and_brought_back_under_its_name() {
         (again.status, again.json::<AppView>()),
         (StatusCode::OK, view)
     );
+    world.stop().await;
+}
+
+#[actix::test]
+async fn what_a_repository_holds_is_listed_before_it_is_added() {
+    let world = running().await;
+    let path = "/v1/repositories/local/shop/proposals";
+    world.outside.found.borrow_mut().apps.push(FoundApp {
+        root: "tools/Price List".into(),
+        kind: bundle::Kind::Static,
+        name: "Price List".into(),
+        health: None,
+        policy: None,
+    });
+    delete(&world, "/v1/apps/local/blog").await;
+    let reply = world.people.get(path).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    let found: ProposalsView = reply.json();
+    assert_eq!(found.place, "branch `main` of /home/ann/shop");
+    let apps = found.apps.iter();
+    let apps = apps.map(|one| (one.called.as_str(), one.app.as_deref(), one.removed));
+    assert_eq!(
+        apps.collect::<Vec<_>>(),
+        [
+            ("shop", Some("local/shop"), false),
+            ("blog", None, true),
+            ("price-list", None, false),
+        ]
+    );
+    assert_eq!(found.not_taken[0].path, "notes/package.json");
+    // It changes nothing.
+    let apps: AppsPage = world.people.get("/v1/apps").await.json();
+    assert_eq!(apps.apps.len(), 1);
+
+    let other = "/v1/repositories/local/till/proposals";
+    let missing = world.people.get(other).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND, "{missing:?}");
+    *world.outside.head.borrow_mut() = None;
+    let empty = world.people.get(path).await;
+    assert_eq!(empty.status, StatusCode::SERVICE_UNAVAILABLE, "{empty:?}");
+    assert!(empty.detail().contains("the model has no commit"));
     world.stop().await;
 }
 

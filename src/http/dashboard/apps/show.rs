@@ -13,7 +13,7 @@ use crate::http::dashboard::{
         time, words,
     },
     paths,
-    shell::{Page, fragment as wrap, order, token, whole},
+    shell::{Page, fragment as wrap, order, whole},
 };
 
 /// The page.
@@ -84,15 +84,12 @@ fn confirmed(view: &AppsView) -> Markup {
         section.block aria-labelledby="repositories" {
             h2 id="repositories" { "Repositories" }
             p.muted { "The App is installed on these. Nothing of them runs before you add an app: then production starts, and each open pull request. " a href=(paths::GITHUB_APP) { "Install it on others" } }
-            @for (place, (name, path)) in view.confirmed.iter().enumerate() {
-                @let id = format!("root-{place}");
-                form.put method="post" action=(path) autocomplete="off" {
-                    (token(&view.visit))
-                    div.field.grow {
-                        label for=(id) { "Folder of the app in " strong { (name) } }
-                        input id=(id) name="root" placeholder="empty for the root" maxlength="1024";
+            ul.rows {
+                @for (name, path) in &view.confirmed {
+                    li {
+                        div.grow { strong { (name) } }
+                        a.button href=(path) { (icon(Icon::Search)) "Find apps" span.unseen { " in " (name) } }
                     }
-                    button.button.primary type="submit" { "Add app" span.unseen { " of " (name) } }
                 }
             }
         }

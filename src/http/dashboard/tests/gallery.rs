@@ -7,7 +7,7 @@ use nestling_domain::{
     app::RemovedApp,
     deployment::Phase,
     environment::Environment,
-    ids::{EnvironmentId, Kind},
+    ids::{EnvironmentId, Kind, RepositoryId},
     lifecycle::{State, Trigger, Why},
     record::{Delivery, DeliveryState, Fact},
 };
@@ -17,6 +17,7 @@ use super::{
     sample::{Words, addresses, before, listed, visit},
     tabs::tabs,
 };
+use crate::http::api::views::{NotTakenView, ProposalView, ProposalsView};
 use crate::http::auth::Reader;
 use crate::http::dashboard::{
     app::{self, AppView},
@@ -30,6 +31,7 @@ use crate::http::dashboard::{
     },
     error::{self, ErrorView},
     github_app::{self, Panel},
+    proposals::{self, ProposalsPage},
     sign_in,
 };
 use crate::messages::github_app::{Lost, Made, Standing};
@@ -77,6 +79,14 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
         (
             "deliveries-empty".to_owned(),
             deliveries::page(&DeliveriesView::of(&[], 50, visit())).into_string(),
+        ),
+        (
+            "proposals".to_owned(),
+            proposals::page(&proposed(words, true)).into_string(),
+        ),
+        (
+            "proposals-unread".to_owned(),
+            proposals::page(&proposed(words, false)).into_string(),
         ),
         ("sign-in".to_owned(), sign_in::page(None).into_string()),
         (
@@ -196,6 +206,36 @@ fn told(words: &Words) -> DeliveriesView {
         (delivery("one", pushed), decided("ada/shop/pr-12")),
     ];
     DeliveriesView::of(&found, 2, visit())
+}
+
+fn proposed(words: &Words, is_read: bool) -> ProposalsPage {
+    let app = |root: &str, app: Option<&str>, removed| ProposalView {
+        root: root.to_owned(),
+        kind: "node".to_owned(),
+        called: "shop".to_owned(),
+        app: app.map(str::to_owned),
+        removed,
+    };
+    let found = ProposalsView {
+        repository: words.repository.clone(),
+        place: format!("branch `main` of {}", words.repository),
+        commit: "a".repeat(40),
+        apps: vec![
+            app("", Some("acme/shop"), false),
+            app(&words.repository, None, false),
+            app("tools/till", None, true),
+        ],
+        not_taken: vec![NotTakenView {
+            path: words.repository.clone(),
+            reason: words.reason.clone(),
+        }],
+    };
+    ProposalsPage {
+        visit: visit(),
+        id: RepositoryId(7),
+        repository: words.repository.clone(),
+        found: is_read.then_some(found).ok_or_else(|| words.reason.clone()),
+    }
 }
 
 /// The same for whoever has a sealed link, where they may see it.
