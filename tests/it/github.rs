@@ -265,6 +265,54 @@ fn people_order_in_comments_and_an_outsiders_commit_waits_until_it_is_approved()
     team.stops(PREVIEW, "/approve");
 }
 
+#[test]
+fn whoever_reads_the_pull_request_reads_the_log_of_its_preview_without_signing_in() {
+    let mut team = Team::new();
+    team.server.die();
+    team.server.says_all();
+    team.server.until("it answers", SOON, |server| {
+        server.answer("GET", "/", "").is_some()
+    });
+    let broken = "[setup]\nrun = \"echo the till is stuck; exit 3\"\n";
+    team.act(|state| {
+        let change = [Change::file("nestling.toml", broken)];
+        state.push(SHOP, "basket", "ann", &change)?;
+        state.open_pull_request(SHOP, Opening::of("basket", "ann"))
+    });
+    let (status, app) = team.add_app();
+    assert_eq!(status, 201, "{app}");
+    let comment = |state: &State| {
+        let comments = state.see_comments(SHOP, 1).unwrap();
+        comments.first().map(|comment| comment.body.clone())
+    };
+    team.until_github("links the log of what failed", |state| {
+        comment(state).is_some_and(|body| body.contains(" · [Log]("))
+    });
+    let body = team.github.look(comment).unwrap();
+    let link = body.split(" · [Log](").nth(1).unwrap();
+    let link = link.split(')').next().unwrap();
+    let (host, port) = ("nestling.localhost", team.port);
+    let dashboard = format!("http://{host}:{port}");
+    let path = link.strip_prefix(&dashboard).unwrap();
+    let (status, page) = get(host, port, path);
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("the till is stuck"), "{page}");
+    for closed in ["/acme/shop/pr-1/logs", "/acme/shop/pr-1", "/"] {
+        assert_eq!(get(host, port, closed).0, 401, "{closed}");
+    }
+    let main = team.head("main");
+    team.serves(PRODUCTION, &main);
+    team.until_github("shows production without a seal", |state| {
+        let checks = state.see_check_runs(SHOP, &main).unwrap();
+        let page = format!("{dashboard}/acme/shop/production");
+        checks.len() == 1 && checks[0].details_url.as_ref() == Some(&page)
+    });
+    let seal = path.split('/').nth(4).unwrap();
+    let said = std::fs::read_to_string(team.server.said()).unwrap();
+    assert!(said.len() > 10_000, "it says all");
+    assert!(!said.contains(seal), "the log of the server opens nothing");
+}
+
 /// What the server says of itself, and what lies in its folder, holds nothing that opens anything.
 #[test]
 fn w12_no_secret_reaches_a_log_a_page_or_a_file() {
