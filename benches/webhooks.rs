@@ -12,9 +12,9 @@ mod common;
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -291,6 +291,8 @@ fn acknowledge(folder: &Path, settings: &Settings, key: &Path) {
 struct Probot {
     child: Child,
     address: String,
+    /// Nobody reads on, but it may go on to write.
+    _said: BufReader<ChildStdout>,
 }
 
 impl Probot {
@@ -301,16 +303,17 @@ impl Probot {
                 "/tests/github/acknowledge.mjs"
             ))
             .args([SECRET, key.to_str().unwrap()])
-            .env("NODE_ENV", "production")
+            .envs([("NODE_ENV", "production"), ("LOG_LEVEL", "fatal")])
             .stdout(Stdio::piped())
             .spawn()
             .expect("node is installed");
-        let mut address = String::new();
-        let said = child.stdout.take().unwrap();
-        BufReader::new(said).read_line(&mut address).unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = said.by_ref().lines().map(Result::unwrap);
+        let address = lines.find(|line| line.starts_with("http://"));
         Probot {
             child,
-            address: address.trim().to_owned(),
+            address: address.expect("a Probot app that listens"),
+            _said: said,
         }
     }
 }
