@@ -130,6 +130,8 @@ struct Start {
 
 /// What else the file may hold, beside `name` and `[start]`.
 const SECTIONS: [&str; 3] = ["setup", "test", "endpoint"];
+/// What else `[start]` may hold, which makes no app.
+const ALONE: &str = "alone";
 
 impl<'a> Folder<'a> {
     pub(super) fn new(path: &'a str, rank: Rank) -> Self {
@@ -336,7 +338,8 @@ impl Nestling {
     /// Why it makes no app; names a key that may have been meant to.
     fn lacks_start(&self) -> String {
         let shown = |key: &String| key.chars().take(LONGEST_NAME).collect::<String>();
-        if let Some(key) = self.start.iter().flat_map(|start| start.rest.keys()).next() {
+        let mut keys = self.start.iter().flat_map(|start| start.rest.keys());
+        if let Some(key) = keys.find(|key| *key != ALONE) {
             return format!(
                 "it has no [start] run, and in [start] a key {:?}: run and health are the ones that count",
                 shown(key)
