@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +16,8 @@ use crate::{
     server::{SOON, Server, commit, free_port, get, pause, sample},
     visitors::{At, Visitor},
 };
+
+const PRODUCTION: &str = "local/node-notes/production";
 
 /// More by `NESTLING_REDEPLOYS`, for a long run. Three of twenty fail.
 fn redeploys() -> usize {
@@ -40,16 +42,23 @@ fn break_it(repository: &Path, nth: usize) {
     .unwrap();
 }
 
+/// The Node sample, in production.
+fn notes(folder: &Path) -> (Server, PathBuf, u16) {
+    let repository = sample("node-notes", folder);
+    commit(&repository, "Begin");
+    let port = free_port();
+    let command = ["up", "--repo", repository.to_str().unwrap()];
+    let server = Server::start(&command, &folder.join("data"), port);
+    server.until("it runs", SOON, |server| {
+        server.status(PRODUCTION).0 == "running"
+    });
+    (server, repository, port)
+}
+
 #[test]
 fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let repository = sample("node-notes", folder.path());
-    commit(&repository, "Begin");
-    let port = free_port();
-    let server = Server::start(&["up", "--repo", repository.to_str().unwrap()], &data, port);
-    let name = "local/node-notes/production";
-    server.until("it runs", SOON, |server| server.status(name).0 == "running");
+    let (server, repository, port) = notes(folder.path());
     let good: Vec<_> = ["package.json", "server.js"]
         .map(|file| (file, fs::read_to_string(repository.join(file)).unwrap()))
         .into();
@@ -61,11 +70,11 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
     let (mut failed, mut served) = (0, 0);
     for redeploy in 1..=redeploys() {
         if redeploy % 7 == 5 {
-            let before = server.serving(name).0;
+            let before = server.serving(PRODUCTION).0;
             break_it(&repository, failed);
             commit(&repository, &format!("Break it, {redeploy}"));
             server.until("the failure is shown beside what serves", SOON, |server| {
-                server.serving(name) == (before.clone(), true)
+                server.serving(PRODUCTION) == (before.clone(), true)
             });
             for (file, text) in &good {
                 fs::write(repository.join(file), text).unwrap();
@@ -75,7 +84,7 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
         }
         let newest = commit(&repository, &format!("Change {redeploy}"));
         server.until("the newest commit serves", SOON, |server| {
-            server.serving(name) == (newest.clone(), false)
+            server.serving(PRODUCTION) == (newest.clone(), false)
         });
         served += 1;
     }
@@ -105,13 +114,7 @@ fn redeploys_fail_no_request_and_no_stream_also_when_they_fail_themselves() {
 #[test]
 fn no_note_that_was_taken_is_lost_by_a_redeploy() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let repository = sample("node-notes", folder.path());
-    commit(&repository, "Begin");
-    let port = free_port();
-    let server = Server::start(&["up", "--repo", repository.to_str().unwrap()], &data, port);
-    let name = "local/node-notes/production";
-    server.until("it runs", SOON, |server| server.status(name).0 == "running");
+    let (server, repository, port) = notes(folder.path());
     let host = "node-notes.localhost";
     assert_eq!(take(host, port, "the first"), 201);
 
@@ -134,7 +137,7 @@ fn no_note_that_was_taken_is_lost_by_a_redeploy() {
     for change in 1..=3 {
         let newest = commit(&repository, &format!("Change {change}"));
         server.until("the newest commit serves", SOON, |server| {
-            server.serving(name) == (newest.clone(), false)
+            server.serving(PRODUCTION) == (newest.clone(), false)
         });
     }
     over.store(true, Ordering::Relaxed);
