@@ -11,12 +11,9 @@ use std::{
 
 use nestling_domain::{
     app::{App, Repository},
-    ids::{AppId, Commit, EnvironmentId, Kind, RepositoryId, Timestamp},
-    label::Slug,
-    policy::Policy,
+    ids::{Commit, EnvironmentId, Kind, RepositoryId, Timestamp},
     record::{Delivery, Fact},
 };
-use nestling_protocol::bundle;
 use nestling_world::github::{Level, Role, Selection, State};
 use tokio::sync::Notify;
 
@@ -30,9 +27,12 @@ use super::{
     network,
     story::Story,
 };
-use crate::drivers::{
-    clock,
-    store::{Store as _, sqlite::Sqlite},
+use crate::{
+    drivers::{
+        clock,
+        store::{Store as _, sqlite::Sqlite},
+    },
+    world::shop_on_github,
 };
 
 /// When every run begins: a moment as good as any.
@@ -356,27 +356,7 @@ fn settle(github: &mut State) -> (Town, Repository) {
     let app = app.unwrap();
     github.set_webhook_url(app, HOOK).unwrap();
     let installation = github.install(app, "acme", Selection::All).unwrap();
-    let repository = Repository {
-        id: RepositoryId(id),
-        owner: "acme".to_owned(),
-        name: "shop".to_owned(),
-        path: None,
-        installation: Some(installation),
-        default_branch: "main".to_owned(),
-        trouble: None,
-    };
-    let shop = App {
-        id: AppId::derive(repository.id, ""),
-        owner: "acme".to_owned(),
-        slug: Slug::of("shop"),
-        repository: repository.id,
-        root: String::new(),
-        kind: bundle::Kind::Static,
-        description: String::new(),
-        health: None,
-        policy: Policy::default(),
-        created_at: Timestamp(1),
-    };
+    let (repository, shop) = shop_on_github(id, installation);
     let town = Town {
         app,
         repository: repository.id,

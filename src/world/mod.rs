@@ -7,7 +7,7 @@ use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
-    app::App,
+    app::{App, Repository},
     deployment::CommitInfo,
     environment::Environment,
     ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
@@ -168,6 +168,28 @@ pub(crate) fn app(name: &str) -> App {
         policy: nestling_domain::policy::Policy::default(),
         created_at: Timestamp(1),
     }
+}
+
+/// A repository on GitHub of this number that an installation covers, `acme/shop`, with the one app at its root.
+pub(crate) fn shop_on_github(id: u64, installation: u64) -> (Repository, App) {
+    let repository = Repository {
+        id: RepositoryId(id),
+        owner: "acme".to_owned(),
+        name: "shop".to_owned(),
+        path: None,
+        installation: Some(installation),
+        default_branch: "main".to_owned(),
+        trouble: None,
+    };
+    let shop = App {
+        id: AppId::derive(repository.id, ""),
+        owner: "acme".to_owned(),
+        repository: repository.id,
+        root: String::new(),
+        kind: nestling_protocol::bundle::Kind::Static,
+        ..app("shop")
+    };
+    (repository, shop)
 }
 
 pub(crate) fn commit(n: u64) -> CommitInfo {

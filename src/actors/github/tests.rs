@@ -9,22 +9,23 @@ use nestling_domain::{
     deployment::Trust,
     environment::Environment,
     ids::{EnvironmentId, Timestamp},
-    label::Slug,
     lifecycle::Trigger,
     orders::Order,
     policy::Policy,
     record::Fact,
 };
-use nestling_protocol::bundle;
 use nestling_world::github::{
     Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
 };
 use tempfile::TempDir;
 
 use super::*;
-use crate::drivers::{
-    git::sample::git_in,
-    store::{conformance, sqlite::Sqlite},
+use crate::{
+    drivers::{
+        git::sample::git_in,
+        store::{conformance, sqlite::Sqlite},
+    },
+    world::shop_on_github,
 };
 
 const SHOP: &str = "acme/shop";
@@ -76,28 +77,8 @@ impl World {
         let told = Inbox.start().recipient();
         let forge = GitHubForge::new(store.clone(), client, places, told).unwrap();
         let desk = forge.desk.clone();
-        let repository = Repository {
-            id: RepositoryId(id),
-            owner: "acme".to_owned(),
-            name: "shop".to_owned(),
-            path: None,
-            installation: Some(installation),
-            default_branch: "main".to_owned(),
-            trouble: None,
-        };
+        let (repository, shop) = shop_on_github(id, installation);
         store.put_repository(&repository).await.unwrap();
-        let shop = App {
-            id: AppId::derive(repository.id, ""),
-            owner: "acme".to_owned(),
-            slug: Slug::of("shop"),
-            repository: repository.id,
-            root: String::new(),
-            kind: bundle::Kind::Static,
-            description: String::new(),
-            health: None,
-            policy: Policy::default(),
-            created_at: Timestamp(1),
-        };
         store.put_app(&shop).await.unwrap();
         World {
             folder,
