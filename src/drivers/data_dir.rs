@@ -5,7 +5,17 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, test_kill_process};
+
+/// How long the folder of a server that is no more is waited for: a command that it was starting when it was
+/// killed has the lock until it is a program of its own.
+const ORPHANED: Duration = Duration::from_secs(5);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The longest content of a lock file that is read: a process id.
 const PID_BYTES: u64 = 20;
@@ -68,13 +78,10 @@ impl DataDir {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(unusable)?;
-        match lock.try_lock() {
+        match take(&mut lock, is_alive) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = read_pid(&mut lock);
-                return Err(DataDirError::InUse { path, pid });
-            }
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            Err(Taken::By(pid)) => return Err(DataDirError::InUse { path, pid }),
+            Err(Taken::Unknown(source)) => return Err(unusable(source)),
         }
         write_pid(&mut lock).map_err(unusable)?;
         Ok(DataDir { path, _lock: lock })
@@ -96,8 +103,44 @@ impl DataDir {
     }
 }
 
+/// Why the lock was not had.
+#[derive(Debug)]
+enum Taken {
+    By(Option<u32>),
+    Unknown(io::Error),
+}
+
+/// Takes the lock. Who wrote the name into it may be no more, while what it was starting has not let go.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no actor is there before the folder is"
+)]
+fn take(lock: &mut File, is_alive: impl Fn(u32) -> bool) -> Result<(), Taken> {
+    let deadline = Instant::now() + ORPHANED;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {
+                let pid = read_pid(lock);
+                if pid.is_none_or(&is_alive) || Instant::now() >= deadline {
+                    return Err(Taken::By(pid));
+                }
+                thread::sleep(LOOK);
+            }
+            Err(TryLockError::Error(source)) => return Err(Taken::Unknown(source)),
+        }
+    }
+}
+
+/// Whether there is such a process, ours or not.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 fn read_pid(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
+    lock.seek(SeekFrom::Start(0)).ok()?;
     lock.take(PID_BYTES).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
@@ -110,6 +153,8 @@ fn write_pid(lock: &mut File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, process::Command};
+
     use super::*;
 
     #[test]
@@ -125,6 +170,39 @@ mod tests {
 
         drop(first);
         DataDir::open(folder.path()).expect("the folder is free again");
+    }
+
+    #[test]
+    fn what_a_killed_server_was_starting_holds_its_folder_for_a_moment_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let killed = DataDir::open(folder.path()).unwrap();
+        let path = killed.path().join("lock");
+        drop(killed);
+        // What it was starting has its lock.
+        let starting = File::open(&path).unwrap();
+        starting.lock().unwrap();
+
+        let lets_go = Cell::new(Some(starting));
+        let is_alive = |pid| {
+            assert_eq!(pid, std::process::id());
+            lets_go.take();
+            false
+        };
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
+        take(&mut lock, is_alive).expect("it is free once that has let go");
+    }
+
+    #[test]
+    fn a_process_is_alive_until_it_has_been_waited_for() {
+        assert!(is_alive(std::process::id()));
+        let mut child = Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(!is_alive(pid));
     }
 
     #[test]
