@@ -197,7 +197,7 @@ impl Places {
                 why: Why::Waits(waits),
                 ..
             } if waits.place => self.waiting.push(environment),
-            State::Stopped { .. } | State::Creating { next: None } => {}
+            State::Stopped { .. } | State::Creating { next: None, .. } => {}
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
                 *self.held.entry(environment.app).or_default() += 1;
             }

@@ -191,6 +191,13 @@ async fn a_lockfile_with_conflict_markers_is_called_so() {
 }
 
 #[tokio::test]
+async fn a_lockfile_that_is_cut_off_is_called_damaged() {
+    let why = "package-lock.json is damaged: it is not valid JSON (line 2, column 10) and npm ci refused it, so npm install picks the versions of today; run npm install beside it and commit it";
+    let cut = "{\n  \"lockfil";
+    told_of(("package-lock.json", cut), why).await;
+}
+
+#[tokio::test]
 async fn a_lockfile_of_bun_is_said_not_to_be_read() {
     let why = "bun.lock in the root is not read, because bun is not supported: npm install picks the versions of today; commit package-lock.json, pnpm-lock.yaml or yarn.lock instead (npm install --package-lock-only makes the first)";
     told_of(("bun.lock", "{}"), why).await;

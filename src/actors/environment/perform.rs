@@ -20,6 +20,8 @@ use crate::messages::{
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long one round of probes goes on while the app does not answer well yet.
 const PROBE_ROUND: Duration = Duration::from_secs(8);
+/// The first round is shorter, so that what is wrong is known where little time is given; most apps answer well before.
+const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// How long an announcement waits for more to be told: what happens comes in bursts (queued, admitted, launched), and
 /// a newer edition takes the place of one that waits.
 const BURST: Duration = Duration::from_millis(100);
@@ -171,7 +173,9 @@ async fn probe(neighbours: &Neighbours, record: &Record, generation: Generation)
         Ok(app) => app.and_then(|app| app.health),
         Err(error) => return unhealthy(error.to_string()),
     };
-    let end = tokio::time::Instant::now() + PROBE_ROUND;
+    let named = record.lifecycle.named(generation);
+    let known = named.is_some_and(|deployment| deployment.trouble.is_some());
+    let end = tokio::time::Instant::now() + if known { PROBE_ROUND } else { FIRST_ROUND };
     loop {
         match neighbours
             .traffic

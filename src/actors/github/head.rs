@@ -223,7 +223,7 @@ impl Desk {
         let holds = |state: &State| {
             !matches!(
                 state,
-                State::Stopped { .. } | State::Creating { next: None }
+                State::Stopped { .. } | State::Creating { next: None, .. }
             )
         };
         let mut held = all

@@ -111,6 +111,7 @@ impl Worker {
             detail,
             link,
             waits: false,
+            passes: false,
         }
         .answer(visit.wants_page())
     }
@@ -152,6 +153,7 @@ impl Worker {
                 "See its logs",
             )),
             waits: false,
+            passes: false,
         };
         notice.answer(visit.wants_page())
     }
@@ -185,6 +187,7 @@ pub(super) fn full(visit: &Visit, route: &Route) -> HttpResponse {
         detail: route.name.clone(),
         link: None,
         waits: false,
+        passes: true,
     };
     notice.answer(visit.wants_page())
 }

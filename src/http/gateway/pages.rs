@@ -33,13 +33,15 @@ pub(super) struct Notice {
     pub(super) link: Option<(String, &'static str)>,
     /// Whether the page waits for things to change, and reloads then.
     pub(super) waits: bool,
+    /// Whether it passes by itself, so that a program does well to come again.
+    pub(super) passes: bool,
 }
 
 impl Notice {
     /// A page for browsers, the same in text for programs.
     pub(super) fn answer(&self, page: bool) -> HttpResponse {
         let mut answer = answer(self.status);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.passes {
             answer.insert_header((header::RETRY_AFTER, RETRY_AFTER));
         }
         if page {
@@ -172,6 +174,7 @@ pub(super) fn waiting(route: &Route, dashboard: &str) -> Notice {
         detail: route.name.clone(),
         link,
         waits,
+        passes: waits,
     }
 }
 

@@ -78,3 +78,41 @@ fn bad_input_start_that_never_listens() {
     });
     world.neighbour_serves();
 }
+
+#[test]
+fn bad_input_app_that_listens_and_answers_badly() {
+    let mut world = World::new();
+    world.set("NESTLING__LIMITS__HEALTHY", "3s");
+    let unwell = SERVES.replace("r.end", "r.writeHead(500).end");
+    assert_ne!(unwell, SERVES);
+    let package = package("shop", &[("start", "node server.js")]);
+    let shop = world.repository(
+        "shop",
+        &[("package.json", &package), ("server.js", &unwell)],
+    );
+    world.start();
+    world.until("it failed", |world| {
+        world.status("shop/production") == "failed"
+    });
+    insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
+    page:
+    Failed deployment 1 (#) failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+    it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+    What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
+
+    ps:
+    ENVIRONMENT                 STATUS   COMMIT   TESTS
+    local/neighbour/production  running  #
+        http://neighbour.localhost:#
+    local/shop/production       failed   #
+        failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+
+    log:
+    WARN local/shop/production: deployment 1 failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+    ");
+    commit(&shop, &[("server.js", SERVES)]);
+    world.until("it runs", |world| {
+        world.status("shop/production") == "running"
+    });
+    world.neighbour_serves();
+}

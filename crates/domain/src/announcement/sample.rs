@@ -134,6 +134,7 @@ pub(crate) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
 pub(crate) fn coming(phase: Phase) -> State {
     State::Creating {
         next: Some(Box::new(deployment(1, 'a', phase))),
+        failed: None,
     }
 }
 

@@ -56,12 +56,15 @@ impl Mark {
 /// Where this life stands. `ahead` is how many builds go before it, while it is queued.
 pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
     match &life.state {
-        State::Creating { next: None } => says(
+        State::Creating { next: None, .. } => says(
             Mark::Waiting,
             "Queued",
             Some("asks the repository what to deploy".to_owned()),
         ),
-        State::Creating { next: Some(next) } => coming(next, ahead, None, None, None),
+        State::Creating {
+            next: Some(next),
+            failed,
+        } => coming(next, ahead, None, failed.as_deref(), None),
         State::Restarting {
             serving,
             next,

@@ -102,7 +102,7 @@ fn every_state_has_a_row_that_says_where_the_preview_stands() {
         failed,
     };
     let rows = [
-        row_of(State::Creating { next: None }, None),
+        row_of(State::default(), None),
         row_of(coming(Phase::Queued), None),
         row_of(coming(Phase::Queued), Some(0)),
         row_of(coming(Phase::Queued), Some(2)),

@@ -48,7 +48,7 @@ impl<'a> Draft<'a> {
     /// The deployment on its way, if it has this generation.
     pub(super) fn next_mut(&mut self, generation: Generation) -> Option<&mut Deployment> {
         let next = match &mut self.step.next.state {
-            State::Creating { next } => next.as_deref_mut(),
+            State::Creating { next, .. } => next.as_deref_mut(),
             State::Restarting { next, .. } => Some(&mut **next),
             State::Running { .. } | State::Stopped { .. } => None,
         };
@@ -100,20 +100,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn deadline(&self, phase: Phase) -> Option<Timestamp> {
-        let times = self.times;
-        let limit = match phase {
-            Phase::Queued | Phase::Serving => return None,
-            Phase::Launching | Phase::Booting => times.launch,
-            Phase::Cloning | Phase::SettingUp => times.setup + times.margin,
-            Phase::Testing => times.test + times.margin,
-            Phase::Prepared => times.prepared,
-            Phase::Starting => times.start + times.margin,
-            Phase::Probing => times.probe,
-        };
-        Some(self.now.plus(limit))
-    }
-
     /// Asks for a new deployment, which takes the place of one on its way. What serves goes on serving.
     pub(super) fn begin(
         &mut self,
@@ -152,9 +138,14 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             again: None,
         });
-        let placeholder = State::Creating { next: None };
-        let (state, superseded) = match std::mem::replace(&mut life.state, placeholder) {
-            State::Creating { next } => (State::Creating { next: Some(new) }, next),
+        let (state, superseded) = match std::mem::take(&mut life.state) {
+            State::Creating { next, failed } => (
+                State::Creating {
+                    next: Some(new),
+                    failed: failed.filter(|_| keeps_failure),
+                },
+                next,
+            ),
             State::Running { serving, failed } => {
                 let failed = failed.filter(|_| keeps_failure);
                 (
@@ -237,7 +228,7 @@ impl<'a> Draft<'a> {
             self.remember(failed);
             return;
         }
-        match std::mem::replace(&mut self.life_mut().state, State::Creating { next: None }) {
+        match std::mem::take(&mut self.life_mut().state) {
             State::Restarting {
                 serving: Some(serving),
                 ..
@@ -296,22 +287,23 @@ impl<'a> Draft<'a> {
     pub(super) fn serve(&mut self, generation: Generation) {
         let now = self.now;
         let life = self.life_mut();
-        let (older, mut next, failed) =
-            match std::mem::replace(&mut life.state, State::Creating { next: None }) {
-                State::Creating { next: Some(next) } => (None, next, None),
-                State::Restarting {
-                    serving,
-                    next,
-                    failed,
-                    ..
-                } => (serving, next, failed),
-                other @ (State::Creating { next: None }
-                | State::Running { .. }
-                | State::Stopped { .. }) => {
-                    life.state = other;
-                    return;
-                }
-            };
+        let (older, mut next, failed) = match std::mem::take(&mut life.state) {
+            State::Creating {
+                next: Some(next), ..
+            } => (None, next, None),
+            State::Restarting {
+                serving,
+                next,
+                failed,
+                ..
+            } => (serving, next, failed),
+            other @ (State::Creating { next: None, .. }
+            | State::Running { .. }
+            | State::Stopped { .. }) => {
+                life.state = other;
+                return;
+            }
+        };
         next.phase = Phase::Serving;
         next.since = now;
         next.deadline = None;
@@ -430,7 +422,9 @@ impl<'a> Draft<'a> {
     }
 
     fn remember(&mut self, why: Failed) {
-        if let State::Restarting { failed, .. } = &mut self.life_mut().state {
+        if let State::Creating { failed, .. } | State::Restarting { failed, .. } =
+            &mut self.life_mut().state
+        {
             *failed = Some(Box::new(why));
         }
     }

@@ -55,6 +55,9 @@ pub enum State {
     Creating {
         /// The first deployment.
         next: Option<Box<Deployment>>,
+        /// Why the last try failed, while `next` repairs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<Box<Failed>>,
     },
     /// A deployment serves.
     Running {
@@ -83,6 +86,16 @@ pub enum State {
         /// Since when.
         since: Timestamp,
     },
+}
+
+impl Default for State {
+    /// Nothing is known yet.
+    fn default() -> Self {
+        State::Creating {
+            next: None,
+            failed: None,
+        }
+    }
 }
 
 /// What is known to be true outside.
@@ -132,7 +145,7 @@ impl Lifecycle {
     pub fn new(now: Timestamp, announced: Option<Commit>) -> Self {
         Lifecycle {
             generation: Generation(0),
-            state: State::Creating { next: None },
+            state: State::default(),
             world: World {
                 edition: 1,
                 ..World::default()
@@ -177,7 +190,7 @@ impl Lifecycle {
     /// The deployment on its way.
     pub fn next(&self) -> Option<&Deployment> {
         match &self.state {
-            State::Creating { next } => next.as_deref(),
+            State::Creating { next, .. } => next.as_deref(),
             State::Restarting { next, .. } => Some(next),
             State::Running { .. } | State::Stopped { .. } => None,
         }
@@ -194,12 +207,14 @@ impl Lifecycle {
     /// The newest deployment's failure, while it is the newest news.
     pub fn failure(&self) -> Option<&Failed> {
         match &self.state {
-            State::Running { failed, .. } | State::Restarting { failed, .. } => failed.as_deref(),
+            State::Creating { failed, .. }
+            | State::Running { failed, .. }
+            | State::Restarting { failed, .. } => failed.as_deref(),
             State::Stopped {
                 why: Why::Failed(failed),
                 ..
             } => Some(failed),
-            State::Creating { .. } | State::Stopped { .. } => None,
+            State::Stopped { .. } => None,
         }
     }
 
@@ -219,7 +234,7 @@ impl Lifecycle {
             return self.cancelled.as_ref();
         }
         match &self.state {
-            State::Creating { next } => next.as_ref().map(|next| &next.commit),
+            State::Creating { next, .. } => next.as_ref().map(|next| &next.commit),
             State::Running {
                 failed: Some(failed),
                 ..
@@ -241,8 +256,10 @@ impl Lifecycle {
     /// What people see, in one word.
     pub fn shown(&self) -> Shown {
         match &self.state {
-            State::Creating { next: None } => Shown::Queued,
-            State::Creating { next: Some(next) } => next.phase.shown(),
+            State::Creating { next: None, .. } => Shown::Queued,
+            State::Creating {
+                next: Some(next), ..
+            } => next.phase.shown(),
             State::Restarting { next, .. } => next.phase.shown(),
             State::Running { serving, .. } => serving.phase.shown(),
             State::Stopped {

@@ -14,7 +14,7 @@ impl Draft<'_> {
         // What waits for its machine is told with it.
         let told = |deployment: &Deployment| deployment.phase != Phase::Queued;
         let told = match &self.life().state {
-            State::Creating { next } => next.as_deref().filter(|next| told(next)),
+            State::Creating { next, .. } => next.as_deref().filter(|next| told(next)),
             State::Restarting { next, .. } => Some(&**next).filter(|next| told(next)),
             State::Running { serving, .. } => Some(&**serving),
             State::Stopped { .. } => None,

@@ -9,7 +9,7 @@ impl Lifecycle {
     #[must_use]
     pub fn resumed(mut self, now: Timestamp, times: &Times) -> Self {
         let (serving, next) = match &mut self.state {
-            State::Creating { next } => (None, next.as_mut()),
+            State::Creating { next, .. } => (None, next.as_mut()),
             State::Running { serving, .. } => (Some(serving), None),
             State::Restarting { serving, next, .. } => (serving.as_mut(), Some(next)),
             State::Stopped { .. } => (None, None),

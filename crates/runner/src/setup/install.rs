@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use nestling_protocol::report::{Exit, Failure, Step as StepName};
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use super::again::{self, Again};
@@ -163,17 +164,15 @@ async fn install(
         Ok(mut running) => running.ended_by(deadline).await,
         Err(error) => return Err(machine.failure(StepName::Setup, error.to_string(), None)),
     };
-    let conflict = conflict(&package.folder.join(lockfile), &machine.checkout());
+    let damage = damage(&package.folder.join(lockfile), &machine.checkout());
     let refused = words.iter().any(|words| said.text().contains(words));
     match exit {
         Exit::Code(0) => Ok(()),
-        Exit::Code(_) if refused || conflict.is_some() => {
+        Exit::Code(_) if refused || damage.is_some() => {
             let folder = package.folder.strip_prefix(machine.checkout());
             let at = folder.unwrap_or(&package.folder).join(lockfile);
-            let what = match conflict {
-                Some(line) => format!("holds the conflict markers of a merge (line {line})"),
-                None => "is out of date: it does not fit package.json".to_owned(),
-            };
+            let what =
+                damage.unwrap_or_else(|| "is out of date: it does not fit package.json".to_owned());
             let why = format!(
                 "{} {what} and {shown} refused it, so {name} install picks the versions of today; run {name} install beside it and commit it",
                 at.display(),
@@ -187,10 +186,23 @@ async fn install(
     }
 }
 
-/// The line of a lockfile, from 1, where a merge left its first conflict.
-fn conflict(lockfile: &Path, checkout: &Path) -> Option<usize> {
+/// Why no tool could read a lockfile: a merge left its conflicts, or it is JSON that is cut off.
+fn damage(lockfile: &Path, checkout: &Path) -> Option<String> {
     let text = read::within(lockfile, checkout, LOCKFILE_LIMIT)?;
     let at = |mark: &str| text.lines().position(|line| line.starts_with(mark));
-    let (ours, theirs) = (at("<<<<<<< ")?, at(">>>>>>> ")?);
-    (ours < theirs).then_some(ours + 1)
+    if let (Some(ours), Some(theirs)) = (at("<<<<<<< "), at(">>>>>>> "))
+        && ours < theirs
+    {
+        let line = ours + 1;
+        return Some(format!(
+            "holds the conflict markers of a merge (line {line})"
+        ));
+    }
+    let is_json = lockfile.extension().is_some_and(|kind| kind == "json");
+    let error = serde_json::from_str::<IgnoredAny>(text.trim_start_matches('\u{feff}')).err();
+    let error = error.filter(|_| is_json)?;
+    let (line, column) = (error.line(), error.column());
+    Some(format!(
+        "is damaged: it is not valid JSON (line {line}, column {column})"
+    ))
 }

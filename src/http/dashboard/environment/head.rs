@@ -117,7 +117,7 @@ impl Order {
                 ..
             } => vec![Order::Redeploy, Order::Stop],
             State::Stopped { .. } => vec![Order::Start],
-            State::Creating { next: None } => vec![Order::Stop],
+            State::Creating { next: None, .. } => vec![Order::Stop],
             State::Creating { .. } | State::Restarting { .. } => {
                 vec![Order::Cancel, Order::Redeploy, Order::Stop]
             }

@@ -344,8 +344,9 @@ fn environments(words: &Words) -> Vec<Environment> {
         words.restarting(Phase::Testing),
         State::Creating {
             next: Some(words.deployment(1, Phase::Queued)),
+            failed: None,
         },
-        State::Creating { next: None },
+        State::default(),
         words.stopped(Why::Failed(words.failed(3))),
         words.stopped(Why::Idle),
         words.stopped(Why::Policy(words.reason.clone())),

@@ -133,6 +133,7 @@ fn overviews(words: &Words) -> Vec<(String, EnvironmentView)> {
             "queued",
             &at(State::Creating {
                 next: Some(words.deployment(7, Phase::Queued)),
+                failed: None,
             }),
             Shown::Queued,
         ),
@@ -148,12 +149,7 @@ fn overviews(words: &Words) -> Vec<(String, EnvironmentView)> {
             &at(words.stopped(Why::Closed)),
             Shown::Running,
         ),
-        overview(
-            words,
-            "new",
-            &at(State::Creating { next: None }),
-            Shown::Queued,
-        ),
+        overview(words, "new", &at(State::default()), Shown::Queued),
         overview(
             words,
             "production",

@@ -63,8 +63,10 @@ pub(super) fn checks(section: &Section<'_>, head: Option<&Commit>, site: &Site<'
 
 fn newest(section: &Section<'_>, head: Option<&Commit>, site: &Site<'_>) -> Option<Check> {
     match &section.environment.lifecycle.state {
-        State::Creating { next: None } => None,
-        State::Creating { next: Some(next) } => Some(coming(section, next, site)),
+        State::Creating { next: None, .. } => None,
+        State::Creating {
+            next: Some(next), ..
+        } => Some(coming(section, next, site)),
         // A roll-back starts an old commit again, because the newest one failed.
         State::Restarting {
             next,

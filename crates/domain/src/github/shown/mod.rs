@@ -150,7 +150,7 @@ impl Wanted {
         // Below a pull request that never showed anything, nobody has to read that it is closed, or about to be looked at.
         let lives = |section: &Section<'_>| {
             let life = &section.environment.lifecycle;
-            !life.is_closed() && !matches!(life.state, State::Creating { next: None })
+            !life.is_closed() && !matches!(life.state, State::Creating { next: None, .. })
         };
         let comment = Comment {
             body: announcement.markdown(site),

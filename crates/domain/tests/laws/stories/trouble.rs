@@ -113,6 +113,31 @@ fn a_machine_that_dies_again_and_again_ends_as_failed() {
 }
 
 #[test]
+fn a_first_deployment_that_is_tried_again_says_why_until_a_push_takes_its_place() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    let (generation, reason, retry) = (Generation(1), "no room".to_owned(), true);
+    observed(
+        &mut world,
+        Observation::NotLaunched {
+            generation,
+            reason,
+            retry,
+        },
+    );
+    let again = world.record.next().unwrap();
+    assert_eq!(
+        (again.generation, again.phase),
+        (Generation(2), Phase::Queued)
+    );
+    assert!(world.record.failure().unwrap().reason.contains("no room"));
+    let look = asked(&mut world, Trigger::Push);
+    found(&mut world, look, 3);
+    assert_eq!(world.record.next().unwrap().generation, Generation(3));
+    assert_eq!(world.record.failure(), None);
+}
+
+#[test]
 fn deadlines_name_what_did_not_happen() {
     for (upto, word) in [
         (0, "could not be started"),

@@ -120,6 +120,7 @@ fn what_is_remembered_is_bounded_and_what_was_forgotten_is_looked_for() {
         };
         page.tell(State::Creating {
             next: Some(Box::new(next)),
+            failed: None,
         });
     }
     assert_eq!(page.ledger.checks.len(), 100);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_pull_request_lives_from_its_place_in_the_queue_to_its_close() {
     let mut page = Page::new();
-    assert_snapshot!(page.tell(State::Creating { next: None }), @"");
+    assert_snapshot!(page.tell(State::default()), @"");
     assert_snapshot!(page.tell(coming(Phase::Queued)), @r#"
     new comment: ⏳ Queued: waits for a build slot
     new check Nestling / shop at aaaaaaa: queued, Queued ["Stop"]
