@@ -1,5 +1,7 @@
 //! GitHub as the forge, and machines on this box: a team installs the App, confirms an app, and lives with it.
 
+mod wing;
+
 use std::path::Path;
 
 use nestling_world::github::{
@@ -13,7 +15,7 @@ const PRODUCTION: &str = "acme/shop/production";
 const PREVIEW: &str = "acme/shop/pr-1";
 const SECRET: &str = "what-github-signs-webhooks-with";
 
-/// GitHub with a private repository of one page, and a server that is the App which is installed there.
+/// GitHub with a private repository, and a server that is the App which is installed there.
 struct Team {
     github: Model,
     server: Server,
@@ -24,11 +26,17 @@ struct Team {
 }
 
 impl Team {
+    /// The shop is one page.
     fn new() -> Self {
+        Team::of(&[("index.html", "<h1>Shop</h1>")])
+    }
+
+    /// The shop is these files.
+    fn of(files: &[(&str, &str)]) -> Self {
         let github = Model::start().unwrap();
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let hook = format!("http://127.0.0.1:{port}/github/webhook");
-        let (app, installation) = github.act(|state| prepare(state, &hook).unwrap());
+        let (app, installation) = github.act(|state| prepare(state, files, &hook).unwrap());
         let key = github.look(|state| state.private_key(app)).unwrap();
         let settings = settings(folder.path(), &github, app, &key);
         let server = Server::serve(&folder.path().join("data"), port, &settings);
@@ -97,9 +105,9 @@ impl Team {
     }
 }
 
-fn prepare(state: &mut State, hook: &str) -> anyhow::Result<(u64, u64)> {
+fn prepare(state: &mut State, files: &[(&str, &str)], hook: &str) -> anyhow::Result<(u64, u64)> {
     state.create_organisation("acme");
-    state.create_repository(SHOP, true, &[("index.html", "<h1>Shop</h1>")])?;
+    state.create_repository(SHOP, true, files)?;
     state.set_role(SHOP, "ann", Some(Role::Write))?;
     let granted = [
         ("metadata", Level::Read),
