@@ -4,14 +4,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
     app::App,
     deployment::Cause,
     environment::Environment,
-    ids::{AppId, Kind, RepositoryId, Timestamp},
+    ids::{AppId, EnvironmentId, Kind, RepositoryId, Timestamp},
     lifecycle::{Command, Event, State, Trigger, Why},
     policy::Policy,
 };
@@ -29,6 +29,9 @@ use crate::{
 const ROUND: Duration = Duration::from_mins(1);
 /// Environments read at once.
 const PAGE: usize = 500;
+/// How much later a visit must be than the one that is remembered to be remembered, too: a preview that is used all day costs
+/// a few writes, and a server that dies forgets less than the shortest wait for sleep.
+const REMEMBERED: Duration = Duration::from_mins(30);
 /// Deployments that are read to find the last push: as many as are kept.
 const HISTORY: usize = 50;
 
@@ -38,23 +41,18 @@ pub struct Rest {
     store: Arc<dyn Store>,
     environments: environments::Handle,
     routes: Routes,
-    /// Since when visits are counted: nobody counts as quiet for longer.
-    since: Timestamp,
+    /// The visits that this server has remembered in the store.
+    remembered: Rc<RefCell<HashMap<EnvironmentId, Timestamp>>>,
 }
 
 impl Rest {
-    /// The actor among these neighbours; visits are known since `since`.
-    pub fn new(
-        store: Arc<dyn Store>,
-        environments: environments::Handle,
-        routes: Routes,
-        since: Timestamp,
-    ) -> Self {
+    /// The actor among these neighbours.
+    pub fn new(store: Arc<dyn Store>, environments: environments::Handle, routes: Routes) -> Self {
         Rest {
             store,
             environments,
             routes,
-            since,
+            remembered: Rc::default(),
         }
     }
 
@@ -62,7 +60,7 @@ impl Rest {
     async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         let apps = self.store.apps().await?;
         let apps: HashMap<AppId, App> = apps.into_iter().map(|app| (app.id.clone(), app)).collect();
-        let mut places = Places::default();
+        let (mut places, mut visits) = (Places::default(), Vec::new());
         let mut after = None;
         loop {
             let page = self.store.environments(after.as_deref(), PAGE).await?;
@@ -71,6 +69,7 @@ impl Rest {
                     continue;
                 };
                 if environment.kind != Kind::Production && !environment.lifecycle.is_closed() {
+                    visits.extend(self.new_visit(&environment.id, now));
                     self.look_at(&environment, &app.policy, now).await?;
                     places.count(environment);
                 }
@@ -80,6 +79,10 @@ impl Rest {
                 break;
             }
         }
+        if !visits.is_empty() {
+            self.store.put_visits(&visits).await?;
+            self.remembered.borrow_mut().extend(visits);
+        }
         for environment in places.given(|app| apps.get(app).map(|app| &app.policy)) {
             let hint = Event::Hint {
                 commit: None,
@@ -88,6 +91,14 @@ impl Rest {
             self.tell(&environment, hint, "a place is free").await;
         }
         Ok(())
+    }
+
+    /// A visit that is to be remembered, so that the next server counts from it.
+    fn new_visit(&self, id: &EnvironmentId, now: Timestamp) -> Option<(EnvironmentId, Timestamp)> {
+        let visited = self.routes.visited(id, now)?;
+        let remembered = self.remembered.borrow().get(id).copied();
+        let is_new = remembered.is_none_or(|before| visited.since(before) >= REMEMBERED);
+        is_new.then(|| (id.clone(), visited))
     }
 
     async fn look_at(
@@ -113,8 +124,13 @@ impl Rest {
             return Ok(());
         }
         let visited = self.routes.visited(&environment.id, now);
-        let last = visited.unwrap_or_default().max(since).max(self.since);
-        if running && policy.sleeps(now.since(last)) {
+        let last = visited.unwrap_or_default().max(since);
+        if !running || !policy.sleeps(now.since(last)) {
+            return Ok(());
+        }
+        // Of most nothing need be read.
+        let before = self.store.visit(&environment.id).await?;
+        if policy.sleeps(now.since(before.unwrap_or_default().max(last))) {
             let sleep = Event::Command(Command::Sleep);
             self.tell(environment, sleep, "nobody's visit").await;
         }

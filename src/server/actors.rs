@@ -108,12 +108,10 @@ impl Actors {
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);
-        let (store, now) = (drivers.store.clone(), clock::now());
         Rest::new(
-            store,
+            drivers.store.clone(),
             services.environments.clone(),
             services.routes.clone(),
-            now,
         )
         .start();
         Ok(Actors {

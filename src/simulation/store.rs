@@ -48,6 +48,8 @@ store! {
     async fn due(&self, until: Timestamp, limit: usize) -> Vec<EnvironmentId>;
     async fn with_machines(&self, after: Option<&str>, limit: usize) -> Page<Environment>;
     async fn environments(&self, after: Option<&str>, limit: usize) -> Page<Environment>;
+    async fn put_visits(&self, visits: &[(EnvironmentId, Timestamp)]) -> ();
+    async fn visit(&self, id: &EnvironmentId) -> Option<Timestamp>;
     async fn forget_environment(&self, id: &EnvironmentId) -> ();
     async fn deployments(&self, id: &EnvironmentId, below: Option<Generation>, limit: usize) -> Vec<DeploymentRecord>;
     async fn deployment(&self, id: &EnvironmentId, generation: Generation) -> Option<DeploymentRecord>;

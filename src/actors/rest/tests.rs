@@ -9,6 +9,7 @@ use nestling_domain::{
 use super::*;
 use crate::{
     drivers::store::sqlite::Sqlite,
+    messages::routes::Entrance,
     world::{self, House, REPOSITORY, app, commit},
 };
 
@@ -43,7 +44,7 @@ impl World {
         };
         store.put_app(&shop).await.unwrap();
         let now = clock::now();
-        let rest = Rest::new(store, house.environments.clone(), house.routes.clone(), now);
+        let rest = Rest::new(store, house.environments.clone(), house.routes.clone());
         World {
             house,
             rest,
@@ -100,6 +101,22 @@ async fn a_preview_that_nobody_visits_sleeps_after_a_day_and_production_never_do
         .await
         .unwrap();
     world.until(&preview, "running").await;
+}
+
+#[actix::test]
+async fn a_visit_is_counted_from_although_the_server_is_started_again() {
+    let mut world = World::start(Policy::default()).await;
+    let preview = world.runs(Kind::Preview(1)).await;
+    let record = world.house.store.environment(&preview).await.unwrap();
+    let visit = world.house.routes.enter(&record.unwrap().label(), 1);
+    assert!(matches!(visit, Entrance::Open { .. }), "{visit:?}");
+    assert_eq!(world.later(&preview, HOUR * 20).await, None);
+    assert_eq!(world.later(&preview, HOUR * 40).await, None, "it lasts");
+    drop(visit);
+    let (store, environments) = (world.house.store.clone(), world.house.environments.clone());
+    world.rest = Rest::new(store, environments, Routes::default());
+    assert_eq!(world.later(&preview, HOUR * 63).await, None);
+    assert_eq!(world.later(&preview, HOUR * 65).await, Some(Why::Idle));
 }
 
 #[actix::test]

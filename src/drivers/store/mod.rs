@@ -108,6 +108,10 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Environment>, StoreError>;
+    /// Remembers when somebody visited these environments last, in place of what was remembered before.
+    async fn put_visits(&self, visits: &[(EnvironmentId, Timestamp)]) -> Result<(), StoreError>;
+    /// When somebody visited an environment last, as far as it was remembered.
+    async fn visit(&self, id: &EnvironmentId) -> Result<Option<Timestamp>, StoreError>;
     /// Removes the record, the history and the events of an environment that has nothing left outside.
     async fn forget_environment(&self, id: &EnvironmentId) -> Result<(), StoreError>;
 

@@ -1,5 +1,7 @@
 //! Environments under their keys and versions.
 
+use std::time::Duration;
+
 use nestling_domain::{
     ids::{AppId, EnvironmentId, Generation, InputId, Kind, RepositoryId, Timestamp, Version},
     lifecycle::Why,
@@ -339,6 +341,28 @@ pub(crate) async fn an_input_that_was_answered_meanwhile_is_a_conflict(store: An
         Some("go")
     );
     assert_eq!(store.environment(&shop.id).await.unwrap(), Some(shop));
+}
+
+pub(crate) async fn the_last_visit_is_remembered_until_the_environment_is_forgotten(
+    store: AnyStore,
+) {
+    let (visited, quiet) = (preview("shop", 1), preview("shop", 11));
+    for environment in [&visited, &quiet] {
+        save_first(&store, environment).await;
+    }
+    for at in [NOON, NOON.plus(Duration::from_hours(1))] {
+        store.put_visits(&[(visited.id.clone(), at)]).await.unwrap();
+        assert_eq!(store.visit(&visited.id).await.unwrap(), Some(at));
+    }
+    assert_eq!(store.visit(&quiet.id).await.unwrap(), None);
+    assert_eq!(
+        store.environment(&visited.id).await.unwrap().as_ref(),
+        Some(&visited)
+    );
+    let page = store.environments(None, 10).await.unwrap();
+    assert_eq!(page.items.len(), 2, "a visit is no environment");
+    store.forget_environment(&visited.id).await.unwrap();
+    assert_eq!(store.visit(&visited.id).await.unwrap(), None);
 }
 
 pub(crate) async fn a_forgotten_environment_leaves_nothing_and_may_begin_again(store: AnyStore) {

@@ -43,6 +43,7 @@ macro_rules! conformance {
             environments::pages_follow_each_other_without_gap_or_repeat,
             environments::a_repeated_input_gets_the_first_answer,
             environments::an_input_that_was_answered_meanwhile_is_a_conflict,
+            environments::the_last_visit_is_remembered_until_the_environment_is_forgotten,
             environments::a_forgotten_environment_leaves_nothing_and_may_begin_again,
             history::events_are_numbered_in_the_order_of_the_saves,
             history::a_refused_save_leaves_no_event_and_no_deployment,

@@ -314,6 +314,26 @@ fn page(
 }
 
 /// Removes everything that is kept of an environment, also when its record can no longer be read.
+pub(super) fn put_visits(
+    database: &Connection,
+    visits: &[(EnvironmentId, Timestamp)],
+) -> Result<(), Trouble> {
+    for (id, at) in visits {
+        let body = encode("a visit", at)?;
+        let key = keys::visit(id);
+        put(database, &key, &key, &body)?;
+    }
+    Ok(())
+}
+
+pub(super) fn visit(
+    database: &Connection,
+    id: &EnvironmentId,
+) -> Result<Option<Timestamp>, Trouble> {
+    let key = keys::visit(id);
+    get(database, &key, &key)
+}
+
 pub(super) fn forget(database: &Connection, id: &EnvironmentId) -> Result<(), Trouble> {
     let pk = keys::environment(id);
     for sql in [
@@ -325,6 +345,8 @@ pub(super) fn forget(database: &Connection, id: &EnvironmentId) -> Result<(), Tr
     ] {
         database.prepare_cached(sql)?.execute([&pk])?;
     }
+    let visit = keys::visit(id);
+    remove(database, &visit, &visit)?;
     for sql in [
         "DELETE FROM deployments WHERE environment = ?1",
         "DELETE FROM events WHERE environment = ?1",

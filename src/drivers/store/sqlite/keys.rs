@@ -25,6 +25,11 @@ pub(super) fn environment(id: &EnvironmentId) -> String {
     format!("ENVIRONMENT#{id}")
 }
 
+/// The last visit of one environment, in a partition of its own, so that no list of environments meets it.
+pub(super) fn visit(id: &EnvironmentId) -> String {
+    format!("VISIT#{id}")
+}
+
 /// The environment whose partition this is.
 pub(super) fn environment_of(pk: &str) -> EnvironmentId {
     EnvironmentId(pk.strip_prefix(ENVIRONMENTS.0).unwrap_or(pk).to_owned())

@@ -99,6 +99,18 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn put_visits(&self, visits: &[(EnvironmentId, Timestamp)]) -> Result<(), StoreError> {
+        let visits = visits.to_vec();
+        self.write(move |database| environments::put_visits(database, &visits))
+            .await
+    }
+
+    async fn visit(&self, id: &EnvironmentId) -> Result<Option<Timestamp>, StoreError> {
+        let id = id.clone();
+        self.read(move |database| environments::visit(database, &id))
+            .await
+    }
+
     async fn forget_environment(&self, id: &EnvironmentId) -> Result<(), StoreError> {
         let id = id.clone();
         self.write(move |database| environments::forget(database, &id))
