@@ -37,12 +37,18 @@ pub(super) struct Cell {
     pub(super) when: When,
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let when = match self.when {
+        f.write_str(match self {
             When::Before => "before",
             When::After => "after",
-        };
+        })
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = self.when;
         let what = if SAVES.contains(&self.class) {
             "the save of"
         } else {
@@ -85,14 +91,31 @@ pub(super) fn impossible(state: &str, class: &str) -> Option<&'static str> {
 /// How often an aim is passed by before the server ends there: mostly it ends at once, because some boundaries are rare.
 const PASSES: [u64; 8] = [0, 0, 1, 0, 3, 0, 8, 0];
 
-/// What few runs come to, and why: every second aim is one of these. Printed with its number, and not asserted.
-pub(super) fn is_rare(cell: &Cell) -> Option<&'static str> {
+/// What happens more often in a run, so that it comes to a boundary which few others come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lean {
+    /// Runners never say anything.
+    Hangs,
+    /// Apps end, and are started again.
+    Again,
+    /// Machines end.
+    Ends,
+    /// People order.
+    Orders,
+    /// People push again before all is done that the last push brought, and requests last.
+    Pushes,
+}
+
+/// What must happen more often for a boundary to be reached; `None` for one that many runs come to.
+pub(super) fn needs(cell: &Cell) -> Option<Lean> {
     Some(match (cell.state, cell.class) {
-        ("running", "report") => "few apps end and are started again",
-        ("running", "probe" | "probed") => "of those, too",
-        (_, "tick") => "few runners never say anything",
-        ("restarting", "lost" | "order") => "few machines end, and few orders come, just then",
-        ("restarting", "drained" | "drain") => "few pushes come while requests end",
+        (_, "tick") => Lean::Hangs,
+        ("running", "report" | "probe" | "probed") => Lean::Again,
+        (_, "lost") => Lean::Ends,
+        (_, "order") => Lean::Orders,
+        (_, "drain" | "drained") => Lean::Pushes,
+        ("restarting", "hint" | "look" | "found" | "absent" | "destroy") => Lean::Pushes,
+        ("running", "absent" | "destroy") => Lean::Pushes,
         _ => return None,
     })
 }
@@ -101,27 +124,56 @@ pub(super) fn is_rare(cell: &Cell) -> Option<&'static str> {
 pub(super) struct Crashes {
     /// With how often each is still passed by.
     aims: Vec<(Cell, u64)>,
+    /// What happens more often than elsewhere.
+    pub(super) lean: Option<Lean>,
     dice: Dice,
     ended: u32,
     pub(super) hits: BTreeMap<Cell, u32>,
+    /// Whether boundaries are counted.
+    counts: bool,
+    /// At which of those that are counted the server ends.
+    at: Option<usize>,
+    /// Those that were counted, by name.
+    pub(super) passed: Vec<String>,
 }
 
 impl Crashes {
-    /// Each seed aims at two boundaries, one of which is rare.
+    /// Each seed aims at two boundaries, one of which is rare. What that needs happens more often in every second run.
     pub(super) fn new(seed: u64) -> Self {
         let cells = cells();
         let count = cells.len() as u64;
-        let rare = cells.iter().filter(|cell| is_rare(cell).is_some());
+        let rare = cells.iter().filter(|cell| needs(cell).is_some());
         let rare: Vec<Cell> = rare.copied().collect();
+        let leans = (seed / rare.len() as u64).is_multiple_of(2);
         let at = |of: &[Cell]| of[usize::try_from(seed).unwrap_or_default() % of.len()];
         let round = usize::try_from(seed / count).unwrap_or_default();
         let passes = PASSES[round % PASSES.len()];
         Crashes {
             aims: vec![(at(&cells), passes), (at(&rare), 0)],
+            lean: needs(&at(&rare)).filter(|_| leans),
             dice: Dice::new(seed, 3),
             ended: 0,
             hits: BTreeMap::new(),
+            counts: false,
+            at: None,
+            passed: Vec::new(),
         }
+    }
+
+    /// From now on boundaries are counted, and the server ends at the one with this number, if any.
+    pub(super) fn count(&mut self, at: Option<usize>) {
+        (self.counts, self.at) = (true, at);
+    }
+
+    /// Whether the server ends at this boundary, where they are counted. It ends once.
+    pub(super) fn is_counted_out(&mut self, name: impl FnOnce() -> String) -> bool {
+        if !self.counts {
+            return false;
+        }
+        let strikes = self.at == Some(self.passed.len());
+        self.passed.push(name());
+        self.counts = !strikes;
+        strikes
     }
 
     /// Whether the server ends here.

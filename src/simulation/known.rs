@@ -44,6 +44,8 @@ pub(super) struct Known {
     pub(super) ordered: BTreeSet<u32>,
     /// Since when all has been as it should be, and nothing has gone wrong.
     pub(super) settled: Option<Timestamp>,
+    /// How much of a flow was done.
+    pub(super) acts: usize,
     /// From when on nothing goes wrong.
     pub(super) calm: Option<Timestamp>,
 }

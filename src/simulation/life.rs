@@ -7,7 +7,7 @@ use nestling_domain::{ids::Timestamp, lifecycle::Times};
 use tokio::{runtime::Builder, time::Instant};
 
 use super::{
-    letters,
+    flows, letters,
     machines::SimulatedMachines,
     network, oracles, runners, script, seams,
     store::Doubtful,
@@ -181,8 +181,20 @@ fn check(world: &Arc<World>) -> bool {
     let calm = known.calm.unwrap_or(now);
     if wrong.is_empty() {
         let since = *known.settled.get_or_insert(now);
-        if now.0 - since.0 >= STAYS {
-            return true;
+        let stays = match world.scene {
+            Scene::Flow(flow, _) => flows::stays(&known, flow),
+            Scene::Trouble | Scene::Deaf | Scene::Forgotten => STAYS,
+        };
+        if now.0 - since.0 >= stays {
+            drop(known);
+            let Scene::Flow(flow, at) = world.scene else {
+                return true;
+            };
+            if !flows::goes_on(world, flow, at) {
+                return true;
+            }
+            world.plan(LOOK, Deed::Check);
+            return false;
         }
     } else {
         known.settled = None;
@@ -190,6 +202,7 @@ fn check(world: &Arc<World>) -> bool {
     let within = match world.scene {
         Scene::Deaf => DEAF,
         Scene::Forgotten => FORGOTTEN,
+        Scene::Flow(..) => BY_THE_LOG,
         Scene::Trouble if known.forgotten == 0 => BY_THE_LOG,
         Scene::Trouble => BY_LISTING,
     };

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bugs::Bug,
-    crashes::When,
+    crashes::{Lean, When},
     world::{Deed, World},
 };
 use crate::messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch};
@@ -153,11 +153,17 @@ impl World {
         }
         let mut dice = self.dice();
         let troubled = self.is_troubled();
+        let hangs = self.often(Lean::Hangs, (0, 400));
         let fate = (troubled && dice.happens(140)).then(|| match dice.below(14) {
             step @ 0..6 => (usize::try_from(step).unwrap(), Fate::Breaks),
             step @ 6..12 => (usize::try_from(step - 6).unwrap(), Fate::Fails),
             _ => (0, Fate::Hangs),
         });
+        let fate = if troubled && hangs > 0 && dice.happens(hangs) {
+            Some((0, Fate::Hangs))
+        } else {
+            fate
+        };
         let machine = Machine {
             boot: format!("boot-{}", dice.below(1_000_000)),
             destroyed: false,
@@ -166,11 +172,12 @@ impl World {
             given: None,
             step: 0,
             attempt: 0,
-            again: troubled && dice.happens(150),
+            again: troubled && dice.happens(self.often(Lean::Again, (150, 600))),
             fate,
         };
         let (first, beat) = (dice.span(100, 2_000), dice.span(8_000, 12_000));
-        let death = (troubled && dice.happens(150)).then(|| dice.span(3_000, 40_000));
+        let deaths = self.often(Lean::Ends, (150, 600));
+        let death = (troubled && dice.happens(deaths)).then(|| dice.span(3_000, 40_000));
         drop(dice);
         machines.all.insert(key.clone(), machine);
         machines.folders.insert(key.0.clone());

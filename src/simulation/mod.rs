@@ -5,16 +5,19 @@
 //! - [`network`], [`store`], [`machines`], [`seams`] stand between both; there things go wrong, and bugs are planted.
 //! - [`script`] is what people do, [`letters`] what becomes of webhooks, [`runners`] what happens in machines.
 //! - [`oracles`] read the ledgers of the outside; [`crashes`] says where the server ends.
+//! - [`flows`] end it at every single boundary of a story without chance; [`outcome`] is what the world is like afterwards.
 
 mod bugs;
 mod crashes;
 mod dice;
+mod flows;
 mod known;
 mod letters;
 mod life;
 mod machines;
 mod network;
 mod oracles;
+mod outcome;
 mod runners;
 mod saves;
 mod script;
@@ -50,6 +53,10 @@ struct Run {
     lines: Vec<String>,
     violations: Vec<String>,
     hits: BTreeMap<crashes::Cell, u32>,
+    /// The boundaries of a flow that were passed, in order.
+    passed: Vec<String>,
+    /// What the world is like at the end of a flow.
+    end: Vec<String>,
 }
 
 impl Run {
@@ -127,12 +134,19 @@ fn run(seed: u64, bug: Option<Bug>, scene: Scene) -> Run {
         (story.hash(), story.lines().to_vec())
     };
     let hits = std::mem::take(&mut world.crashes().hits);
+    let passed = std::mem::take(&mut world.crashes().passed);
+    let end = match scene {
+        Scene::Flow(..) => outcome::outcome(&world),
+        Scene::Trouble | Scene::Deaf | Scene::Forgotten => Vec::new(),
+    };
     Run {
         seed,
         hash,
         lines,
         violations,
         hits,
+        passed,
+        end,
     }
 }
 

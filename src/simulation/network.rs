@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, io, sync::Arc};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Response, header};
-use nestling_domain::ids::Kind;
+use nestling_domain::ids::{EnvironmentId, Kind};
 use nestling_world::github::{self, Body, Outcome, State};
 use octocrab::{AuthState, OctoBody, OctocrabBuilder};
 use serde_json::{Value, json};
@@ -120,8 +120,8 @@ async fn answer(
         }
         Weather::Fine | Weather::Lost | Weather::Hangs => {}
     }
+    pass(world, about.as_ref(), (&line, writes), When::Before).await;
     if writes {
-        world.boundary(about.as_ref(), "write", When::Before).await;
         intended(world, asked);
     }
     let mut outcome = ask(world, asked);
@@ -129,9 +129,7 @@ async fn answer(
     if weather == Weather::Lost && comments && world.has(Bug::CommentedAgain) {
         outcome = ask(world, asked);
     }
-    if writes {
-        world.boundary(about.as_ref(), "write", When::After).await;
-    }
+    pass(world, about.as_ref(), (&line, writes), When::After).await;
     match weather {
         Weather::Lost => {
             world.tell(format!("{line}: its answer is lost"));
@@ -154,6 +152,15 @@ async fn answer(
     }
     world.tell(format!("{line}: {}", answer.status));
     respond(answer)
+}
+
+/// The server may end here.
+async fn pass(world: &World, of: Option<&EnvironmentId>, (line, writes): (&str, bool), when: When) {
+    if writes {
+        world.boundary_of_write(of, line, when).await;
+    } else {
+        world.seam(line, when).await;
+    }
 }
 
 fn weather(world: &World) -> Weather {

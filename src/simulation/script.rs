@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use nestling_world::github::{Change, Opening, PullRequest, State};
 
 use super::{
+    crashes::Lean,
     dice::Dice,
     known::Closed,
     world::{Deed, Scene, World},
@@ -20,6 +21,12 @@ const AFTER: u64 = 15_000;
 const SILENCE: (u64, u64) = (10_000, 60_000);
 /// How long none does where that is all that goes wrong.
 const DEAF: u64 = 30 * 60_000;
+/// How far apart they are where people push again before all is done that the last push brought: the time of a build.
+const AT_ONCE: u64 = 14_000;
+/// A number of a push, among those of everything that people do.
+const PUSH: u64 = 6;
+/// The numbers of orders.
+const ORDERS: (u64, u64) = (15, 20);
 /// Open pull requests at most.
 const OPEN: usize = 3;
 /// Tries to find something that can be done.
@@ -32,6 +39,9 @@ pub(super) fn begin(world: &World) {
     let mut dice = Dice::new(world.seed, 1);
     let mut at = dice.span(100, 3_000);
     let acts = dice.span(ACTS.0, ACTS.1);
+    if let Scene::Flow(..) = world.scene {
+        return world.plan(0, Deed::Calm);
+    }
     if world.scene != Scene::Trouble {
         for _ in 0..acts {
             world.plan(dice.below(DEAF), Deed::User);
@@ -41,7 +51,8 @@ pub(super) fn begin(world: &World) {
     for _ in 0..acts {
         world.plan(at, Deed::User);
         let burst = dice.happens(300);
-        at += dice.span(APART.0, if burst { 500 } else { APART.1 });
+        let apart = world.often(Lean::Pushes, (APART.1, AT_ONCE));
+        at += dice.span(APART.0, if burst { 500 } else { apart });
     }
     world.plan(at + AFTER, Deed::Calm);
 }
@@ -60,7 +71,7 @@ pub(super) fn act(world: &World) {
 }
 
 /// Remembers what is closed.
-fn note(world: &World, github: &State) {
+pub(super) fn note(world: &World, github: &State) {
     let mut known = world.known();
     for pull in pulls(world, github) {
         let number = u32::try_from(pull.number).unwrap();
@@ -82,9 +93,18 @@ fn one(world: &World, github: &mut State) -> Result<String> {
     let home = github.repositories[&world.town.repository.0].full_name();
     let all = pulls(world, github);
     let (open, closed): (Vec<_>, Vec<_>) = all.into_iter().partition(|pull| pull.open);
+    let (pushes, orders) = (
+        world.often(Lean::Pushes, (0, 600)),
+        world.often(Lean::Orders, (0, 600)),
+    );
     let (what, which, number) = {
         let mut dice = world.dice();
-        (dice.below(26), dice.any(), dice.below(1_000_000))
+        let what = match dice.below(26) {
+            _ if pushes > 0 && dice.happens(pushes) => PUSH,
+            _ if orders > 0 && dice.happens(orders) => dice.span(ORDERS.0, ORDERS.1),
+            what => what,
+        };
+        (what, dice.any(), dice.below(1_000_000))
     };
     let pick = |from: &[PullRequest]| {
         let place = which % (from.len().max(1) as u64);

@@ -12,7 +12,11 @@ use nestling_domain::{
     lifecycle::Found,
 };
 
-use super::{bugs::Bug, crashes::When, world::World};
+use super::{
+    bugs::Bug,
+    crashes::{Lean, When},
+    world::World,
+};
 use crate::{
     drivers::{clock, store::Store as _},
     messages::{
@@ -174,7 +178,8 @@ impl Traffic for Visitors {
         world
             .boundary(Some(environment), "drain", When::Before)
             .await;
-        tokio::time::sleep(world.span(5, 9_000)).await;
+        let least = world.often(Lean::Pushes, (5, 5_000));
+        tokio::time::sleep(world.span(least, 9_000)).await;
         world
             .boundary(Some(environment), "drain", When::After)
             .await;

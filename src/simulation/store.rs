@@ -27,14 +27,21 @@ pub(super) struct Doubtful(pub(super) Arc<World>);
 
 type Outcome<T> = Result<T, StoreError>;
 
-/// Methods that do what the real store does, in a server that has not ended.
+/// Methods that do what the real store does, in a server that has not ended: those that read, and those that write.
 macro_rules! store {
-    ($(async fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $answer:ty;)* { $($special:item)* }) => {
+    ($(async fn $read:ident(&self $(, $with:ident: $kind:ty)*) -> $answer:ty;)*
+    { $(async fn $write:ident(&self $(, $what:ident: $type:ty)*) -> $result:ty;)* } { $($special:item)* }) => {
         #[async_trait]
         impl Store for Doubtful {
-            $(async fn $name(&self $(, $argument: $kind)*) -> Outcome<$answer> {
+            $(async fn $read(&self $(, $with: $kind)*) -> Outcome<$answer> {
                 self.0.alive().await;
-                self.0.store.$name($($argument),*).await
+                self.0.store.$read($($with),*).await
+            })*
+            $(async fn $write(&self $(, $what: $type)*) -> Outcome<$result> {
+                self.0.seam(stringify!($write), When::Before).await;
+                let result = self.0.store.$write($($what),*).await;
+                self.0.seam(stringify!($write), When::After).await;
+                result
             })*
             $($special)*
         }
@@ -50,41 +57,43 @@ store! {
     async fn environments(&self, after: Option<&str>, limit: usize) -> Page<Environment>;
     async fn put_visits(&self, visits: &[(EnvironmentId, Timestamp)]) -> ();
     async fn visit(&self, id: &EnvironmentId) -> Option<Timestamp>;
-    async fn forget_environment(&self, id: &EnvironmentId) -> ();
     async fn deployments(&self, id: &EnvironmentId, below: Option<Generation>, limit: usize) -> Vec<DeploymentRecord>;
     async fn deployment(&self, id: &EnvironmentId, generation: Generation) -> Option<DeploymentRecord>;
     async fn events(&self, after: EventNumber, limit: usize) -> Vec<EventRecord>;
     async fn events_of(&self, id: &EnvironmentId, before: Option<EventNumber>, limit: usize) -> Vec<EventRecord>;
     async fn cursor(&self, consumer: &str) -> EventNumber;
-    async fn advance(&self, consumer: &str, to: EventNumber) -> ();
-    async fn put_repository(&self, repository: &Repository) -> ();
     async fn repository(&self, id: RepositoryId) -> Option<Repository>;
     async fn repositories(&self) -> Vec<Repository>;
-    async fn put_app(&self, app: &App) -> App;
     async fn app(&self, id: &AppId) -> Option<App>;
     async fn app_by_slug(&self, owner: &str, slug: &Slug) -> Option<App>;
     async fn apps(&self) -> Vec<App>;
     async fn apps_of_repository(&self, repository: RepositoryId) -> Vec<App>;
-    async fn describe_app(&self, id: &AppId, description: &str) -> Option<App>;
-    async fn delete_app(&self, id: &AppId, now: Timestamp) -> ();
     async fn removed_apps(&self) -> Vec<RemovedApp>;
     async fn removed_app(&self, id: &AppId) -> Option<RemovedApp>;
-    async fn bring_back(&self, app: &App, delivery: &Delivery) -> App;
-    async fn number_pull_request(&self, repository: RepositoryId, branch: &str) -> PullRequest;
-    async fn put_pull_request(&self, pull_request: &PullRequest) -> ();
-    async fn order(&self, repository: RepositoryId, number: u32, order: &Order) -> Option<PullRequest>;
     async fn pull_request(&self, repository: RepositoryId, number: u32) -> Option<PullRequest>;
     async fn pull_requests(&self, repository: RepositoryId) -> Vec<PullRequest>;
     async fn shown(&self, repository: RepositoryId, kind: Kind) -> Option<Ledger>;
     async fn own_app(&self) -> Option<OwnApp>;
-    async fn put_own_app(&self, app: &OwnApp) -> ();
-    async fn put_value(&self, value: &Value) -> ();
     async fn values(&self, app: &AppId, class: Class) -> Vec<Value>;
-    async fn delete_value(&self, app: &AppId, class: Class, name: &VariableName) -> bool;
-    async fn receive(&self, delivery: &Delivery) -> bool;
     async fn deliveries(&self, after: Option<&str>, limit: usize) -> Vec<(Delivery, DeliveryState)>;
-    async fn prune(&self, now: Timestamp) -> ();
     async fn check(&self) -> ();
+    {
+        async fn forget_environment(&self, id: &EnvironmentId) -> ();
+        async fn advance(&self, consumer: &str, to: EventNumber) -> ();
+        async fn put_repository(&self, repository: &Repository) -> ();
+        async fn put_app(&self, app: &App) -> App;
+        async fn describe_app(&self, id: &AppId, description: &str) -> Option<App>;
+        async fn delete_app(&self, id: &AppId, now: Timestamp) -> ();
+        async fn bring_back(&self, app: &App, delivery: &Delivery) -> App;
+        async fn number_pull_request(&self, repository: RepositoryId, branch: &str) -> PullRequest;
+        async fn put_pull_request(&self, pull_request: &PullRequest) -> ();
+        async fn order(&self, repository: RepositoryId, number: u32, order: &Order) -> Option<PullRequest>;
+        async fn put_own_app(&self, app: &OwnApp) -> ();
+        async fn put_value(&self, value: &Value) -> ();
+        async fn delete_value(&self, app: &AppId, class: Class, name: &VariableName) -> bool;
+        async fn receive(&self, delivery: &Delivery) -> bool;
+        async fn prune(&self, now: Timestamp) -> ();
+    }
     {
         async fn save(&self, save: Save) -> Outcome<Vec<EventRecord>> {
             self.saved(save).await
@@ -114,9 +123,10 @@ store! {
         }
 
         async fn put_shown(&self, repository: RepositoryId, kind: Kind, ledger: &Ledger) -> Outcome<()> {
-            self.0.alive().await;
+            self.0.seam("put_shown", When::Before).await;
             self.0.store.put_shown(repository, kind, ledger).await?;
             self.0.known().shown.insert(kind, ledger.clone());
+            self.0.seam("put_shown", When::After).await;
             Ok(())
         }
 
@@ -134,9 +144,11 @@ store! {
         }
 
         async fn settle(&self, id: &str, state: &DeliveryState) -> Outcome<()> {
-            self.0.alive().await;
+            self.0.seam("settle", When::Before).await;
             oracles::settles(&self.0, id, state);
-            self.0.store.settle(id, state).await
+            self.0.store.settle(id, state).await?;
+            self.0.seam("settle", When::After).await;
+            Ok(())
         }
     }
 }

@@ -19,8 +19,9 @@ use tokio::sync::Notify;
 
 use super::{
     bugs::Bug,
-    crashes::{Cell, Crashes, When},
+    crashes::{Cell, Crashes, Lean, When},
     dice::Dice,
+    flows::Flow,
     known::Known,
     letters::Letter,
     machines::{Echo, Key, Machines},
@@ -102,6 +103,8 @@ pub(super) enum Scene {
     Deaf,
     /// The same, and GitHub's log knows of none.
     Forgotten,
+    /// Nothing, but that the server ends once at the boundary of this number, if any.
+    Flow(Flow, Option<usize>),
 }
 
 /// Who is who.
@@ -207,6 +210,12 @@ impl World {
         self.is_troubled() && self.dice().happens(per_mille)
     }
 
+    /// So often of a thousand times, or so much more often where the run leans that way.
+    pub(super) fn often(&self, lean: Lean, (usually, leaning): (u64, u64)) -> u64 {
+        let leans = self.crashes().lean == Some(lean);
+        if leans { leaning } else { usually }
+    }
+
     /// Whether anything may go wrong now.
     pub(super) fn is_troubled(&self) -> bool {
         self.scene == Scene::Trouble && !self.is_calm()
@@ -303,11 +312,36 @@ impl World {
 
     /// The same for an environment that is, or was, in this state.
     pub(super) async fn boundary_in(&self, state: &'static str, class: &'static str, when: When) {
-        self.alive().await;
         let cell = Cell { state, class, when };
-        let strikes = self.is_troubled() && self.crashes().strikes(cell);
+        self.pass(Some(cell), || cell.to_string()).await;
+    }
+
+    /// The same for something that is written on GitHub, called `line`.
+    pub(super) async fn boundary_of_write(
+        &self,
+        of: Option<&EnvironmentId>,
+        line: &str,
+        when: When,
+    ) {
+        let (state, class) = (self.known().state_of(of), "write");
+        let cell = Cell { state, class, when };
+        self.pass(Some(cell), || format!("{cell}: {line}")).await;
+    }
+
+    /// Something is asked, or written down, that is not about one environment alone: here only the server of a flow may end.
+    pub(super) async fn seam(&self, what: &str, when: When) {
+        self.pass(None, || format!("{when} {what}")).await;
+    }
+
+    async fn pass(&self, cell: Option<Cell>, name: impl Fn() -> String) {
+        self.alive().await;
+        let strikes = {
+            let mut crashes = self.crashes();
+            let aimed = cell.is_some_and(|cell| self.is_troubled() && crashes.strikes(cell));
+            aimed || crashes.is_counted_out(&name)
+        };
         if strikes {
-            self.tell(format!("the server ends {cell}"));
+            self.tell(format!("the server ends {}", name()));
             self.kill();
             std::future::pending::<()>().await;
         }

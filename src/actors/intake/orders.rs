@@ -3,6 +3,8 @@
 //! Whoever writes a command must be able to write to the repository, which is asked of GitHub each time. The comment gets eyes
 //! once it is read, then a rocket, or a confused face when something of it was not done; why is in the decision.
 
+use std::time::Duration;
+
 use nestling_domain::{
     app::Repository,
     environment::Environment,
@@ -13,6 +15,7 @@ use nestling_domain::{
     orders::{Answer, Answered, Order},
     record::Delivery,
 };
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{App, Apply, BTreeMap, Desk, NotApplied, ToTell, Waits, only};
@@ -101,7 +104,7 @@ impl Desk {
         let lines = commented.lines.iter().map(String::as_str);
         let ordered = commands(lines);
         if !self.may_write(repository, by).await? {
-            self.react(repository, &commented, Reaction::Confused);
+            let confused = self.react(repository, &commented, Reaction::Confused);
             let why = format!(
                 "refused: {} may not write to {}/{}",
                 by.login, repository.owner, repository.name
@@ -109,9 +112,10 @@ impl Desk {
             let refused = ordered.iter().map(|(line, _)| answered(line, &why, false));
             self.answer(repository, &commented, by, refused.collect())
                 .await?;
+            confused.await;
             return Ok(only(&about, why));
         }
-        self.react(repository, &commented, Reaction::Eyes);
+        let eyes = self.react(repository, &commented, Reaction::Eyes);
         let (mut told, mut decisions, mut lines) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (place, (line, command)) in ordered.into_iter().enumerate() {
             let input = format!("{}-{place}", delivery.id);
@@ -134,7 +138,8 @@ impl Desk {
             Reaction::Confused
         };
         self.answer(repository, &commented, by, lines).await?;
-        self.react(repository, &commented, end);
+        eyes.await;
+        self.react(repository, &commented, end).await;
         Ok((told, decisions))
     }
 
@@ -328,22 +333,32 @@ impl Desk {
         Ok(people.may_write.send(asked).await??)
     }
 
-    /// Shows on the comment what became of it. That may fail: nothing waits for it.
-    fn react(&self, repository: &Repository, commented: &Commented<'_>, reaction: Reaction) {
-        let Some(people) = &self.people else {
-            return;
-        };
+    /// Begins to show on the comment what became of it; ends when that is shown, or cannot be. It is waited for before the
+    /// delivery is settled: a server that ends before that reads the comment again, and shows it then.
+    fn react(
+        &self,
+        repository: &Repository,
+        commented: &Commented<'_>,
+        reaction: Reaction,
+    ) -> impl Future<Output = ()> + use<> {
         let react = React {
             repository: repository.id,
             comment: commented.comment,
             reaction,
         };
-        if people.react.try_send(react).is_err() {
-            warn!("a comment's reaction was dropped: GitHub is slower than people");
+        let begun = self.people.as_ref().map(|people| people.react.send(react));
+        async move {
+            let Some(begun) = begun else { return };
+            if timeout(REACTED, begun).await.is_err() {
+                warn!("a comment shows no reaction yet: GitHub is slow");
+            }
         }
     }
 }
 
+/// How long other deliveries wait until a comment shows its reaction: GitHub has answered a moment ago. Who is later is not
+/// waited for.
+const REACTED: Duration = Duration::from_secs(3);
 /// What can be ordered.
 const HELP: &str = "/preview, /redeploy [app], /stop [app], /start [app], /cancel [app], /logs, /approve <sha>, /keep, /help: each on a line of its own";
 /// What `/logs` is answered with.
