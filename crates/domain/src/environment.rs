@@ -1,11 +1,13 @@
 //! Environments: the record that is saved, and what is known about its pull request.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{AppId, EnvironmentId, Kind, RepositoryId, Timestamp, Version},
     label::{Label, Slug},
-    lifecycle::Lifecycle,
+    lifecycle::{Event, Lifecycle, Refused, Step, Times},
 };
 
 /// A space with a stable address where an instance of an app is deployed. Written as a whole, under a
@@ -47,6 +49,22 @@ impl Environment {
     /// The label of a further endpoint's address.
     pub fn endpoint_label(&self, endpoint: &str) -> Label {
         Label::endpoint(endpoint, &self.slug, self.kind)
+    }
+
+    /// What `event` changes at `now`, as [`Lifecycle::step`]. Production is everybody's who may write, and the head that it runs
+    /// is for its pushes and for people to choose: nobody is asked before it starts again.
+    pub fn step(&self, event: &Event, now: Timestamp, times: &Times) -> Result<Step, Refused> {
+        match self.kind {
+            Kind::Preview(_) => self.lifecycle.step(event, now, times),
+            Kind::Production => {
+                let ask_first = Duration::ZERO;
+                let times = Times {
+                    ask_first,
+                    ..times.clone()
+                };
+                self.lifecycle.step(event, now, &times)
+            }
+        }
     }
 
     /// What people call it: `local/shop/pr-12`.

@@ -145,7 +145,7 @@ async fn decide(
             ),
             (None, None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
         };
-        let step = match before.lifecycle.step(&apply.event, now, times) {
+        let step = match before.step(&apply.event, now, times) {
             Ok(step) => step,
             Err(refused) => return Decided::Not(NotApplied::Refused(refused.0)),
         };

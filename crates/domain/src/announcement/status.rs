@@ -4,7 +4,7 @@ use nestling_protocol::report::{Exit, RESTARTS, RESTARTS_WITHIN};
 
 use crate::{
     deployment::{Again, Cause, Deployment, Failed, Phase, Shown, Tests},
-    lifecycle::{Lifecycle, State, Waits, Why},
+    lifecycle::{Lifecycle, State, Waits, Why, asks_first},
     queue,
 };
 
@@ -233,6 +233,7 @@ fn coming(
 fn queued(next: &Deployment, ahead: Option<usize>) -> String {
     match ahead {
         Some(ahead) => queue::place(ahead),
+        None if asks_first(next) => "asks first whether it still may run".to_owned(),
         None if next.not_before.is_some() => "waits a moment before the next try".to_owned(),
         None => "waits for a build slot".to_owned(),
     }

@@ -265,6 +265,7 @@ impl<'a> Draft<'a> {
             return;
         }
         self.begin(serving.commit, Cause::Lost(generation), attempt, None);
+        self.ask_first();
         if let State::Restarting { serving, .. } = &mut self.life_mut().state {
             *serving = None;
         }

@@ -4,6 +4,7 @@
 //! normal running, a restarted actor and a restarted process all run the same line. The effects of a step
 //! are never anything but what its new state owes.
 
+mod confirm;
 mod draft;
 mod event;
 mod late;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use confirm::asks_first;
 pub use event::{Command, Event, Found, Happened, Observation, Refused, Step};
 pub use owed::{Effect, Lane};
 pub use times::Times;
@@ -119,6 +121,9 @@ pub struct World {
     pub announced: u32,
     /// Not before this moment is the announcement tried again.
     pub announce_at: Option<Timestamp>,
+    /// How often in a row the forge did not take an announcement.
+    #[serde(default)]
+    pub not_announced: u8,
     /// Where previews answer, as `http://*.localhost:4100`: what machines asked for from now on are told. `None` before
     /// anybody said so.
     #[serde(default)]

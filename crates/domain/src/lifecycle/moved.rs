@@ -22,6 +22,7 @@ impl Draft<'_> {
         if let Some(commit) = told.map(|deployment| deployment.commit.clone()) {
             let to = at.to_owned();
             self.begin(commit, Cause::Moved { from, to }, 1, None);
+            self.ask_first();
         }
     }
 }

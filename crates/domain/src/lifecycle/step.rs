@@ -63,6 +63,7 @@ impl Draft<'_> {
                     ));
                 };
                 self.begin(commit, Cause::Redeploy, 1, None);
+                self.ask_first();
             }
             Command::Cancel => self.cancel()?,
             Command::Stop => {
@@ -237,12 +238,24 @@ impl Draft<'_> {
                 let announced = &mut self.life_mut().world.announced;
                 *announced = (*announced).max(*edition);
                 self.life_mut().world.announce_at = None;
+                self.life_mut().world.not_announced = 0;
             }
-            Observation::NotAnnounced { .. } => {
-                self.life_mut().world.announce_at = Some(self.now.plus(self.times.forge_again));
-            }
+            Observation::NotAnnounced { .. } => self.not_announced(),
             Observation::Reached { at } => self.reached(at),
         }
+    }
+
+    /// The forge did not take it: tried again later, and later each time. A newer edition is tried at once.
+    fn not_announced(&mut self) {
+        let (now, times) = (self.now, self.times);
+        let world = &mut self.life_mut().world;
+        if world.announce_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let waits = &times.announce_again;
+        let wait = waits.get(usize::from(world.not_announced)).or(waits.last());
+        world.announce_at = Some(now.plus(wait.copied().unwrap_or_default()));
+        world.not_announced = world.not_announced.saturating_add(1);
     }
 
     fn found(&mut self, number: u32, found: &Found) {
@@ -280,6 +293,7 @@ impl Draft<'_> {
                     return;
                 }
                 self.life_mut().look = None;
+                self.confirmed(head);
                 self.settle(head, look.trigger);
             }
         }

@@ -27,8 +27,14 @@ pub struct Times {
     pub retry: Vec<Duration>,
     /// Before each further question to the forge while it answers yesterday's head.
     pub look_again: Vec<Duration>,
-    /// Before the forge is asked again after it could not answer, or take an announcement.
+    /// Before the forge is asked again after it could not answer.
     pub forge_again: Duration,
+    /// Before each further try to have an announcement shown that the forge did not take; the last one holds from then on.
+    /// What a person has to put right lasts, and each try is a save.
+    pub announce_again: Vec<Duration>,
+    /// How long what starts by no answer of the forge (a redeploy, a lost machine, a move) waits for one: three questions of
+    /// 10 s. A forge that does not answer keeps nothing down. Zero where nobody asks.
+    pub ask_first: Duration,
     /// Before removal is tried again after it failed.
     pub destroy_again: Duration,
     /// Between the first and the second observation that nothing is left.
@@ -54,6 +60,8 @@ impl Default for Times {
             retry: vec![seconds(5), seconds(30)],
             look_again: vec![seconds(1), seconds(3), seconds(10), seconds(30)],
             forge_again: seconds(5),
+            announce_again: [5, 10, 20, 40, 60].map(seconds).into(),
+            ask_first: seconds(30),
             destroy_again: seconds(5),
             absent_again: seconds(30),
             steady: seconds(10 * 60),

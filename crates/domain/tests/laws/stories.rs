@@ -1,6 +1,7 @@
 //! Short stories of one environment, told to the pure machine; here is what they are told with.
 
 mod again;
+mod asked;
 mod commits;
 mod moved;
 mod people;
@@ -47,6 +48,15 @@ pub(crate) fn pushed(world: &mut World, n: u8) {
     found(world, look, n);
 }
 
+/// The forge is asked whether what is on its way still may run, and says so.
+pub(crate) fn confirmed(world: &mut World) {
+    let (Some(look), Some(head)) = (&world.record.look, world.record.newest_commit()) else {
+        return;
+    };
+    let (look, found) = (look.number, Found::Open(head.clone()));
+    observed(world, Observation::Found { look, found });
+}
+
 pub(crate) fn report(world: &mut World, generation: u32, seq: u64, phase: Report) -> Next {
     let boot = format!("boot {generation}");
     observed(
@@ -64,6 +74,7 @@ pub(crate) fn report(world: &mut World, generation: u32, seq: u64, phase: Report
 /// Takes the queued deployment up to `prepared`; answers what its runner is told.
 pub(crate) fn prepared(world: &mut World, generation: u32) -> Next {
     let number = Generation(generation);
+    confirmed(world);
     observed(world, Observation::Admitted(number));
     observed(world, Observation::Launched(number));
     let commit = world.record.next().unwrap().commit.id.as_str().to_owned();

@@ -80,7 +80,7 @@ impl Town {
             let seal = Arc::new(Sealing);
             let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
             house.forge.announce = actor.clone().recipient();
-            house.times.forge_again = std::time::Duration::from_millis(50);
+            house.times.announce_again = vec![std::time::Duration::from_millis(50)];
             showing = Some(actor);
         });
         let house = house.await;

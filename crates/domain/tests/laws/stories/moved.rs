@@ -48,7 +48,7 @@ fn what_runs_is_deployed_again_and_answers_meanwhile() {
     assert_eq!(world.record.answering().unwrap().generation, Generation(1));
     assert_eq!(
         status(&world.record, None).detail.unwrap(),
-        "waits for a build slot; the addresses of this server changed from http://*.localhost:4100 to http://*.localhost:4101; deployment 1 (0000000) still answers"
+        "asks first whether it still may run; the addresses of this server changed from http://*.localhost:4100 to http://*.localhost:4101; deployment 1 (0000000) still answers"
     );
     let before = world.record.clone();
     world.reach(1);
