@@ -29,32 +29,64 @@ use crate::{
 /// How far back the inbox is read for what came: what is older is asked for once more, which changes nothing.
 const INBOX_READ_BACK: usize = 10_000;
 
+/// What is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All that the App covers.
+    All,
+    /// These repositories: the rest was seen.
+    Some(BTreeSet<RepositoryId>),
+}
+
 impl Desk {
-    /// Looks at every installation, then at every repository that has an app. What fails is logged, and looked at again by the
-    /// next listing.
-    pub(super) async fn list(&self) {
+    /// Looks at every installation, then at every repository that has an app, or at some of them. What fails is logged; answers
+    /// what is to be looked at again for it, if anything.
+    pub(super) async fn list(&self, scope: Scope) -> Option<Scope> {
         if !self.client.is_app() {
-            return;
+            return None;
         }
-        match self.client.installations().await {
-            Ok(installations) => {
-                for installation in installations.iter().filter(|one| !one.suspended) {
-                    if let Err(error) = self.list_repositories(installation.id).await {
-                        warn!("installation {}: {error}", installation.id);
-                    }
-                }
-            }
-            Err(error) => warn!("{error}"),
-        }
+        let all = scope == Scope::All;
+        let listed = !all || self.list_installations().await;
         let repositories = match self.store.repositories().await {
             Ok(repositories) => repositories,
-            Err(error) => return warn!("the repositories could not be read: {error}"),
+            Err(error) => {
+                warn!("the repositories could not be read: {error}");
+                return Some(scope);
+            }
         };
+        let mut unseen = BTreeSet::new();
         for repository in repositories {
+            if matches!(&scope, Scope::Some(some) if !some.contains(&repository.id)) {
+                continue;
+            }
             if let Err(error) = self.look_at(repository.id).await {
                 warn!(repository.id = %repository.id, "{}/{}: {error}", repository.owner, repository.name);
+                unseen.insert(repository.id);
             }
         }
+        if !listed {
+            return Some(Scope::All);
+        }
+        (!unseen.is_empty()).then_some(Scope::Some(unseen))
+    }
+
+    /// Records what every installation covers; whether all of it was seen.
+    async fn list_installations(&self) -> bool {
+        let installations = match self.client.installations().await {
+            Ok(installations) => installations,
+            Err(error) => {
+                warn!("{error}");
+                return false;
+            }
+        };
+        let mut listed = true;
+        for installation in installations.iter().filter(|one| !one.suspended) {
+            if let Err(error) = self.list_repositories(installation.id).await {
+                warn!("installation {}: {error}", installation.id);
+                listed = false;
+            }
+        }
+        listed
     }
 
     /// Records the repositories that an installation covers. One that it lacks is not forgotten: its environments find out
@@ -74,7 +106,8 @@ impl Desk {
                 path: None,
                 installation: Some(installation),
                 default_branch: one.default_branch,
-                trouble: None,
+                // What is wrong with its apps was said when their commit was read.
+                trouble: known.as_ref().and_then(|known| known.trouble.clone()),
             };
             if known.as_ref() != Some(&now) {
                 info!(repository.id = %now.id, "the App is installed on {}/{}", now.owner, now.name);

@@ -30,6 +30,8 @@ use nestling_domain::{
 };
 use tokio::time::Instant;
 
+use listing::Scope;
+
 use crate::{
     actors::trees::not_stored,
     drivers::{
@@ -45,7 +47,15 @@ use crate::{
 
 /// How often GitHub is asked for all that the App covers, whatever webhooks said.
 const LIST: Duration = Duration::from_mins(15);
-/// The same where it cannot tell anything. A repository costs two requests, of 5,000 an hour.
+/// After which times a listing that did not see everything looks again at what it lacks; after that the next listing does.
+/// Together they reach up to it, so that GitHub's bad minutes cost a pull request no quarter of an hour.
+const LIST_AGAIN: [Duration; 4] = [
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+    Duration::from_mins(4),
+    Duration::from_mins(7),
+];
+/// How often it is asked where it cannot tell anything. A repository costs two requests, of 5,000 an hour.
 const POLL: Duration = Duration::from_secs(30);
 /// How often GitHub is asked which webhooks did not get through.
 const RECOVER: Duration = Duration::from_mins(1);
@@ -87,6 +97,7 @@ pub(super) struct Desk {
 /// The actor.
 pub struct GitHubForge {
     desk: Arc<Desk>,
+    list_again: Vec<Duration>,
 }
 
 impl GitHubForge {
@@ -112,9 +123,25 @@ impl GitHubForge {
             #[cfg(test)]
             gitless: false,
         };
+        // Where GitHub is polled the next listing is as near.
+        let list_again = desk.places.hook.as_ref().map(|_| LIST_AGAIN.to_vec());
         Ok(GitHubForge {
             desk: Arc::new(desk),
+            list_again: list_again.unwrap_or_default(),
         })
+    }
+
+    /// Looks at this, and again at what could not be seen, which it was tried so often.
+    fn list(&mut self, scope: Scope, tries: usize, ctx: &mut Context<Self>) {
+        let desk = self.desk.clone();
+        let listed = async move { desk.list(scope).await }.into_actor(self);
+        ctx.spawn(listed.map(move |unseen, actor, ctx| actor.look_again(unseen, tries, ctx)));
+    }
+
+    fn look_again(&mut self, unseen: Option<Scope>, tries: usize, ctx: &mut Context<Self>) {
+        if let (Some(unseen), Some(wait)) = (unseen, self.list_again.get(tries)) {
+            ctx.run_later(*wait, move |actor, ctx| actor.list(unseen, tries + 1, ctx));
+        }
     }
 
     /// For simulated time, in which no process runs: what commits say about apps is not read, and nothing is packed.
@@ -131,10 +158,7 @@ impl Actor for GitHubForge {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let list = |actor: &mut Self, ctx: &mut Context<Self>| {
-            let desk = actor.desk.clone();
-            ctx.spawn(async move { desk.list().await }.into_actor(actor));
-        };
+        let list = |actor: &mut Self, ctx: &mut Context<Self>| actor.list(Scope::All, 0, ctx);
         list(self, ctx);
         let hook = self.desk.places.hook.is_some();
         ctx.run_interval(if hook { LIST } else { POLL }, list);
@@ -234,14 +258,16 @@ impl Handler<React> for GitHubForge {
 
 /// Also once the server has become an App, which is the first time that there is anything to look at.
 impl Handler<LookAround> for GitHubForge {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: LookAround, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
-        Box::pin(async move {
+        let listed = async move {
             desk.lead_webhooks_here().await;
-            desk.list().await;
-        })
+            desk.list(Scope::All).await
+        };
+        let listed = listed.into_actor(self);
+        Box::pin(listed.map(|unseen, actor, ctx| actor.look_again(unseen, 0, ctx)))
     }
 }
 

@@ -63,8 +63,17 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        World::arranged(|_| {}, |_| {}).await
+    }
+
+    /// One whose GitHub or forge differs from its beginning on.
+    async fn arranged(
+        more: impl FnOnce(&mut State),
+        arrange: impl FnOnce(&mut GitHubForge),
+    ) -> Self {
         let github = Model::start().unwrap();
         let (id, app, installation, key) = github.act(prepare);
+        github.act(more);
         let folder = TempDir::new().unwrap();
         let store = Arc::new(Sqlite::in_memory().unwrap());
         let client = Arc::new(GitHub::new(&github.base(), app, key.as_bytes()).unwrap());
@@ -75,7 +84,8 @@ impl World {
             hook: Some(HOOK.to_owned()),
         };
         let told = Inbox.start().recipient();
-        let forge = GitHubForge::new(store.clone(), client, places, told).unwrap();
+        let mut forge = GitHubForge::new(store.clone(), client, places, told).unwrap();
+        arrange(&mut forge);
         let desk = forge.desk.clone();
         let (repository, shop) = shop_on_github(id, installation);
         store.put_repository(&repository).await.unwrap();

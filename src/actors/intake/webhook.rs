@@ -126,7 +126,7 @@ impl Desk {
                 path: None,
                 installation: Some(installation),
                 default_branch: default_branch.clone().or(branch).unwrap_or_default(),
-                trouble: None,
+                trouble: known.as_ref().and_then(|known| known.trouble.clone()),
             };
             let decision = if known.as_ref() == Some(&now) {
                 "nothing: it is recorded like this already"

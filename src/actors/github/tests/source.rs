@@ -78,6 +78,35 @@ async fn a_policy_that_cannot_be_read_is_told_and_the_one_of_before_holds() {
         trouble.contains("nestling.toml") && trouble.contains("preview"),
         "{trouble}"
     );
+    world.desk.list(Scope::All).await;
+    let (_, still) = recorded().await;
+    assert_eq!(still, Some(trouble), "a listing reads no policy");
     read(&say("previews = 4")).await;
     assert_eq!(recorded().await, (4, None));
+}
+
+#[actix::test]
+async fn what_a_listing_could_not_see_is_looked_at_again_before_the_next_one() {
+    // Each request is tried three times.
+    let refused = |state: &mut State| {
+        propose(state, "basket", "ann").unwrap();
+        let pulls = "GET /repos/*/*/pulls";
+        state.order(pulls, Fault::Status(502), Times::Only(3));
+    };
+    let soon = |forge: &mut GitHubForge| {
+        let waits = &forge.list_again;
+        assert!(waits[0] <= Duration::from_mins(1) && waits.is_sorted());
+        assert!(waits.iter().sum::<Duration>() < LIST);
+        forge.list_again = vec![Duration::from_millis(50)];
+    };
+    let world = World::arranged(refused, soon).await;
+    let told = |one: &nestling_domain::record::Delivery| {
+        matches!(&one.fact, Fact::PullRequest { number: 1, .. })
+    };
+    while !world.store.pending(10).await.unwrap().iter().any(told) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Only what was not seen is looked at again.
+    let listings = |state: &State| state.ledger.count("GET", "/app/installations");
+    assert_eq!(world.github.look(listings), 1);
 }
