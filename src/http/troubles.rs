@@ -1,10 +1,14 @@
 //! What stands in the way of a whole repository, or of the server itself: the same words on every page, in the
 //! API and in `ps`. What concerns one deployment stands in its environment's record instead.
 
+#[cfg(test)]
+mod tests;
+
 use nestling_domain::{app::Repository, environment::Environment, record::Content};
 
 use super::{Services, problem::Problem};
 use crate::{
+    drivers::github::Unreachable,
     http::dashboard::paths,
     messages::{
         admission::Look,
@@ -16,7 +20,7 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `GitHub`, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `GitHub`, `GitHub at acme`, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -28,6 +32,7 @@ pub async fn all(services: &Services) -> Result<Vec<Trouble>, Problem> {
     troubles.extend(of_app(services).await?);
     let repositories = services.store.repositories().await?;
     troubles.extend(repositories.iter().filter_map(of_repository));
+    troubles.extend(of_github(services).await?);
     Ok(troubles)
 }
 
@@ -77,16 +82,37 @@ async fn of_app(services: &Services) -> Result<Option<Trouble>, Problem> {
     Ok(Some(Trouble { about, reason }))
 }
 
+/// Where GitHub lets the App do nothing, as far as something of there is deployed.
+pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
+    let mut troubles: Vec<Trouble> = Vec::new();
+    if services.github.is_none() {
+        return Ok(troubles);
+    }
+    for repository in services.store.repositories().await? {
+        let Some(reason) = not_reached(services, &repository) else {
+            continue;
+        };
+        let about = format!("GitHub at {}", repository.owner);
+        let said = troubles.iter().any(|one| one.about == about);
+        let apps = services.store.apps_of_repository(repository.id).await?;
+        if !said && !apps.is_empty() {
+            troubles.push(Trouble { about, reason });
+        }
+    }
+    Ok(troubles)
+}
+
 /// What concerns this environment and does not stand in its record; why builds pause is shown where one waits.
 pub async fn of_environment(
     services: &Services,
     environment: &Environment,
 ) -> Result<Vec<String>, Problem> {
     let repository = services.store.repository(environment.repository).await?;
-    let mut reasons: Vec<String> = repository
-        .and_then(|found| found.trouble)
-        .into_iter()
-        .collect();
+    let installed = repository
+        .as_ref()
+        .and_then(|found| not_reached(services, found));
+    let trouble = repository.and_then(|found| found.trouble);
+    let mut reasons: Vec<String> = trouble.into_iter().chain(installed).collect();
     if let Some(reason) = &services.keys_trouble {
         let class = environment.kind.class();
         let values = services.store.values(&environment.app, class).await?;
@@ -104,5 +130,19 @@ fn of_repository(repository: &Repository) -> Option<Trouble> {
     Some(Trouble {
         about: format!("{}/{}", repository.owner, repository.name),
         reason: repository.trouble.clone()?,
+    })
+}
+
+/// Why GitHub lets the App do nothing in a repository, as far as it said so.
+fn not_reached(services: &Services, repository: &Repository) -> Option<String> {
+    let github = services.github.as_ref()?;
+    let Repository { owner, .. } = repository;
+    Some(match github.unreachable(repository.installation?)? {
+        Unreachable::Suspended => format!(
+            "the GitHub App is suspended at {owner}: what runs goes on, and nothing new is deployed or shown until an owner of {owner} lets it go on, in the settings there under \"GitHub Apps\""
+        ),
+        Unreachable::Removed => format!(
+            "the GitHub App is not installed at {owner} any more: install it there again, or remove here what was deployed from there"
+        ),
     })
 }

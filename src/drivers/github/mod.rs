@@ -8,12 +8,14 @@
 //! octocrab speaks HTTP and TLS and signs as the App; the requests are ours, because its own methods drop the headers
 //! that say how long to wait. Paths and fields: GitHub's REST API description, version 2022-11-28.
 
+mod date;
 mod error;
 mod hooks;
 mod limits;
 mod making;
 mod memory;
 mod paths;
+mod reach;
 mod reading;
 mod request;
 mod showing;
@@ -26,16 +28,19 @@ use std::{sync::OnceLock, time::Duration};
 use octocrab::{Octocrab, models::AppId};
 use zeroize::Zeroizing;
 
+pub use date::{Skew, TOLERATED};
 pub use error::GitHubError;
 pub use hooks::FailedAttempt;
 pub use limits::Quota;
 pub use making::{MadeApp, made_app};
+pub use reach::Unreachable;
 pub use reading::{AppShown, Installation, Level, PullRequest, Repository};
 pub use showing::Comment;
 pub use tokens::SourceToken;
 
 use limits::Limits;
 use memory::Memory;
+use reach::Reach;
 use tokens::Tokens;
 
 /// How long a connection may take to be made.
@@ -49,6 +54,8 @@ pub struct GitHub {
     tokens: Tokens,
     limits: Limits,
     memory: Memory,
+    reach: Reach,
+    date: date::Heard,
 }
 
 /// Whom the API is asked as.
@@ -106,6 +113,8 @@ impl GitHub {
             tokens: Tokens::default(),
             limits: Limits::default(),
             memory: Memory::default(),
+            reach: Reach::default(),
+            date: date::Heard::default(),
         }
     }
 
@@ -152,6 +161,11 @@ impl GitHub {
     /// Whether there is an App to ask as.
     pub fn is_app(&self) -> bool {
         self.me.get().is_some()
+    }
+
+    /// By how much this machine's clock is wrong, as of GitHub's last answer.
+    pub fn skew(&self) -> Option<Skew> {
+        self.date.skew()
     }
 
     /// What each installation, and the App itself (`None`), may still ask, as of GitHub's last answer to it.

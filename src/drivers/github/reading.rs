@@ -8,7 +8,7 @@ use nestling_domain::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{GitHub, GitHubError, Place, limits::Who, paths::path, request::Asked};
+use super::{GitHub, GitHubError, Place, Unreachable, limits::Who, paths::path, request::Asked};
 
 /// Items of a page, the most that GitHub gives.
 const PAGE: usize = 100;
@@ -92,10 +92,12 @@ struct NumberShown {
 }
 
 /// An installation of the App.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     /// Its number.
     pub id: u64,
+    /// Where it is: the login of a person or an organisation.
+    pub account: String,
     /// Whether its owner stopped it for a while: nothing can be asked of it.
     pub suspended: bool,
 }
@@ -103,7 +105,15 @@ pub struct Installation {
 #[derive(Deserialize)]
 struct InstallationShown {
     id: u64,
+    account: Option<AccountShown>,
     suspended_at: Option<String>,
+}
+
+/// An enterprise has no login.
+#[derive(Deserialize)]
+struct AccountShown {
+    login: Option<String>,
+    slug: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -199,11 +209,23 @@ impl GitHub {
         let what = "the installations of the App".to_owned();
         let route = path(&["app", "installations"]);
         let pages: Vec<Vec<InstallationShown>> = self.pages(None, what, &route, "").await?;
-        let all = pages.into_iter().flatten().map(|shown| Installation {
-            id: shown.id,
-            suspended: shown.suspended_at.is_some(),
+        let all = pages.into_iter().flatten().map(|shown| {
+            let account = shown.account.and_then(|one| one.login.or(one.slug));
+            Installation {
+                id: shown.id,
+                account: account.unwrap_or_else(|| format!("installation {}", shown.id)),
+                suspended: shown.suspended_at.is_some(),
+            }
         });
-        Ok(all.collect())
+        let all: Vec<Installation> = all.collect();
+        for one in &all {
+            if one.suspended {
+                self.reach.not_reached(one.id, Unreachable::Suspended);
+            } else {
+                self.reach.reached(one.id);
+            }
+        }
+        Ok(all)
     }
 
     /// The installation that covers this repository, if there is one.

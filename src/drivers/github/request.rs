@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{GitHub, GitHubError, Me, limits::Who, memory::Before};
+use super::{GitHub, GitHubError, Me, Unreachable, limits::Who, memory::Before};
 use crate::drivers::{chance, clock};
 
 /// How long GitHub may take for one answer. It ends requests itself after 10 s.
@@ -124,7 +124,7 @@ impl GitHub {
                     self.tokens.forget(who);
                     continue;
                 }
-                Tried::Token => return Err(not_taken(who, asked)),
+                Tried::Token => return Err(self.not_taken(who, asked)),
             };
             if tries == TRIES {
                 return Err(failed);
@@ -163,12 +163,16 @@ impl GitHub {
             Ok(Err((false, why))) => return Ok(asked.lost(why)),
             Err(_) => return Ok(asked.lost(format!("no answer within {} s", DEADLINE.as_secs()))),
         };
+        self.date.heard(&head.headers, clock::now());
         let said = said(&body);
         let told = (head.status.as_u16(), said.as_str());
         let wait = self.limits.heard(who, told, &head.headers, clock::now());
         if let Some(wait) = wait {
             let asked = asked.what.clone();
             return Ok(Tried::Done(Err(GitHubError::Limited { asked, wait })));
+        }
+        if let Some(installation) = who {
+            self.note_reach(installation, head.status, &said);
         }
         Ok(match (head.status, before) {
             (StatusCode::NOT_MODIFIED, Some(before)) => {
@@ -204,6 +208,35 @@ impl GitHub {
     fn me(&self, asked: &Asked) -> Result<&Me, GitHubError> {
         let none = || asked.failed("the server is no GitHub App yet".to_owned());
         self.me.get().ok_or_else(none)
+    }
+
+    /// Remembers whether an installation can be used.
+    fn note_reach(&self, installation: u64, status: StatusCode, said: &str) {
+        if is_suspended(status.as_u16(), said) {
+            self.reach.not_reached(installation, Unreachable::Suspended);
+        } else if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            self.reach.reached(installation);
+        }
+    }
+
+    /// What GitHub means with 401.
+    fn not_taken(&self, who: Who, asked: &Asked) -> GitHubError {
+        let said = match (who, self.skew().filter(|skew| skew.is_too_much())) {
+            (Some(_), _) => {
+                "it does not take the token that it made for this installation".to_owned()
+            }
+            (None, Some(skew)) => {
+                format!("it does not take what the App's key signs: {skew}; set it right")
+            }
+            (None, None) => {
+                "it does not take what the App's key signs: is it the key of this App, not revoked, and is this machine's clock right?".to_owned()
+            }
+        };
+        GitHubError::Refused {
+            asked: asked.what.clone(),
+            status: 401,
+            said,
+        }
     }
 
     /// What was answered before to a question of this one.
@@ -279,18 +312,9 @@ impl Reply {
     }
 }
 
-fn not_taken(who: Who, asked: &Asked) -> GitHubError {
-    let said = match who {
-        Some(_) => "it does not take the token that it made for this installation",
-        None => {
-            "it does not take what the App's key signs: is it the key of this App, not revoked, and is this machine's clock right?"
-        }
-    };
-    GitHubError::Refused {
-        asked: asked.what.clone(),
-        status: 401,
-        said: said.to_owned(),
-    }
+/// Whether GitHub says that an installation is suspended.
+pub(super) fn is_suspended(status: u16, said: &str) -> bool {
+    status == 403 && said.contains("suspended")
 }
 
 /// Whether no byte of the request can have reached GitHub.

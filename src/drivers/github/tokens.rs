@@ -15,7 +15,12 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::{GitHub, GitHubError, limits::Who, paths::path, request::Asked};
+use super::{
+    GitHub, GitHubError, Unreachable,
+    limits::Who,
+    paths::path,
+    request::{Asked, is_suspended},
+};
 
 /// Tokens live an hour, by GitHub's documentation; a fetch of a large repository may take some of it.
 const KEPT: Duration = Duration::from_mins(45);
@@ -105,12 +110,18 @@ impl GitHub {
         let made: Result<Made, _> = self.ask_as_app(&asked).await;
         // Or else whatever the token was wanted for would seem not to be there.
         if let Err(GitHubError::Absent { asked }) = made {
+            self.reach.not_reached(purpose.0, Unreachable::Removed);
             let said = "the App is not installed there any more".to_owned();
             return Err(GitHubError::Refused {
                 asked,
                 status: 404,
                 said,
             });
+        }
+        if let Err(GitHubError::Refused { status, said, .. }) = &made
+            && is_suspended(*status, said)
+        {
+            self.reach.not_reached(purpose.0, Unreachable::Suspended);
         }
         let made = made?;
         let token = Zeroizing::new(made.token);

@@ -57,6 +57,7 @@ async fn list(visitor: &Visitor, known: &Known, owner: Option<String>) -> NoPage
     // That GitHub cannot reach the server is said above it.
     let is_reached = true;
     view.app = app.map(|app| Panel { is_reached, ..app });
+    view.warn(troubles::of_github(&visitor.services).await?);
     view.warn(troubles::of_server(&visitor.services).await?);
     Ok(asked.choose(|| apps_page::page(&view), || apps_page::fragment(&view)))
 }

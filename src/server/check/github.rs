@@ -10,7 +10,7 @@ use crate::{
     config::{Config, ForgeDriver},
     drivers::{
         data_dir::DataDir,
-        github::{AppShown, GitHub},
+        github::{AppShown, GitHub, Skew, TOLERATED},
         keys::local::LocalKeys,
         store::sqlite::Sqlite,
     },
@@ -31,17 +31,74 @@ pub(super) async fn findings(config: &Config, folder: &Folder) -> Vec<Finding> {
         Err(none) => return vec![none],
     };
     // The first thing to ask: it shows that key, number and clock are right.
-    let app = match client.app().await {
+    let app = client.app().await;
+    let clock = clock(client.skew(), app.is_ok());
+    let app = match app {
         Ok(app) => app,
-        Err(error) => return vec![finding(WHAT, Verdict::Missing, error.to_string())],
+        Err(error) => {
+            let says = error.to_string();
+            let missing = finding(WHAT, Verdict::Missing, says);
+            return std::iter::once(missing).chain(clock).collect();
+        }
     };
-    vec![
-        finding(WHAT, Verdict::Ok, format!("{}, number {number}", app.slug)),
+    let found = finding(WHAT, Verdict::Ok, format!("{}, number {number}", app.slug));
+    let mut findings: Vec<Finding> = std::iter::once(found).chain(clock).collect();
+    findings.extend([
+        installations(&client, config, &app.slug).await,
         permissions(&app),
         events(&app),
         address(&client, config).await,
         deliveries(&client).await,
-    ]
+    ]);
+    findings
+}
+
+/// How the clock of this machine stands to GitHub's, if GitHub has answered.
+fn clock(skew: Option<Skew>, works: bool) -> Option<Finding> {
+    const WHAT: &str = "clock";
+    let skew = skew?;
+    if !skew.is_too_much() {
+        return Some(finding(WHAT, Verdict::Ok, "agrees with GitHub's"));
+    }
+    let verdict = if works {
+        Verdict::Poor
+    } else {
+        Verdict::Missing
+    };
+    let says = format!(
+        "{skew}: beyond {} s GitHub may not take what the App signs; set it by the network (timedatectl set-ntp true)",
+        TOLERATED.as_secs()
+    );
+    Some(finding(WHAT, verdict, says))
+}
+
+/// Where the App is installed, and where its owner suspended it.
+async fn installations(client: &GitHub, config: &Config, slug: &str) -> Finding {
+    const WHAT: &str = "installations";
+    let all = match client.installations().await {
+        Ok(all) => all,
+        Err(error) => return finding(WHAT, Verdict::Missing, error.to_string()),
+    };
+    let web = &config.forge.github.web_url;
+    if all.is_empty() {
+        let says = format!(
+            "the App is installed nowhere: install it at {web}/apps/{slug}/installations/new"
+        );
+        return finding(WHAT, Verdict::Poor, says);
+    }
+    let at = |suspended: bool| {
+        let some = all.iter().filter(|one| one.suspended == suspended);
+        let names: Vec<&str> = some.map(|one| &*one.account).collect();
+        names.join(", ")
+    };
+    let suspended = at(true);
+    if suspended.is_empty() {
+        return finding(WHAT, Verdict::Ok, format!("at {}", at(false)));
+    }
+    let says = format!(
+        "suspended at {suspended}: what runs of there goes on, and nothing new is deployed or shown until an owner lets the App go on, in the settings there under \"GitHub Apps\""
+    );
+    finding(WHAT, Verdict::Poor, says)
 }
 
 /// Has the client ask as the App that the server is; answers its number, or why there is none.
@@ -230,7 +287,8 @@ mod tests {
         let config = config(&github, app, &key);
         let found = verdicts(&config).await;
         let fine: Vec<Verdict> = found.iter().map(|(verdict, _)| *verdict).collect();
-        assert_eq!(fine[..4], [Verdict::Ok; 4], "{found:?}");
+        assert_eq!(fine[..6], [Verdict::Ok; 6], "{found:?}");
+        assert_eq!(found[2].1, "at acme");
 
         github.act(|state| {
             let app = state.apps.get_mut(&app).unwrap();
@@ -239,18 +297,82 @@ mod tests {
             app.webhook_url = "https://old.example.com/github/webhook".to_owned();
         });
         let found = verdicts(&config).await;
-        assert!(found[1].1.contains("it lacks checks: write"), "{found:?}");
-        assert!(found[2].1.contains("not told of push"), "{found:?}");
-        assert!(found[3].1.contains("old.example.com"), "{found:?}");
+        assert!(found[3].1.contains("it lacks checks: write"), "{found:?}");
+        assert!(found[4].1.contains("not told of push"), "{found:?}");
+        assert!(found[5].1.contains("old.example.com"), "{found:?}");
 
         github.act(|state| state.revoke_key(app).unwrap());
         let found = verdicts(&config).await;
-        assert_eq!((found.len(), found[0].0), (1, Verdict::Missing));
+        assert_eq!((found.len(), found[0].0), (2, Verdict::Missing));
         assert!(
             found[0]
                 .1
                 .contains("is it the key of this App, not revoked"),
             "{found:?}"
         );
+    }
+    #[actix::test]
+    async fn an_app_that_is_suspended_or_installed_nowhere_is_told() {
+        let github = Model::start().unwrap();
+        let granted =
+            PERMISSIONS.map(|(name, level)| (name.to_owned(), Level::parse(level).unwrap()));
+        let (app, key) = github.act(|state| {
+            state.create_organisation("acme");
+            let app = state.register_app("acme", "Nestling", granted.into(), &EVENTS);
+            let app = app.unwrap();
+            (app, state.private_key(app).unwrap())
+        });
+        let config = config(&github, app, &key);
+        let said = async || {
+            let found = verdicts(&config).await.swap_remove(2);
+            assert_eq!(found.0, Verdict::Poor);
+            found.1
+        };
+        let nowhere = said().await;
+        assert!(
+            nowhere.ends_with("/apps/nestling/installations/new"),
+            "{nowhere}"
+        );
+        github.act(|state| {
+            let first = state.install(app, "acme", Selection::All).unwrap();
+            state.create_organisation("umbrella");
+            state.install(app, "umbrella", Selection::All).unwrap();
+            state.suspend(first).unwrap();
+        });
+        let suspended = said().await;
+        assert!(suspended.starts_with("suspended at acme: "), "{suspended}");
+    }
+
+    #[actix::test]
+    async fn a_clock_that_is_wrong_is_said_before_anything_else_is_looked_for() {
+        const MINUTE: i64 = 60_000;
+        let github = Model::start().unwrap();
+        let (app, key) = github.act(|state| {
+            let app = state.register_app("acme", "Nestling", BTreeMap::new(), &[]);
+            let app = app.unwrap();
+            (app, state.private_key(app).unwrap())
+        });
+        let config = config(&github, app, &key);
+        // GitHub's clock is right, by definition.
+        for (theirs, verdict, says) in [
+            (0, Verdict::Ok, "agrees with GitHub's"),
+            (
+                -5 * MINUTE,
+                Verdict::Missing,
+                "s ahead of GitHub's: beyond 60 s",
+            ),
+            (7 * MINUTE, Verdict::Poor, "s behind GitHub's: beyond 60 s"),
+        ] {
+            github.act(|state| state.clock.advance(theirs));
+            let found = verdicts(&config).await;
+            assert_eq!(found[1].0, verdict, "{found:?}");
+            assert!(found[1].1.contains(says), "{found:?}");
+            if verdict == Verdict::Missing {
+                assert!(
+                    found[0].1.contains("ahead of GitHub's; set it right"),
+                    "{found:?}"
+                );
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! One request from its arrival to its answer, with the faults that a story ordered, the ledger, and GitHub's own
 //! description beside it.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::{
@@ -111,7 +113,10 @@ fn name(state: &State, request: &Request) -> String {
 /// Headers that every answer has.
 fn dressed(state: &State, answer: Answer) -> Answer {
     let count = state.ledger.requests.len();
+    let now = u64::try_from(state.now()).unwrap_or_default();
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now));
     answer
+        .with("date", date)
         .with("x-github-media-type", "github.v3; format=json")
         .with("x-github-request-id", format!("MODEL:{count:08X}"))
         .with("x-github-api-version-selected", "2022-11-28")

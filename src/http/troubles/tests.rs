@@ -1,0 +1,74 @@
+//! What GitHub does not let the App do stands in the way until it does.
+
+use nestling_world::github::{Level, Model, Selection};
+
+use super::*;
+use crate::{
+    drivers::github::{GitHub, Place},
+    http::world::World,
+    world::shop_on_github,
+};
+
+#[actix::test]
+async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not() {
+    let github = Model::start().unwrap();
+    let (repository, app, installation, key) = github.act(|state| {
+        state.create_organisation("acme");
+        let page = [("index.html", "<h1>Shop</h1>")];
+        let repository = state.create_repository("acme/shop", true, &page).unwrap();
+        let granted = [("metadata".to_owned(), Level::Read)].into();
+        let app = state.register_app("acme", "Nestling", granted, &[]);
+        let app = app.unwrap();
+        let installation = state.install(app, "acme", Selection::All).unwrap();
+        (
+            repository,
+            app,
+            installation,
+            state.private_key(app).unwrap(),
+        )
+    });
+    let client = GitHub::new(&github.base(), app, key.as_bytes()).unwrap();
+    let client = std::sync::Arc::new(client);
+    let world = World::start().await;
+    let services = Services {
+        github: Some(client.clone()),
+        ..world.services.clone()
+    };
+    let (shop, its_app) = shop_on_github(repository, installation);
+    services.store.put_repository(&shop).await.unwrap();
+    let said = async || {
+        let place = Place {
+            installation,
+            owner: "acme".to_owned(),
+            name: "shop".to_owned(),
+        };
+        // As whoever has a question about it finds out.
+        let _ = client.repository(&place).await;
+        let of_shop = |one: &Trouble| one.about == "GitHub at acme";
+        let all = all(&services).await.unwrap().into_iter();
+        all.filter(of_shop)
+            .map(|one| one.reason)
+            .collect::<Vec<_>>()
+    };
+    let act = |act: &dyn Fn(&mut nestling_world::github::State) -> anyhow::Result<()>| {
+        github.act(|state| act(state)).unwrap();
+    };
+    act(&|state| state.suspend(installation));
+    assert_eq!(said().await, [""; 0], "nobody deploys anything of it");
+    services.store.put_app(&its_app).await.unwrap();
+    let suspended = said().await;
+    assert_eq!(suspended.len(), 1);
+    assert!(
+        suspended[0].starts_with("the GitHub App is suspended at acme: what runs goes on"),
+        "{suspended:?}"
+    );
+    act(&|state| state.unsuspend(installation));
+    assert_eq!(said().await, [""; 0]);
+    act(&|state| state.uninstall(installation));
+    let removed = said().await;
+    assert!(
+        removed[0].starts_with("the GitHub App is not installed at acme any more"),
+        "{removed:?}"
+    );
+    world.stop().await;
+}
