@@ -23,7 +23,8 @@ use crate::{
     messages::{
         admission::{self, Adopt},
         environment::{Applied, Apply, Birth, NotApplied},
-        environments, forge, live, machines,
+        environments::{self, StopAll, Wake},
+        forge, live, machines,
         routes::Routes,
     },
 };
@@ -34,6 +35,9 @@ pub(crate) use outside::Outside;
 pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
 /// What a story waits for at most.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// No story has more environments than this.
+const MOST_ENVIRONMENTS: usize = 100;
 
 /// Signs the first token of a runner.
 type Sign = dyn Fn(&EnvironmentId, Generation) -> String;
@@ -48,7 +52,8 @@ pub(crate) struct House {
     pub(crate) routes: Routes,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) outside: Rc<Outside>,
-    _folder: tempfile::TempDir,
+    /// Where what is outside keeps its files.
+    folder: Rc<tempfile::TempDir>,
 }
 
 impl House {
@@ -62,11 +67,39 @@ impl House {
         sign: Box<Sign>,
         arrange: impl FnOnce(&mut Neighbours),
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Rc::new(tempfile::tempdir().unwrap());
         let outside = Rc::new(Outside::new(folder.path()));
+        let (house, admission) = House::beside((outside, folder), store, sign, arrange);
+        admission.send(Adopt(Vec::new())).await.unwrap();
+        house
+    }
+
+    /// The server is killed and starts again, while everything outside goes on.
+    pub(crate) async fn next_life(
+        self,
+        sign: Box<Sign>,
+        arrange: impl FnOnce(&mut Neighbours),
+    ) -> Self {
+        self.address.send(StopAll).await.unwrap();
+        let outside = (self.outside, self.folder);
+        let (house, admission) = House::beside(outside, self.store, sign, arrange);
+        admission.send(Adopt(Vec::new())).await.unwrap();
+        // As a server does at its start: whatever has a machine is taken up.
+        let page = house.store.with_machines(None, MOST_ENVIRONMENTS).await;
+        for Environment { id, .. } in page.unwrap().items {
+            house.environments.wake.do_send(Wake { id });
+        }
+        house
+    }
+
+    fn beside(
+        (outside, folder): (Rc<Outside>, Rc<tempfile::TempDir>),
+        store: Arc<dyn Store>,
+        sign: Box<Sign>,
+        arrange: impl FnOnce(&mut Neighbours),
+    ) -> (Self, Addr<Admission>) {
         let live = Live::new(1).start();
         let admission = Admission::new(4, live.clone().recipient()).start();
-        admission.send(Adopt(Vec::new())).await.unwrap();
         let (machines, forge) = outside::start(&outside);
         let routes = Routes::default();
         let mut neighbours = Neighbours {
@@ -93,7 +126,7 @@ impl House {
         let address = Environments::new(neighbours).start();
         let environments = Environments::handle(&address);
         *outside.handle.borrow_mut() = Some(environments.clone());
-        House {
+        let house = House {
             address,
             environments,
             admission: Admission::handle(&admission),
@@ -102,8 +135,9 @@ impl House {
             routes,
             store,
             outside,
-            _folder: folder,
-        }
+            folder,
+        };
+        (house, admission)
     }
 
     /// Tells an environment something, recording it first if it is new.

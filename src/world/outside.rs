@@ -37,6 +37,12 @@ pub(crate) struct Outside {
     pub(crate) runners: Cell<bool>,
     pub(super) handle: RefCell<Option<Handle>>,
     pub(crate) machines: RefCell<BTreeSet<(EnvironmentId, Generation)>>,
+    /// Machines whose runner has started.
+    started_runners: RefCell<BTreeSet<(EnvironmentId, Generation)>>,
+    /// Every machine that was ever made, in order.
+    pub(crate) made: RefCell<Vec<(EnvironmentId, Generation)>>,
+    /// Whether machines are made and nobody hears of it.
+    pub(crate) silent: Cell<bool>,
     watching: RefCell<Vec<(EnvironmentId, Generation, Watcher)>>,
     folder: PathBuf,
 }
@@ -53,8 +59,33 @@ impl Outside {
             runners: Cell::new(false),
             handle: RefCell::default(),
             machines: RefCell::default(),
+            started_runners: RefCell::default(),
+            made: RefCell::default(),
+            silent: Cell::new(false),
             watching: RefCell::default(),
             folder: folder.to_owned(),
+        }
+    }
+
+    /// The machines of an environment end by themselves, as when their host does.
+    pub(crate) fn lose(&self, environment: &EnvironmentId) {
+        self.end(
+            |machine, _| machine == environment,
+            "its host was restarted",
+        );
+    }
+
+    /// Ends machines, and tells those who watch them.
+    fn end(&self, goes: impl Fn(&EnvironmentId, &Generation) -> bool, why: &str) {
+        let mut machines = self.machines.borrow_mut();
+        machines.retain(|(environment, generation)| !goes(environment, generation));
+        let mut watching = self.watching.borrow_mut();
+        let (ended, others): (Vec<_>, Vec<_>) = watching
+            .drain(..)
+            .partition(|(environment, generation, _)| goes(environment, generation));
+        *watching = others;
+        for (_, _, watcher) in ended {
+            let _ = watcher.send(end(why));
         }
     }
 }
@@ -148,15 +179,25 @@ impl Actor for ModelMachines {
 }
 
 impl Handler<machines::Ensure> for ModelMachines {
-    type Result = Result<(), machines::MachineError>;
+    type Result = ResponseFuture<Result<(), machines::MachineError>>;
     fn handle(&mut self, order: machines::Ensure, ctx: &mut Self::Context) -> Self::Result {
         let machine = (order.environment, order.generation);
         let new = self.0.machines.borrow_mut().insert(machine.clone());
-        let handle = self.0.handle.borrow().clone();
-        if let Some(handle) = handle.filter(|_| new && self.0.runners.get()) {
-            ctx.spawn(runner::run(handle, machine.0, machine.1).into_actor(self));
+        if new {
+            self.0.made.borrow_mut().push(machine.clone());
         }
-        Ok(())
+        let runners = &self.0.started_runners;
+        if self.0.runners.get() && runners.borrow_mut().insert(machine.clone()) {
+            let runs = runner::run(self.0.clone(), machine.0, machine.1);
+            ctx.spawn(runs.into_actor(self));
+        }
+        let silent = self.0.silent.get();
+        Box::pin(async move {
+            if silent {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -168,16 +209,7 @@ impl Handler<machines::Destroy> for ModelMachines {
                 && *generation <= order.upto
                 && !order.keep.contains(generation)
         };
-        let mut machines = self.0.machines.borrow_mut();
-        machines.retain(|(environment, generation)| !goes(environment, generation));
-        let mut watching = self.0.watching.borrow_mut();
-        let (ended, others): (Vec<_>, Vec<_>) = watching
-            .drain(..)
-            .partition(|(environment, generation, _)| goes(environment, generation));
-        *watching = others;
-        for (_, _, watcher) in ended {
-            let _ = watcher.send(end("destroyed"));
-        }
+        self.0.end(goes, "destroyed");
         Ok(())
     }
 }

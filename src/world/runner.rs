@@ -1,6 +1,6 @@
 //! A runner that needs no machine.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use nestling_domain::{
     ids::{EnvironmentId, Generation},
@@ -8,10 +8,11 @@ use nestling_domain::{
 };
 use nestling_protocol::report::{Address, Endpoint, EndpointKind, Next, Phase};
 
-use crate::messages::{environment::Apply, environments::Handle};
+use super::Outside;
+use crate::messages::environment::Apply;
 
-/// A runner that goes through its phases without fault, and obeys.
-pub(super) async fn run(handle: Handle, environment: EnvironmentId, generation: Generation) {
+/// A runner that goes through its phases without fault, and obeys whichever server there is.
+pub(super) async fn run(outside: Rc<Outside>, environment: EnvironmentId, generation: Generation) {
     for (seq, phase) in (1..).zip(phases()) {
         loop {
             let reported = Observation::Reported {
@@ -26,13 +27,14 @@ pub(super) async fn run(handle: Handle, environment: EnvironmentId, generation: 
                 input: None,
                 birth: None,
             };
-            match handle
-                .apply(environment.clone(), apply)
-                .await
-                .map(|applied| applied.answer)
-            {
-                Ok(Some(Next::Go)) => break,
-                Ok(Some(Next::Stop)) => return,
+            let server = outside.handle.borrow().clone();
+            let answered = match server {
+                Some(server) => server.apply(environment.clone(), apply).await.ok(),
+                None => None,
+            };
+            match answered.and_then(|applied| applied.answer) {
+                Some(Next::Go) => break,
+                Some(Next::Stop) => return,
                 _ => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }

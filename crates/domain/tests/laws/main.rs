@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod approvals;
 mod convergence;
 mod notes;
 mod steps;

@@ -9,7 +9,7 @@ use crate::support::model::State;
 use crate::support::{NODE_SERVER, World, until};
 
 #[tokio::test]
-async fn a_server_that_is_away_misses_no_report_and_no_line() {
+async fn race_a_server_that_is_away_misses_no_report_and_no_line() {
     let package = r#"{"scripts":{"start":"node server.js","test":"node tests.js"}}"#;
     let tests =
         r#"for (let n = 0; n < 3000; n++) console.log("line " + n + " " + "x".repeat(50));"#;

@@ -21,6 +21,7 @@ use nestling_world::github::{
 
 use super::*;
 use crate::{
+    actors::environment::Neighbours,
     drivers::{github::GitHub, store::sqlite::Sqlite},
     http::world::Memory,
     world::{House, app, runner::phases, until},
@@ -67,21 +68,9 @@ impl Town {
             trouble: None,
         };
         store.put_repository(&known).await.unwrap();
-        let addresses = Addresses {
-            scheme: "https".into(),
-            dashboard: "nestling.example".into(),
-            preview_domain: "preview.example".into(),
-        };
         let mut showing = None;
-        let blobs = Arc::new(Memory::default());
         let house = House::arranged(store.clone(), Box::new(|_, _| "token".into()), |house| {
-            let records = (house.store.clone(), blobs as Arc<dyn Blobs>);
-            let admission = house.admission.clone();
-            let seal = Arc::new(Sealing);
-            let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
-            house.forge.announce = actor.clone().recipient();
-            house.times.announce_again = vec![std::time::Duration::from_millis(50)];
-            showing = Some(actor);
+            showing = Some(show(client, house));
         });
         let house = house.await;
         house.outside.runners.set(true);
@@ -96,6 +85,21 @@ impl Town {
         town.shop = town.app("shop", Policy::default()).await;
         town.notice().await;
         town
+    }
+
+    /// The server is killed, and starts again.
+    async fn next_life(mut self) -> Self {
+        self.showing.send(Dies).await.unwrap();
+        let client = client(&self.github);
+        let mut showing = None;
+        let house = self
+            .house
+            .next_life(Box::new(|_, _| "token".into()), |house| {
+                showing = Some(show(client, house));
+            });
+        self.house = house.await;
+        self.showing = showing.unwrap();
+        self
     }
 
     /// An app of the repository.
@@ -283,6 +287,46 @@ impl Town {
     }
 }
 
+/// Ends in the middle of whatever it does.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Dies;
+
+impl Handler<Dies> for Showing {
+    type Result = ();
+
+    fn handle(&mut self, _: Dies, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+/// What is announced in a house is shown through this client.
+fn show(client: GitHub, house: &mut Neighbours) -> Addr<Showing> {
+    let addresses = Addresses {
+        scheme: "https".into(),
+        dashboard: "nestling.example".into(),
+        preview_domain: "preview.example".into(),
+    };
+    let records = (
+        house.store.clone(),
+        Arc::new(Memory::default()) as Arc<dyn Blobs>,
+    );
+    let (admission, seal) = (house.admission.clone(), Arc::new(Sealing));
+    let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
+    house.forge.announce = actor.clone().recipient();
+    house.times.announce_again = vec![std::time::Duration::from_millis(50)];
+    actor
+}
+
+/// The one App's client.
+fn client(github: &Model) -> GitHub {
+    let (app, key) = github.act(|state| {
+        let app = *state.apps.keys().next().unwrap();
+        (app, state.private_key(app).unwrap())
+    });
+    GitHub::new(&github.base(), app, key.as_bytes()).unwrap()
+}
+
 fn serves(environment: &Environment, head: &Commit) -> bool {
     let life = &environment.lifecycle;
     life.next().is_none()
@@ -301,7 +345,7 @@ fn open(github: &Model) -> (RepositoryId, u64, GitHub) {
         ("deployments", Level::Write),
     ];
     let permissions = permissions.map(|(name, level)| (name.to_owned(), level));
-    let (repository, app, installation, key) = github.act(|state| {
+    let (repository, installation) = github.act(|state| {
         state.create_organisation("acme");
         let page = [("index.html", "<h1>Shop</h1>")];
         let repository = state.create_repository(SHOP, true, &page).unwrap();
@@ -313,9 +357,7 @@ fn open(github: &Model) -> (RepositoryId, u64, GitHub) {
         let app = state.register_app("acme", "Nestling", permissions.into(), &["push"]);
         let app = app.unwrap();
         let installation = state.install(app, "acme", Selection::All).unwrap();
-        let key = state.private_key(app).unwrap();
-        (repository, app, installation, key)
+        (repository, installation)
     });
-    let client = GitHub::new(&github.base(), app, key.as_bytes()).unwrap();
-    (RepositoryId(repository), installation, client)
+    (RepositoryId(repository), installation, client(github))
 }

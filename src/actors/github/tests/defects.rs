@@ -1,6 +1,25 @@
-//! What went wrong in systems of this shape before (W…) and what strangers try (X…), each told once.
+//! What went wrong in systems of this shape before (W…) and what strangers try (X…), each told once. Those that are not below
+//! stand beside what they are about.
 //!
-//! W1, W4, W8, W9, W12, W18, W19 and W20 stand beside what they are about: search for `fn w`.
+//! | | defect | told by |
+//! |---|---|---|
+//! | W1 | what is not signed is queued | `w01_the_signature_is_the_only_door_and_leads_nowhere_else` (`http/webhook/tests.rs`) |
+//! | W2 | a repeated or reopened pull request is another environment | `w02_a_reopened_pull_request_is_the_environment_that_it_was`, `w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more` |
+//! | W3 | order by several clocks loses a close | `w03_race_a_push_and_a_quick_merge_whatever_the_clocks_say` |
+//! | W4 | the clock of a preview counts | `w04_no_clock_of_a_machine_counts` (`http/runner/tests/reports.rs`) |
+//! | W5 | a crash after the record loses the work | `w05_what_was_recorded_is_worked_off_by_the_next_life` |
+//! | W6 | what fails is logged and forgotten | `w06_what_fails_stays_in_the_inbox_until_it_is_done` |
+//! | W7 | environments are matched by the name of a branch | `w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name` |
+//! | W8 | forks read secrets | `w08_no_outsiders_commit_is_given_a_secret_unless_its_app_says_so` (`http/runner/tests/reports.rs`) |
+//! | W9 | a token of the whole installation reaches a preview | `w09_a_private_repository_and_the_pull_request_of_a_fork_are_fetched_with_a_narrowed_token` (`drivers/github/tests/tokens.rs`) |
+//! | W12 | secrets in messages and logs | `w12_no_secret_reaches_a_log_a_page_or_a_file` (`tests/it/github.rs`) |
+//! | W18 | what is sealed opens elsewhere | `w18_an_envelope_opens_in_no_other_context` (`drivers/keys/conformance.rs`) |
+//! | W19 | whoever leaves takes another listener along | `w19_whoever_leaves_takes_nobody_along` (`http/api/tests/live.rs`) |
+//! | W20 | previews are privileged | `w20_what_comes_from_github_runs_in_a_sandbox_or_not_at_all` (`config/tests.rs`) |
+//! | X1 | a stranger's commit runs | `x1_no_strangers_commit_runs_unless_this_very_commit_is_approved` |
+//! | X2 | an approval races a push | `x2_an_approval_and_a_push_race`; in 10,000 orders: `x2_whatever_runs_was_approved_however_an_approval_and_a_push_race` (`crates/domain/tests/laws/approvals.rs`); I13 of [`crate::simulation`] |
+//!
+//! W10, W11, W13 and W14 come with machines of a provider, W15 to W17 with accounts.
 
 use nestling_domain::record::DeliveryState;
 
@@ -25,7 +44,7 @@ async fn w02_a_reopened_pull_request_is_the_environment_that_it_was() {
 
 /// The webhooks of a push and a quick merge, with clocks that jump to and fro, in any order: it is closed.
 #[actix::test]
-async fn w03_a_push_and_a_quick_merge_whatever_the_clocks_say() {
+async fn w03_race_a_push_and_a_quick_merge_whatever_the_clocks_say() {
     for turn in 0..4 {
         let race = Race::start().await;
         let number = race.propose("basket");
@@ -215,7 +234,7 @@ async fn x1_no_strangers_commit_runs_unless_this_very_commit_is_approved() {
 
 /// An approval and a push at the same moment, whichever GitHub tells first: what runs was approved.
 #[actix::test]
-async fn x1_an_approval_and_a_push_race() {
+async fn x2_an_approval_and_a_push_race() {
     for turn in 0..4 {
         let race = Race::start().await;
         let (number, read) = race.act(|state| {

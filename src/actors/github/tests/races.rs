@@ -1,7 +1,43 @@
-//! What comes twice, late, in another order or not at all: whatever GitHub tells, what runs at the end is what is true.
+//! What comes twice, late, in another order or not at all, and what breaks meanwhile: whatever GitHub tells, what runs at the
+//! end is what is true.
 //!
 //! Real environments, intake and forge; the model of GitHub; machines of the model that run whatever they are asked to.
 //! Webhooks are taken from GitHub's log and delivered as each story wants.
+//!
+//! Every race that other systems of this kind were seen to lose has a story of its own, here or beside what it is about. Each
+//! is found by the name of its test (`cargo nextest run -E 'test(race_)'`):
+//!
+//! | race or fault | told by |
+//! |---|---|
+//! | close during a build | `race_close_during_a_build` |
+//! | close before create; `synchronize` after `closed` | `race_close_before_create_and_synchronize_after_closed` |
+//! | close, reopen and push within a second | `race_close_reopen_and_push_within_a_second_in_any_order` |
+//! | push during teardown | `race_push_during_teardown` |
+//! | two pushes out of order | `race_two_pushes_out_of_order` |
+//! | a delivery that comes twice | `w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more` |
+//! | redelivery of one that failed | `race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once` |
+//! | another base branch; stacked pull requests | `race_another_base_and_a_stacked_pull_request` |
+//! | branch deleted without a close | `race_a_branch_deleted_without_a_close` |
+//! | two pull requests from one branch; a fork with the same branch name | `w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name` |
+//! | repository renamed or transferred | `race_a_repository_that_is_renamed_and_transferred_keeps_its_previews` |
+//! | App uninstalled | `race_the_app_is_uninstalled_and_all_of_it_goes_once_that_is_sure`, and on GitHub `race_what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_owed_no_more` (`showing/tests/trouble.rs`) |
+//! | App suspended | `race_a_suspended_app_keeps_what_runs_and_goes_on_afterwards` |
+//! | label added and removed | `race_a_label_that_is_added_and_removed_in_any_order` |
+//! | comment deleted by a person | `race_a_comment_that_a_person_deleted_comes_back_once` (`showing/tests/trouble.rs`) |
+//! | GitHub answers 5xx, 429 or a secondary limit | `race_a_push_while_github_fails_or_limits_is_deployed_afterwards`; what is shown meanwhile: `race_a_limit_of_github_is_waited_for_without_asking` (`showing/tests/trouble.rs`); each way to be limited: `drivers/github/limits.rs` |
+//! | a timeout after the create succeeded | a machine: `race_a_crash_between_the_machine_and_its_record_makes_no_second_one`; a comment, check or deployment: `race_lost_answers_never_make_two` (`showing/tests/trouble.rs`) |
+//! | crash between create and record | the same for a machine; `race_a_crash_between_the_comment_and_its_record_makes_no_second_one` (`showing/tests/trouble.rs`); at every boundary: [`crate::simulation`], and with `kill -9`: `tests/it/kill` |
+//! | listing returns empty | `race_a_listing_that_shows_nothing_closes_nothing` |
+//! | machine lost | `race_a_lost_machine_comes_back_unless_it_was_closed_meanwhile`, `race_what_was_closed_while_the_server_was_away_never_starts_again` |
+//! | log stream cut | `race_whoever_follows_a_log_sees_each_line_once_also_after_a_break_and_over_a_hole` (`http/api/tests/logs.rs`); between runner and server: `race_a_server_that_is_away_misses_no_report_and_no_line` (`crates/runner/tests/stories/server.rs`) |
+//! | clock skew of the webhook | `w03_race_a_push_and_a_quick_merge_whatever_the_clocks_say` |
+//! | a provider's 409 (lease), 429 and 5xx; a machine that migrates; the clock of one that is resumed | come with the provider that has them; until then `w04_no_clock_of_a_machine_counts` (`http/runner/tests/reports.rs`) |
+//! | a replica takes over in the middle of a deployment | comes with several servers |
+//!
+//! Defects of earlier systems (W) and what strangers try (X) stand in [`super::defects`].
+
+mod told;
+mod trouble;
 
 use std::cell::{Cell, RefCell};
 
@@ -13,14 +49,17 @@ use nestling_domain::{
 
 use super::*;
 use crate::{
-    actors::intake::Intake,
+    actors::{environment::Neighbours, intake::Intake},
     drivers::clock,
-    messages::forge::People,
+    messages::{environments::StopAll, forge::People},
     world::{House, until},
 };
 
 pub(super) struct Race {
     pub(super) github: Model,
+    installation: u64,
+    desk: Arc<Desk>,
+    forge: Addr<GitHubForge>,
     house: House,
     intake: RefCell<Addr<Intake>>,
     people: People,
@@ -36,31 +75,29 @@ impl Race {
         let World {
             folder,
             github,
+            installation,
             desk,
             forge,
             shop,
             store,
-            ..
         } = World::start().await;
-        drop(desk);
-        let house = House::arranged(store.clone(), Box::new(|_, _| "token".into()), |house| {
-            house.forge.head = forge.clone().recipient();
-            house.times.forge_again = Duration::from_millis(50);
-            house.times.look_again = vec![Duration::from_millis(50); 3];
-        });
-        let house = house.await;
+        let sign = Box::new(|_: &EnvironmentId, _| "token".to_owned());
+        let house = House::arranged(store.clone(), sign, arrange(&forge)).await;
         house.outside.runners.set(true);
         let people = People {
             may_write: forge.clone().recipient(),
             react: forge.clone().recipient(),
             announce: house.forge.announce.clone(),
         };
-        let asked = (forge.recipient(), Some(people.clone()));
+        let asked = (forge.clone().recipient(), Some(people.clone()));
         let live = house.live.touch.clone();
         let environments = house.environments.clone();
         let intake = Intake::new(store.clone(), environments, asked, live).start();
         Race {
             github,
+            installation,
+            desk,
+            forge,
             house,
             intake: RefCell::new(intake),
             people,
@@ -84,6 +121,16 @@ impl Race {
         );
         let intake = Intake::new(self.store.clone(), environments, asked, live);
         *self.intake.borrow_mut() = intake.start();
+    }
+
+    /// The server is killed. GitHub, machines and people go on with `meanwhile`, then it starts again.
+    async fn next_life(mut self, meanwhile: impl FnOnce(&Self)) -> Self {
+        self.house.address.send(StopAll).await.unwrap();
+        meanwhile(&self);
+        let sign = Box::new(|_: &EnvironmentId, _| "token".to_owned());
+        self.house = self.house.next_life(sign, arrange(&self.forge)).await;
+        self.begin_anew();
+        self
     }
 
     /// What GitHub has told since the last call, in its order.
@@ -137,8 +184,13 @@ impl Race {
     }
 
     pub(super) fn push(&self, branch: &str, content: &str) -> String {
+        self.push_to(SHOP, branch, content)
+    }
+
+    /// The same, to a repository that is called otherwise by now.
+    fn push_to(&self, repository: &str, branch: &str, content: &str) -> String {
         let change = [Change::file("index.html", content)];
-        self.act(|state| state.push(SHOP, branch, "ann", &change))
+        self.act(|state| state.push(repository, branch, "ann", &change))
     }
 
     pub(super) fn head(&self, branch: &str) -> String {
@@ -176,6 +228,39 @@ impl Race {
         assert_eq!(self.machines(number), 0);
     }
 
+    /// Until the preview waits for somebody, and has no machine.
+    async fn waits(&self, number: u32) {
+        self.preview(number, "waits", |one| {
+            let waits =
+                matches!(&one.lifecycle.state, Life::Stopped { why, .. } if why.name() == "waits");
+            waits && one.lifecycle.world.machines.is_empty()
+        })
+        .await;
+        assert_eq!(self.machines(number), 0);
+    }
+
+    /// Until GitHub was asked about the preview, and could not say.
+    async fn asked_in_vain(&self, number: u32) {
+        self.preview(number, "was asked about in vain", |one| {
+            let look = one.lifecycle.look.as_ref();
+            look.is_some_and(|look| look.at > one.updated_at)
+        })
+        .await;
+    }
+
+    /// The numbers of all machines that the preview ever had.
+    fn made(&self, number: u32) -> Vec<u32> {
+        let id = EnvironmentId::derive(&self.shop.id, Kind::Preview(number));
+        let made = self.house.outside.made.borrow();
+        let ours = made.iter().filter(|(environment, _)| *environment == id);
+        ours.map(|(_, generation)| generation.0).collect()
+    }
+
+    fn lose_machine(&self, number: u32) {
+        let id = EnvironmentId::derive(&self.shop.id, Kind::Preview(number));
+        self.house.outside.lose(&id);
+    }
+
     fn machines(&self, number: u32) -> usize {
         let id = EnvironmentId::derive(&self.shop.id, Kind::Preview(number));
         let machines = self.house.outside.machines.borrow();
@@ -186,192 +271,12 @@ impl Race {
     }
 }
 
-#[actix::test]
-async fn race_close_during_a_build() {
-    let race = Race::start().await;
-    race.house.outside.runners.set(false);
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    race.preview(number, "builds", |one| {
-        one.lifecycle.next().is_some_and(|next| next.phase.builds())
-    })
-    .await;
-    race.act(|state| state.close(SHOP, number.into(), "ann"));
-    race.deliver_all().await;
-    race.is_gone(number).await;
-}
-
-#[actix::test]
-async fn race_close_before_create_and_synchronize_after_closed() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.push("basket", "more");
-    race.act(|state| state.close(SHOP, number.into(), "ann"));
-    let mut news = race.news();
-    news.reverse();
-    race.deliver(news).await;
-    race.is_gone(number).await;
-}
-
-#[actix::test]
-async fn race_close_reopen_and_push_within_a_second_in_any_order() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    race.serves(number, &race.head("basket")).await;
-    for turn in 0..3 {
-        race.act(|state| state.close(SHOP, number.into(), "ann"));
-        race.act(|state| state.reopen(SHOP, number.into(), "ann"));
-        let pushed = race.push("basket", &format!("turn {turn}"));
-        let mut news = race.news();
-        let length = news.len();
-        news.rotate_left(turn % length);
-        race.deliver(news).await;
-        race.serves(number, &pushed).await;
+/// Environments ask this forge, and again soon.
+fn arrange(forge: &Addr<GitHubForge>) -> impl FnOnce(&mut Neighbours) + use<> {
+    let head = forge.clone().recipient();
+    move |house| {
+        house.forge.head = head;
+        house.times.forge_again = Duration::from_millis(50);
+        house.times.look_again = vec![Duration::from_millis(50); 3];
     }
-}
-
-#[actix::test]
-async fn race_push_during_teardown() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    race.serves(number, &race.head("basket")).await;
-    race.act(|state| state.close(SHOP, number.into(), "ann"));
-    race.deliver_all().await;
-    race.push("basket", "late");
-    race.deliver_all().await;
-    race.is_gone(number).await;
-}
-
-#[actix::test]
-async fn race_two_pushes_out_of_order() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    race.push("basket", "first");
-    let first = race.news();
-    let second = race.push("basket", "second");
-    race.deliver_all().await;
-    race.deliver(first).await;
-    race.serves(number, &second).await;
-}
-
-#[actix::test]
-async fn w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    let news = race.news();
-    race.deliver(news.clone()).await;
-    race.serves(number, &race.head("basket")).await;
-    race.deliver(news.clone()).await;
-    // As after the inbox has forgotten it: under the same words, with another id.
-    let again = news.into_iter().map(|one| Delivery {
-        id: format!("{}-again", one.id),
-        ..one
-    });
-    race.deliver(again).await;
-    race.serves(number, &race.head("basket")).await;
-    let id = EnvironmentId::derive(&race.shop.id, Kind::Preview(number));
-    let record = race.store.environment(&id).await.unwrap().unwrap();
-    assert_eq!(record.lifecycle.generation.0, 1, "one deployment in all");
-}
-
-#[actix::test]
-async fn race_another_base_and_a_stacked_pull_request() {
-    let race = Race::start().await;
-    let below = race.propose("below");
-    let above = race.act(|state| {
-        state.push(SHOP, "above", "ann", &[Change::file("above.html", "1")])?;
-        let opening = Opening::of("above", "ann").into("below");
-        Ok(u32::try_from(state.open_pull_request(SHOP, opening)?)?)
-    });
-    race.deliver_all().await;
-    race.serves(below, &race.head("below")).await;
-    race.serves(above, &race.head("above")).await;
-    race.act(|state| state.retarget(SHOP, above.into(), "ann", "main"));
-    race.act(|state| state.close(SHOP, below.into(), "ann"));
-    race.deliver_all().await;
-    race.is_gone(below).await;
-    race.serves(above, &race.head("above")).await;
-}
-
-#[actix::test]
-async fn race_a_branch_deleted_without_a_close() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    race.serves(number, &race.head("basket")).await;
-    race.act(|state| state.delete_branch(SHOP, "basket", "ann"));
-    let told = race.news();
-    let only_the_branch = told
-        .into_iter()
-        .filter(|one| matches!(&one.fact, Fact::Webhook { event, .. } if event == "delete"));
-    race.deliver(only_the_branch).await;
-    race.is_gone(number).await;
-}
-
-#[actix::test]
-async fn w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name() {
-    let race = Race::start().await;
-    let first = race.propose("basket");
-    let (second, forked) = race.act(|state| {
-        state.push(SHOP, "next", "ann", &[Change::file("next.html", "1")])?;
-        let second = state.open_pull_request(SHOP, Opening::of("basket", "ann").into("next"))?;
-        state.fork(SHOP, "eve")?;
-        state.push(
-            "eve/shop",
-            "basket",
-            "eve",
-            &[Change::file("index.html", "eve")],
-        )?;
-        let forked = Opening::of("basket", "eve").from("eve/shop");
-        let forked = state.open_pull_request(SHOP, forked)?;
-        Ok((u32::try_from(second)?, u32::try_from(forked)?))
-    });
-    race.deliver_all().await;
-    let pushed = race.push("basket", "both");
-    race.deliver_all().await;
-    race.serves(first, &pushed).await;
-    race.serves(second, &pushed).await;
-    race.act(|state| state.close(SHOP, first.into(), "ann"));
-    race.deliver_all().await;
-    race.is_gone(first).await;
-    race.serves(second, &pushed).await;
-    race.preview(
-        forked,
-        "waits for an approval",
-        |one| matches!(&one.lifecycle.state, Life::Stopped { why, .. } if why.name() == "waits"),
-    )
-    .await;
-    assert_eq!(race.machines(forked), 0);
-}
-
-#[actix::test]
-async fn race_a_listing_that_shows_nothing_closes_nothing() {
-    let race = Race::start().await;
-    let number = race.propose("basket");
-    race.deliver_all().await;
-    let head = race.head("basket");
-    race.serves(number, &head).await;
-    let environments = race.store.environments_of_app(&race.shop.id).await.unwrap();
-    let listed = Listed {
-        branch: "main",
-        head: None,
-        open: &[],
-    };
-    let apps = [race.shop.id.clone()];
-    let facts = missed(&apps, &environments, &listed);
-    assert!(!facts.is_empty(), "its environment looks");
-    let told = facts
-        .into_iter()
-        .enumerate()
-        .map(|(number, fact)| Delivery {
-            id: format!("listed-{number}"),
-            at: clock::now(),
-            repository: Some(race.shop.repository),
-            fact,
-        });
-    race.deliver(told).await;
-    race.serves(number, &head).await;
 }

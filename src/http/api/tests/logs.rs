@@ -101,7 +101,7 @@ async fn a_log_is_read_from_its_segments_and_from_what_is_at_hand_without_gap_or
 }
 
 #[actix::test]
-async fn whoever_follows_sees_each_line_once_also_after_a_break_and_over_a_hole() {
+async fn race_whoever_follows_a_log_sees_each_line_once_also_after_a_break_and_over_a_hole() {
     let world = World::start().await;
     let runner = world.deploy(&app("shop"), Kind::Preview(12), 1).await;
     runner.reports(deploying()).await;

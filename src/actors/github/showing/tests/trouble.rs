@@ -10,7 +10,7 @@ const DEPLOYMENTS: &str = "POST /repos/*/*/deployments";
 const STATUSES: &str = "POST /repos/*/*/deployments/*/statuses";
 
 #[actix::test]
-async fn lost_answers_never_make_two() {
+async fn race_lost_answers_never_make_two() {
     let town = Town::start().await;
     for route in [COMMENTS, CHECKS, DEPLOYMENTS, STATUSES] {
         town.fault(route, Fault::LostAnswer, Times::Only(1));
@@ -22,6 +22,26 @@ async fn lost_answers_never_make_two() {
     let deployments = town.deployments();
     assert_eq!(deployments.len(), 1);
     assert!(deployments[0].ends_with("success"), "{deployments:?}");
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn race_a_crash_between_the_comment_and_its_record_makes_no_second_one() {
+    let town = Town::start().await;
+    town.fault(COMMENTS, Fault::Hangs, Times::Only(1));
+    let head = town.notice().await;
+    town.hint(&town.shop, Trigger::Push).await;
+    let made = |state: &State| !state.see_comments(SHOP, 1).unwrap().is_empty();
+    town.github
+        .until("the comment is made", made)
+        .await
+        .unwrap();
+    let town = town.next_life().await;
+    let so = |one: &Environment| serves(one, &head);
+    town.shown(&town.shop, "serves", so).await;
+    assert_eq!(town.comments().len(), 1);
+    assert_eq!(town.checks(&head), ["Nestling / shop success"]);
     town.close().await;
     town.finish();
 }
@@ -57,7 +77,7 @@ async fn a_server_that_lost_what_it_knew_finds_again_what_is_shown() {
 }
 
 #[actix::test]
-async fn a_comment_that_a_person_deleted_comes_back_once() {
+async fn race_a_comment_that_a_person_deleted_comes_back_once() {
     let town = Town::start().await;
     let first = town.notice().await;
     town.deploy(&town.shop, &first).await;
@@ -122,7 +142,7 @@ async fn the_trouble_of_one_keeps_no_other_from_being_shown() {
 }
 
 #[actix::test]
-async fn a_limit_of_github_is_waited_for_without_asking() {
+async fn race_a_limit_of_github_is_waited_for_without_asking() {
     let town = Town::start().await;
     town.house.outside.runners.set(false);
     town.fault("* /repos/**", Fault::SecondaryLimit(60), Times::Only(1));
@@ -235,7 +255,7 @@ async fn a_suspended_installation_is_asked_once_in_a_while() {
 }
 
 #[actix::test]
-async fn what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_owed_no_more() {
+async fn race_what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_owed_no_more() {
     let town = Town::start().await;
     let head = town.notice().await;
     town.deploy(&town.shop, &head).await;

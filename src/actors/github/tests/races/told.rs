@@ -1,0 +1,264 @@
+//! What GitHub tells twice, late, in another order or not at all.
+
+use super::*;
+
+#[actix::test]
+async fn race_close_during_a_build() {
+    let race = Race::start().await;
+    race.house.outside.runners.set(false);
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.preview(number, "builds", |one| {
+        one.lifecycle.next().is_some_and(|next| next.phase.builds())
+    })
+    .await;
+    race.act(|state| state.close(SHOP, number.into(), "ann"));
+    race.deliver_all().await;
+    race.is_gone(number).await;
+}
+
+#[actix::test]
+async fn race_close_before_create_and_synchronize_after_closed() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.push("basket", "more");
+    race.act(|state| state.close(SHOP, number.into(), "ann"));
+    let mut news = race.news();
+    news.reverse();
+    race.deliver(news).await;
+    race.is_gone(number).await;
+}
+
+#[actix::test]
+async fn race_close_reopen_and_push_within_a_second_in_any_order() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    for turn in 0..3 {
+        race.act(|state| state.close(SHOP, number.into(), "ann"));
+        race.act(|state| state.reopen(SHOP, number.into(), "ann"));
+        let pushed = race.push("basket", &format!("turn {turn}"));
+        let mut news = race.news();
+        let length = news.len();
+        news.rotate_left(turn % length);
+        race.deliver(news).await;
+        race.serves(number, &pushed).await;
+    }
+}
+
+#[actix::test]
+async fn race_push_during_teardown() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.close(SHOP, number.into(), "ann"));
+    race.deliver_all().await;
+    race.push("basket", "late");
+    race.deliver_all().await;
+    race.is_gone(number).await;
+}
+
+#[actix::test]
+async fn race_two_pushes_out_of_order() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.push("basket", "first");
+    let first = race.news();
+    let second = race.push("basket", "second");
+    race.deliver_all().await;
+    race.deliver(first).await;
+    race.serves(number, &second).await;
+}
+
+#[actix::test]
+async fn w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    let news = race.news();
+    race.deliver(news.clone()).await;
+    race.serves(number, &race.head("basket")).await;
+    race.deliver(news.clone()).await;
+    // As after the inbox has forgotten it: under the same words, with another id.
+    let again = news.into_iter().map(|one| Delivery {
+        id: format!("{}-again", one.id),
+        ..one
+    });
+    race.deliver(again).await;
+    race.serves(number, &race.head("basket")).await;
+    let id = EnvironmentId::derive(&race.shop.id, Kind::Preview(number));
+    let record = race.store.environment(&id).await.unwrap().unwrap();
+    assert_eq!(record.lifecycle.generation.0, 1, "one deployment in all");
+}
+
+#[actix::test]
+async fn race_another_base_and_a_stacked_pull_request() {
+    let race = Race::start().await;
+    let below = race.propose("below");
+    let above = race.act(|state| {
+        state.push(SHOP, "above", "ann", &[Change::file("above.html", "1")])?;
+        let opening = Opening::of("above", "ann").into("below");
+        Ok(u32::try_from(state.open_pull_request(SHOP, opening)?)?)
+    });
+    race.deliver_all().await;
+    race.serves(below, &race.head("below")).await;
+    race.serves(above, &race.head("above")).await;
+    race.act(|state| state.retarget(SHOP, above.into(), "ann", "main"));
+    race.act(|state| state.close(SHOP, below.into(), "ann"));
+    race.deliver_all().await;
+    race.is_gone(below).await;
+    race.serves(above, &race.head("above")).await;
+}
+
+#[actix::test]
+async fn race_a_branch_deleted_without_a_close() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.delete_branch(SHOP, "basket", "ann"));
+    let told = race.news();
+    let only_the_branch = told
+        .into_iter()
+        .filter(|one| matches!(&one.fact, Fact::Webhook { event, .. } if event == "delete"));
+    race.deliver(only_the_branch).await;
+    race.is_gone(number).await;
+}
+
+#[actix::test]
+async fn w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name() {
+    let race = Race::start().await;
+    let first = race.propose("basket");
+    let (second, forked) = race.act(|state| {
+        state.push(SHOP, "next", "ann", &[Change::file("next.html", "1")])?;
+        let second = state.open_pull_request(SHOP, Opening::of("basket", "ann").into("next"))?;
+        state.fork(SHOP, "eve")?;
+        state.push(
+            "eve/shop",
+            "basket",
+            "eve",
+            &[Change::file("index.html", "eve")],
+        )?;
+        let forked = Opening::of("basket", "eve").from("eve/shop");
+        let forked = state.open_pull_request(SHOP, forked)?;
+        Ok((u32::try_from(second)?, u32::try_from(forked)?))
+    });
+    race.deliver_all().await;
+    let pushed = race.push("basket", "both");
+    race.deliver_all().await;
+    race.serves(first, &pushed).await;
+    race.serves(second, &pushed).await;
+    race.act(|state| state.close(SHOP, first.into(), "ann"));
+    race.deliver_all().await;
+    race.is_gone(first).await;
+    race.serves(second, &pushed).await;
+    race.waits(forked).await;
+}
+
+#[actix::test]
+async fn race_a_listing_that_shows_nothing_closes_nothing() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    let head = race.head("basket");
+    race.serves(number, &head).await;
+    let environments = race.store.environments_of_app(&race.shop.id).await.unwrap();
+    let listed = Listed {
+        branch: "main",
+        head: None,
+        open: &[],
+    };
+    let apps = [race.shop.id.clone()];
+    let facts = missed(&apps, &environments, &listed);
+    assert!(!facts.is_empty(), "its environment looks");
+    let told = facts
+        .into_iter()
+        .enumerate()
+        .map(|(number, fact)| Delivery {
+            id: format!("listed-{number}"),
+            at: clock::now(),
+            repository: Some(race.shop.repository),
+            fact,
+        });
+    race.deliver(told).await;
+    race.serves(number, &head).await;
+}
+
+#[actix::test]
+async fn race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    // Nobody listens there, so each of them fails.
+    let on_its_way = |state: &State| state.deliveries.values().any(|one| one.sent.is_none());
+    while race.github.look(on_its_way) {
+        tokio::task::yield_now().await;
+    }
+    let lost = race.news();
+    race.desk.recover().await;
+    let again = race.news();
+    assert!(!again.is_empty());
+    for one in &again {
+        assert!(lost.iter().any(|lost| lost.id == one.id), "{one:?}");
+    }
+    race.deliver(again).await;
+    race.serves(number, &race.head("basket")).await;
+    // The first attempt was only slow.
+    race.deliver(lost).await;
+    race.serves(number, &race.head("basket")).await;
+    assert_eq!(race.made(number), [1]);
+}
+
+#[actix::test]
+async fn race_a_label_that_is_added_and_removed_in_any_order() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    let head = race.head("basket");
+    race.serves(number, &head).await;
+    let label =
+        |race: &Race| race.act(|state| state.label(SHOP, number.into(), "ann", "no-preview"));
+    let unlabel =
+        |race: &Race| race.act(|state| state.unlabel(SHOP, number.into(), "ann", "no-preview"));
+    label(&race);
+    race.deliver_all().await;
+    race.waits(number).await;
+    unlabel(&race);
+    race.deliver_all().await;
+    race.serves(number, &head).await;
+    // On and off at once, and the other way round on the way here.
+    label(&race);
+    unlabel(&race);
+    let mut news = race.news();
+    news.reverse();
+    race.deliver(news).await;
+    race.serves(number, &head).await;
+    assert_eq!(race.made(number), [1, 2], "nobody noticed the last one");
+}
+
+#[actix::test]
+async fn race_a_repository_that_is_renamed_and_transferred_keeps_its_previews() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.rename(SHOP, "store", "ann"));
+    let pushed = race.push_to("acme/store", "basket", "renamed");
+    let mut news = race.news();
+    news.reverse();
+    race.deliver(news).await;
+    race.serves(number, &pushed).await;
+    race.act(|state| {
+        state.create_organisation("umbrella");
+        let app = state.installations[&race.installation].app;
+        state.install(app, "umbrella", Selection::All)?;
+        state.transfer("acme/store", "umbrella", "ann")
+    });
+    let pushed = race.push_to("umbrella/store", "basket", "transferred");
+    race.deliver_all().await;
+    race.serves(number, &pushed).await;
+    let all = race.store.environments_of_app(&race.shop.id).await.unwrap();
+    let previews = all.iter().filter(|one| one.kind != Kind::Production);
+    assert_eq!(previews.count(), 1, "it is the same one");
+}
