@@ -10,15 +10,15 @@ use nestling_world::github::{
 
 use crate::server::{SOON, Server, free_port, get};
 
-const SHOP: &str = "acme/shop";
+pub(crate) const SHOP: &str = "acme/shop";
 const PRODUCTION: &str = "acme/shop/production";
 const PREVIEW: &str = "acme/shop/pr-1";
 const SECRET: &str = "what-github-signs-webhooks-with";
 
 /// GitHub with a private repository, and a server that is the App which is installed there.
-struct Team {
-    github: Model,
-    server: Server,
+pub(crate) struct Team {
+    pub(crate) github: Model,
+    pub(crate) server: Server,
     app: u64,
     installation: u64,
     port: u16,
@@ -27,7 +27,7 @@ struct Team {
 
 impl Team {
     /// The shop is one page.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Team::of(&[("index.html", "<h1>Shop</h1>")])
     }
 
@@ -55,12 +55,12 @@ impl Team {
         }
     }
 
-    fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
+    pub(crate) fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
         self.github.act(act).unwrap()
     }
 
     /// Confirms the app at the root of the repository.
-    fn add_app(&self) -> (u16, serde_json::Value) {
+    pub(crate) fn add_app(&self) -> (u16, serde_json::Value) {
         let wanted = r#"{"repository":"acme/shop","root":""}"#;
         self.server.order("POST", "/v1/apps", wanted)
     }
@@ -89,7 +89,7 @@ impl Team {
     }
 
     /// Until an environment serves this commit.
-    fn serves(&self, name: &str, commit: &str) {
+    pub(crate) fn serves(&self, name: &str, commit: &str) {
         let what = format!("{name} serves {commit}");
         self.server.until(&what, SOON, |server| {
             server.status(name) == ("running".to_owned(), commit.to_owned())

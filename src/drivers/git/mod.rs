@@ -47,7 +47,8 @@ const LONG_CALLS: usize = 2;
 /// The configuration that stands in place of the user's and the system's. It is a file because the program that
 /// serves a fetch takes no `-c` from us. Any owner is fine: we run nothing that a repository configures. What is fetched stays one pack, which
 /// is there whole or not at all, whenever we are killed. It is not forced to the disk, for which deployments would wait:
-/// after a loss of power a mirror that git cannot use is made anew.
+/// after a loss of power a mirror that git cannot use is made anew. A server that says nothing for 20 s ends a fetch: while it
+/// packs it gives a sign every 5 s, and what a killed server of ours has left fetching holds its mirror while it waits.
 const CONFIGURATION: &str = "\
 [safe]
 \tdirectory = *
@@ -66,6 +67,9 @@ const CONFIGURATION: &str = "\
 \tauto = false
 [transfer]
 \tunpackLimit = 1
+[http]
+\tlowSpeedLimit = 1
+\tlowSpeedTime = 20
 [fetch]
 \twriteCommitGraph = false
 \trecurseSubmodules = false

@@ -3,6 +3,7 @@
 //! No kill is a guess: each waits until the API tells the phase *and* the machine shows that it is in it, and
 //! counts only if the machine is still in it once the server is dead.
 
+mod github;
 mod node;
 mod wing;
 

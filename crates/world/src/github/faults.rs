@@ -49,6 +49,8 @@ struct Order<T> {
     path: Vec<String>,
     what: T,
     left: Times,
+    /// How many that fit are not meant.
+    passes: u32,
 }
 
 /// All orders.
@@ -70,7 +72,21 @@ impl Faults {
             path: parts(path),
             what: fault,
             left: times,
+            passes: 0,
         });
+    }
+
+    /// Orders a fault of one request of this route, as [`Faults::answer`] reads it, after so many others of it.
+    pub fn later(&mut self, route: &str, passes: u32, fault: Fault) {
+        self.answer(route, fault, Times::Only(1));
+        if let Some(order) = self.answers.last_mut() {
+            order.passes = passes;
+        }
+    }
+
+    /// Whether every fault of a request that was ordered has come about: a request that is held is so from now on.
+    pub fn is_spent(&self) -> bool {
+        self.answers.is_empty()
     }
 
     /// Orders a fault of webhooks of this event: `"pull_request"`, or `*` for any.
@@ -80,6 +96,7 @@ impl Faults {
             path: Vec::new(),
             what: loss,
             left: times,
+            passes: 0,
         });
     }
 
@@ -114,6 +131,10 @@ impl State {
 fn take<T: Copy>(orders: &mut Vec<Order<T>>, fits: impl Fn(&Order<T>) -> bool) -> Option<T> {
     let place = orders.iter().position(fits)?;
     let order = orders.get_mut(place)?;
+    if let Some(passes) = order.passes.checked_sub(1) {
+        order.passes = passes;
+        return None;
+    }
     let what = order.what;
     if let Times::Only(left) = &mut order.left {
         *left = left.saturating_sub(1);
@@ -164,6 +185,19 @@ mod tests {
             Some(Fault::Status(502))
         );
         assert_eq!(ask("POST", "/repos/acme/shop/deployments"), None);
+    }
+
+    #[test]
+    fn an_order_for_later_passes_those_before_by() {
+        let mut faults = Faults::default();
+        faults.later("PATCH /repos/**", 1, Fault::Hangs);
+        let mut ask = || {
+            let fault = faults.for_request("PATCH", "/repos/acme/shop/check-runs/7");
+            (fault, faults.is_spent())
+        };
+        assert_eq!(ask(), (None, false));
+        assert_eq!(ask(), (Some(Fault::Hangs), true));
+        assert_eq!(ask(), (None, true));
     }
 
     #[test]
