@@ -150,9 +150,13 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A text that a terminal shows and does not obey: apps and repositories wrote it.
+/// A text that a terminal shows and does not obey: apps and repositories wrote it. Colours go, and of a line that was
+/// written over itself the last writing stays, as a terminal would show it.
 pub(super) fn clean(text: &str) -> String {
-    let shown = text.chars().filter(|c| !c.is_control() || *c == '\t');
+    let text = anstream::adapter::strip_str(text).to_string();
+    let last = text.trim_end_matches('\r').rsplit('\r').next();
+    let shown = last.unwrap_or_default().chars();
+    let shown = shown.filter(|c| !c.is_control() || *c == '\t');
     shown
         .filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
         .collect()
@@ -161,6 +165,22 @@ pub(super) fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_apps_say_is_shown_without_colours_links_and_overwritten_lines() {
+        let table = [
+            (
+                "\u{1b}[31mred\u{1b}[0m and \u{1b}[1;32mgreen\u{1b}[0m",
+                "red and green",
+            ),
+            ("\u{1b}]8;;http://x\u{7}link\u{1b}]8;;\u{7}", "link"),
+            ("1%\r50%\r100%\r", "100%"),
+            ("[1, 2]\u{202e}", "[1, 2]"),
+        ];
+        for (said, shown) in table {
+            assert_eq!(clean(said), shown);
+        }
+    }
 
     fn table(url: &str) -> String {
         let mut table = Table::new(&["ENVIRONMENT", "STATUS", "URL"]);

@@ -84,6 +84,7 @@ impl DataDir {
             Err(Taken::Unknown(source)) => return Err(unusable(source)),
         }
         write_pid(&mut lock).map_err(unusable)?;
+        keep_out_of_git(&path).map_err(unusable)?;
         Ok(DataDir { path, _lock: lock })
     }
 
@@ -101,6 +102,18 @@ impl DataDir {
     pub fn blobs(&self) -> PathBuf {
         self.path.join("blobs")
     }
+}
+
+/// The folder may lie in a repository, and by default does: no `git add` takes its keys along.
+fn keep_out_of_git(path: &Path) -> io::Result<()> {
+    let file = path.join(".gitignore");
+    if file.exists() {
+        return Ok(());
+    }
+    fs::write(
+        file,
+        "# The keys and the data of Nestling belong to no commit.\n*\n",
+    )
 }
 
 /// Why the lock was not had.
@@ -213,6 +226,23 @@ mod tests {
         let error = DataDir::open(&file.join("data")).unwrap_err().to_string();
         let text = error.replace(&folder.path().display().to_string(), "HERE");
         insta::assert_snapshot!(text, @"could not use the data folder HERE/file/data: Not a directory (os error 20); it must be a folder that the server's user can write, with space left");
+    }
+
+    #[test]
+    fn a_folder_inside_a_repository_is_no_part_of_it() {
+        let repository = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.args(arguments).current_dir(repository.path());
+            let output = git.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        git(&["init", "--quiet"]);
+        let data = DataDir::open(&repository.path().join("nestling-data")).unwrap();
+        fs::write(data.path().join("master.key"), "opens everything").unwrap();
+        git(&["add", "--all"]);
+        assert_eq!(git(&["status", "--short"]), "");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::deployment::Shown;
 const SAID_SHOWN: usize = 200;
 /// Where a machine holds the checkout: what comes before a file's name in a repository.
 const CHECKOUT: &str = "/work/app/";
-/// Before what is wrong, npm and its like say who says it.
-const SPEAKERS: [&str; 2] = ["npm error", "npm ERR!"];
+/// Before what is wrong, npm and its like say who says it, and of what kind it is.
+const SPEAKERS: [&str; 3] = ["npm error", "npm ERR!", "notarget"];
 /// What stands in lines that name a cause.
-const CAUSES: [&str; 10] = [
+const CAUSES: [&str; 14] = [
     "error:",
     "error [",
     "error ts",
@@ -22,9 +22,13 @@ const CAUSES: [&str; 10] = [
     "permission denied",
     "fatal:",
     "panicked at",
+    "no matching version found",
+    "err_pnpm_",
+    "integrity check failed",
+    "could not resolve",
 ];
 /// What begins lines that name none, although they come last.
-const NOISE: [&str; 8] = [
+const NOISE: [&str; 14] = [
     "at ",
     "Node.js v",
     "A complete log of this run",
@@ -33,6 +37,14 @@ const NOISE: [&str; 8] = [
     "path ",
     "command ",
     "requireStack:",
+    // A command that is about to run, and where a report of it lies in a machine that nobody enters.
+    "> ",
+    "/cache/",
+    "For a full report",
+    // What comes after a cause.
+    "info Visit ",
+    "In most cases you or one of your dependencies",
+    "fatal: Could not read from remote repository",
 ];
 
 /// The reason of a failure as its runner reported it: what ended and how, what it said last, and what would
@@ -79,12 +91,17 @@ fn said(tail: &[String]) -> Option<String> {
         .map(|line| bare(line))
         .filter(|line| says_something(line))
         .collect();
-    let names_cause = |line: &&String| {
+    let names_cause = |line: &String| {
         let line = line.to_lowercase();
         CAUSES.iter().any(|cause| line.contains(cause))
     };
-    let cause = lines.iter().rfind(names_cause);
-    cause.or(lines.last()).cloned()
+    let Some(at) = lines.iter().rposition(names_cause) else {
+        return lines.last().cloned();
+    };
+    // What ends in a colon says the rest on the next line.
+    let cause = lines.get(at)?;
+    let rest = lines.get(at + 1).filter(|_| cause.ends_with(':'));
+    Some(rest.map_or_else(|| cause.clone(), |rest| format!("{cause} {rest}")))
 }
 
 /// A line without colours and without who says it.
@@ -200,7 +217,42 @@ mod tests {
         let clone = "Run the same command in a fresh clone to see it fail, and push what mends it";
         let start = "Start it the same way in a fresh clone to see it fail, and push what mends it";
         let file = "Commit make.js, or let the command name a file that the repository holds or its build makes";
-        let table: [(Step, &[&str], String); 8] = [
+        let peers = [
+            "npm error code ERESOLVE",
+            "npm error ERESOLVE unable to resolve dependency tree",
+            "npm error While resolving: shop@1.0.0",
+            "npm error Could not resolve dependency:",
+            "npm error peer react@\"^18.2.0\" from react-dom@18.2.0",
+            "npm error node_modules/react-dom",
+            "npm error Fix the upstream dependency conflict, or retry",
+            "npm error For a full report see:",
+            "npm error /cache/npm/_logs/x-eresolve-report.txt",
+        ];
+        let version = [
+            "npm error code ETARGET",
+            "npm error notarget No matching version found for ms@2.1.99.",
+            "npm error notarget In most cases you or one of your dependencies are requesting",
+            "npm error notarget a package version that doesn't exist.",
+        ];
+        let ssh = [
+            "npm error ssh: Could not resolve hostname github.com: Temporary failure in name resolution",
+            "npm error fatal: Could not read from remote repository.",
+        ];
+        let pnpm = [
+            " ERR_PNPM_UNEXPECTED_PKG_CONTENT_IN_STORE  Package name mismatch",
+            "If you want to ignore this issue, set the strict-store-pkg-content-check to false.",
+        ];
+        let yarn = [
+            "error https://registry.yarnpkg.com/ms/-/ms-2.1.3.tgz: Integrity check failed for \"ms\"",
+            "info Visit https://yarnpkg.com/en/docs/cli/install for documentation about this command.",
+        ];
+        let table: [(Step, &[&str], String); 14] = [
+            (Step::Setup, &peers, format!(": Could not resolve dependency: peer react@\"^18.2.0\" from react-dom@18.2.0. {clone}")),
+            (Step::Setup, &version, format!(": No matching version found for ms@2.1.99. {clone}")),
+            (Step::Setup, &ssh, format!(": ssh: Could not resolve hostname github.com: Temporary failure in name resolution. {clone}")),
+            (Step::Setup, &pnpm, format!(": ERR_PNPM_UNEXPECTED_PKG_CONTENT_IN_STORE  Package name mismatch. {clone}")),
+            (Step::Setup, &yarn, format!(": error https://registry.yarnpkg.com/ms/-/ms-2.1.3.tgz: Integrity check failed for \"ms\". {clone}")),
+            (Step::Setup, &["> shop@1.0.0 postinstall", "> node gone.js"], format!(". {clone}")),
             (Step::Setup, &npm, format!(": Error: Cannot find module '/work/app/make.js'. {file}")),
             (Step::Setup, &registry, format!(": 404 Not Found - GET https://registry.npmjs.org/no-such - Not found. {clone}")),
             (Step::Setup, &["\u{1b}[31ma.ts(1,1): error TS2304: no x.\u{1b}[0m", "Found 1 error."], format!(": a.ts(1,1): error TS2304: no x. {clone}")),

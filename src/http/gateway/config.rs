@@ -113,3 +113,5 @@ pub(super) const CLOSE_REPLY: Duration = Duration::from_secs(1);
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What `Retry-After` says, in seconds.
 pub(super) const RETRY_AFTER: &str = "2";
+/// The same of what only a person or a push changes.
+pub(super) const RETRY_STOPPED_AFTER: &str = "60";

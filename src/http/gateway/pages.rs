@@ -10,7 +10,7 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::config::RETRY_AFTER;
+use super::config::{RETRY_AFTER, RETRY_STOPPED_AFTER};
 use crate::messages::routes::{Route, To};
 
 /// Where a waiting page asks how far things are, on the same host.
@@ -33,7 +33,7 @@ pub(super) struct Notice {
     pub(super) link: Option<(String, &'static str)>,
     /// Whether the page waits for things to change, and reloads then.
     pub(super) waits: bool,
-    /// Whether it passes by itself, so that a program does well to come again.
+    /// Whether it passes by itself, so that a program does well to come again soon.
     pub(super) passes: bool,
 }
 
@@ -41,8 +41,13 @@ impl Notice {
     /// A page for browsers, the same in text for programs.
     pub(super) fn answer(&self, page: bool) -> HttpResponse {
         let mut answer = answer(self.status);
-        if self.passes {
-            answer.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let after = if self.passes {
+                RETRY_AFTER
+            } else {
+                RETRY_STOPPED_AFTER
+            };
+            answer.insert_header((header::RETRY_AFTER, after));
         }
         if page {
             answer.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));

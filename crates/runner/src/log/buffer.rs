@@ -17,8 +17,8 @@ pub(super) const LAST_PUT: u32 = 4;
 const VOLUME: u64 = 50 * 1024 * 1024;
 /// How fast the runtime log earns its volume again: a day's worth of a chatty app. A deployment log does not.
 const EARNED_PER_SECOND: u64 = VOLUME / (24 * 60 * 60);
-/// A log that was cut speaks again once it has earned this much, not line by line.
-const REOPEN_AT: u64 = 1024 * 1024;
+/// A log that was cut speaks again once it has earned this much, not line by line: within two minutes.
+const REOPEN_AT: u64 = 64 * 1024;
 
 /// The segments of one log on disk: `000001`, `000002`, …, one line of JSON each line.
 pub(super) struct Buffer {
@@ -229,8 +229,12 @@ impl Allowance {
         }
         self.open = false;
         self.skipped = 1;
+        let rest = match REOPEN_AT.checked_div(self.earns) {
+            None => "what follows is left out".to_owned(),
+            Some(seconds) => format!("it goes on in {} minutes", seconds.div_ceil(60)),
+        };
         Verdict::Announce(format!(
-            "this log is cut here: it has said more than {} MiB, what follows is left out",
+            "this log is cut here: it has said more than {} MiB, {rest}",
             VOLUME / (1024 * 1024)
         ))
     }
@@ -305,8 +309,9 @@ mod tests {
             .count();
         assert_eq!(kept, 50);
         assert!(matches!(allowance.take(1, 1000), Verdict::Skip));
-        let later = allowance.take(1, 60 * 60 * 1000);
-        assert!(matches!(later, Verdict::Announce(text) if text.starts_with("11 lines")));
+        assert!(matches!(allowance.take(1, 60 * 1000), Verdict::Skip));
+        let later = allowance.take(1, 2 * 60 * 1000);
+        assert!(matches!(later, Verdict::Announce(text) if text.starts_with("12 lines")));
         let mut deployment = Allowance::new(Log::Deployment);
         for _ in 0..51 {
             deployment.take(megabyte, 0);

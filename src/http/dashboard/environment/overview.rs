@@ -16,6 +16,7 @@ use nestling_protocol::{
 use super::{
     super::{
         parts::{
+            ansi,
             icons::{Icon, icon},
             markdown, pill, words,
         },
@@ -189,7 +190,7 @@ fn show_tests(view: &Overview, head: &Head) -> Markup {
                 Tests::Ran(_) => {
                     @if !view.red.is_empty() {
                         ul.red { @for test in &view.red {
-                            li { (icon(Icon::Cross)) div { strong { (test.name) } @if let Some(error) = &test.error { p.clamp { (error) } } } }
+                            li { (icon(Icon::Cross)) div { strong { (ansi::line(&test.name)) } @if let Some(error) = &test.error { p.clamp { (error) } } } }
                         } }
                     }
                     p { a href=(format!("{}/tests", head.path)) { "All tests" } }

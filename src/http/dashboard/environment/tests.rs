@@ -154,7 +154,7 @@ fn table(view: &TestsView) -> Markup {
                     tr id=(format!("test-{place}")) {
                         td data-label="Result" { span class=(format!("pill {tone}")) { (icon(shows)) (word) } }
                         th scope="row" data-label="Test" {
-                            div { (test.name) }
+                            div { (ansi::line(&test.name)) }
                             @if test.path != test.name { code.path { (test.path) } }
                             @if let Some(error) = &test.error { pre.error { (ansi::plain_lines(error)) } }
                             @if !test.log.is_empty() {

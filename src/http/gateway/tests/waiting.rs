@@ -146,7 +146,10 @@ async fn what_a_person_stopped_says_so_at_once_and_is_not_woken() {
     let world = World::new();
     world.shop(stopped(false));
     let reply = world.get("/").await;
-    assert_eq!((reply.status, reply.field("retry-after")), (503, None));
+    assert_eq!(
+        (reply.status, reply.field("retry-after")),
+        (503, Some("60"))
+    );
     assert!(
         reply.text().starts_with("It is stopped (idle).\n"),
         "{}",
