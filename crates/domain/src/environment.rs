@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{AppId, EnvironmentId, Kind, RepositoryId, Timestamp, Version},
     label::{Label, Slug},
-    lifecycle::{Event, Lifecycle, Refused, Step, Times},
+    lifecycle::{Command, Event, Lifecycle, Refused, Step, Times, Trigger},
 };
 
 /// A space with a stable address where an instance of an app is deployed. Written as a whole, under a
@@ -51,17 +51,22 @@ impl Environment {
         Label::endpoint(endpoint, &self.slug, self.kind)
     }
 
-    /// What `event` changes at `now`, as [`Lifecycle::step`]. Production is everybody's who may write, and the head that it runs
-    /// is for its pushes and for people to choose: nobody is asked before it starts again.
-    pub fn step(&self, event: &Event, now: Timestamp, times: &Times) -> Result<Step, Refused> {
+    /// What `asked` changes at `now`, as [`Lifecycle::step`]. Production is everybody's who may write, and the head that it runs
+    /// is for its pushes and for people to choose: nobody is asked before it starts again. It has no pull request that could be
+    /// opened again: one that was closed, because its repository could not be reached any more, comes back with the next push
+    /// and whenever a person wants it.
+    pub fn step(&self, asked: &Event, now: Timestamp, times: &Times) -> Result<Step, Refused> {
         match self.kind {
-            Kind::Preview(_) => self.lifecycle.step(event, now, times),
+            Kind::Preview(_) => self.lifecycle.step(asked, now, times),
             Kind::Production => {
                 let ask_first = Duration::ZERO;
                 let times = Times {
                     ask_first,
                     ..times.clone()
                 };
+                let again = self.lifecycle.is_closed().then(|| reopening(asked));
+                let event = again.flatten();
+                let event = event.as_ref().unwrap_or(asked);
                 self.lifecycle.step(event, now, &times)
             }
         }
@@ -71,4 +76,20 @@ impl Environment {
     pub fn name(&self) -> String {
         format!("{}/{}/{}", self.owner, self.slug, self.kind.name())
     }
+}
+
+/// What brings a closed production back, as the reopening that it is.
+fn reopening(event: &Event) -> Option<Event> {
+    let commit = match event {
+        Event::Hint {
+            commit,
+            trigger: Trigger::Push | Trigger::Start,
+        } => commit.clone(),
+        Event::Command(Command::Start | Command::Redeploy) => None,
+        Event::Hint { .. } | Event::Command(_) | Event::Observed(_) | Event::Tick => return None,
+    };
+    Some(Event::Hint {
+        commit,
+        trigger: Trigger::Reopen,
+    })
 }

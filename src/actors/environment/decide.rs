@@ -8,7 +8,7 @@ use nestling_domain::{
     deployment::{Cause, Deployment, Phase, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
-    lifecycle::{Event, Happened, Lane, Lifecycle, Observation, Step},
+    lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Step},
     record::EventRecord,
 };
 use tracing::{info, warn};
@@ -223,7 +223,7 @@ async fn decide(
     ))
 }
 
-/// Refuses a hint for an environment of a removed app, however late it arrives: such an app comes back by a person's word.
+/// Refuses whatever might start an environment of a removed app, however late it arrives: such an app comes back by a person's word.
 /// One that is not closed yet may hear it: its order to close wins over whatever it begins.
 async fn of_removed_app(
     store: &dyn Store,
@@ -232,7 +232,11 @@ async fn of_removed_app(
     id: &EnvironmentId,
 ) -> Option<Decided> {
     let closed = |record: &Arc<Record>| record.lifecycle.is_closed();
-    if !matches!(apply.event, Event::Hint { .. }) || !memory.record.as_ref().is_none_or(closed) {
+    let starts = matches!(
+        apply.event,
+        Event::Hint { .. } | Event::Command(Command::Start | Command::Redeploy)
+    );
+    if !starts || !memory.record.as_ref().is_none_or(closed) {
         return None;
     }
     let known = memory.record.as_ref().map(|record| &record.app);

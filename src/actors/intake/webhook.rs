@@ -4,7 +4,7 @@ use nestling_domain::{
     app::Repository,
     environment::Environment,
     github::{Meaning, Named, Webhook, meaning},
-    record::Delivery,
+    record::{Delivery, PullRequestStatus},
 };
 
 use super::{App, BTreeMap, Commit, Desk, Hint, Kind, RepositoryId, ToTell, Trigger, Waits, only};
@@ -109,7 +109,7 @@ impl Desk {
 
     /// Records repositories that an installation covers; what else is known of one stays.
     async fn covers(&self, installation: u64, repositories: &[Named]) -> Result<ToTell, Waits> {
-        let mut decisions = BTreeMap::new();
+        let (mut told, mut decisions) = (Vec::new(), BTreeMap::new());
         for Named {
             id,
             owner,
@@ -128,19 +128,43 @@ impl Desk {
                 default_branch: default_branch.clone().or(branch).unwrap_or_default(),
                 trouble: known.as_ref().and_then(|known| known.trouble.clone()),
             };
-            let decision = if known.as_ref() == Some(&now) {
-                "nothing: it is recorded like this already"
-            } else {
+            let is_known = known.as_ref() == Some(&now);
+            if !is_known {
                 self.store.put_repository(&now).await?;
-                "recorded: add the apps that are to be deployed"
+            }
+            let back = self.closed_in(*id).await?;
+            let decision = match (back.is_empty(), is_known) {
+                (false, _) => "recorded: what was closed looks whether it is open again",
+                (true, true) => "nothing: it is recorded like this already",
+                (true, false) => "recorded: add the apps that are to be deployed",
             };
+            told.extend(back);
             decisions.insert(format!("{owner}/{name}"), decision.to_owned());
         }
         if decisions.is_empty() {
             let about = format!("installation {installation}");
             decisions.insert(about, "nothing: it names no repository".to_owned());
         }
-        Ok((Vec::new(), decisions))
+        Ok((told, decisions))
+    }
+
+    /// What was closed when the App was taken away: production, and previews of pull requests that nobody told us are closed.
+    async fn closed_in(&self, repository: RepositoryId) -> Result<Vec<(Hint, App)>, Waits> {
+        let rows = self.store.pull_requests(repository).await?;
+        let is_open = |number| {
+            let mut of_it = rows.iter().filter(|row| row.number == number);
+            of_it.any(|row| row.status == PullRequestStatus::Open)
+        };
+        let mut told = Vec::new();
+        for app in self.store.apps_of_repository(repository).await? {
+            let mut found = self.store.environments_of_app(&app.id).await?;
+            found.retain(|one| {
+                one.lifecycle.is_closed() && one.kind.pull_request().is_none_or(is_open)
+            });
+            let hint = |one| (again(one, None, Trigger::Refresh), app.clone());
+            told.extend(found.into_iter().map(hint));
+        }
+        Ok(told)
     }
 
     /// Records what a repository is called now. The ids of its apps come from its number, so they and their addresses stay.

@@ -66,11 +66,20 @@ impl Draft<'_> {
                 self.ask_first();
             }
             Command::Cancel => self.cancel()?,
-            Command::Stop => {
-                if !matches!(self.life().state, State::Stopped { .. }) {
+            Command::Stop => match &mut self.life_mut().state {
+                // It would start by itself, with a visit, a free place or an approval.
+                State::Stopped {
+                    why: why @ (Why::Idle | Why::Waits(_)),
+                    ..
+                } => {
+                    *why = Why::Person;
+                    self.life_mut().look = None;
+                }
+                State::Stopped { .. } => {}
+                State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
                     self.stop_all(Why::Person);
                 }
-            }
+            },
             // Of one that runs: whatever is newer is deployed, as for production that no push deploys.
             Command::Start => self.look(None, Trigger::Start),
             Command::Suspend(reason) => {
@@ -271,7 +280,7 @@ impl Draft<'_> {
             Found::Closed => self.close(),
             Found::Waiting(waits) => {
                 self.life_mut().look = None;
-                self.wait(waits);
+                self.wait(waits, look.trigger);
             }
             Found::Open(head) => {
                 let expected = look
@@ -299,18 +308,25 @@ impl Draft<'_> {
         }
     }
 
-    /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except one that was
-    /// closed: it is open again.
-    fn wait(&mut self, waits: &Waits) {
-        let waits = || Why::Waits(waits.clone());
+    /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except what is open
+    /// again, and what would have started now: that it waits is the news.
+    fn wait(&mut self, waits: &Waits, trigger: Trigger) {
         match &mut self.life_mut().state {
-            State::Stopped {
-                why: why @ (Why::Waits(_) | Why::Closed),
-                ..
-            } => *why = waits(),
-            State::Stopped { .. } => {}
+            State::Stopped { why, last, .. } => {
+                let last = last.as_ref().map(|last| &last.id);
+                let is_new = waits.approval.is_some() && waits.approval.as_ref() != last;
+                let news = match why {
+                    Why::Waits(_) | Why::Closed => true,
+                    Why::Failed(_) | Why::Idle => is_new || why.revived_by(trigger),
+                    // Whoever pressed start is told why nothing starts.
+                    Why::Person | Why::Policy(_) => trigger == Trigger::Start,
+                };
+                if news {
+                    *why = Why::Waits(waits.clone());
+                }
+            }
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
-                self.stop_all(waits());
+                self.stop_all(Why::Waits(waits.clone()));
             }
         }
     }

@@ -138,17 +138,14 @@ fn what_is_asked_already_is_not_asked_twice() {
     assert_eq!(world.record.next().unwrap().commit, commit(4));
 }
 
-#[test]
-fn production_starts_again_without_asking() {
-    let mut world = queued(false);
-    running(&mut world, 1);
-    let slug = Slug::of("shop");
+/// The production of which this is the record.
+fn production(world: &World) -> Environment {
     let app = AppId::derive(RepositoryId(1), "");
-    let environment = Environment {
+    Environment {
         id: EnvironmentId::derive(&app, Kind::Production),
         app,
         owner: "acme".into(),
-        slug,
+        slug: Slug::of("shop"),
         repository: RepositoryId(1),
         kind: Kind::Production,
         branch: "main".into(),
@@ -157,7 +154,122 @@ fn production_starts_again_without_asking() {
         version: Version(1),
         created_at: world.now,
         updated_at: world.now,
+    }
+}
+
+fn hint(trigger: Trigger) -> Event {
+    Event::Hint {
+        commit: None,
+        trigger,
+    }
+}
+
+#[test]
+fn production_that_was_closed_comes_back_with_a_push_and_when_a_person_wants_it() {
+    let events = [
+        hint(Trigger::Push),
+        hint(Trigger::Start),
+        Event::Command(Command::Start),
+        Event::Command(Command::Redeploy),
+    ];
+    for event in events {
+        let mut world = queued(false);
+        running(&mut world, 1);
+        world.apply(&hint(Trigger::Refresh)).unwrap();
+        answered(&mut world, Found::Closed);
+        let environment = production(&world);
+        let step = environment.step(&event, world.now, &world.times).unwrap();
+        world.record = step.next;
+        answered(&mut world, Found::Open(commit(3)));
+        assert_eq!(world.record.next().unwrap().commit, commit(3), "{event:?}");
+        // A visitor brings nothing back, and no preview comes back like this.
+        let visit = hint(Trigger::Visit);
+        let step = environment.step(&visit, world.now, &world.times).unwrap();
+        assert_eq!(step.next.look, None);
+        let preview = Environment {
+            kind: Kind::Preview(1),
+            ..environment
+        };
+        let step = preview.step(&event, world.now, &world.times);
+        assert!(step.is_err() || step.is_ok_and(|step| step.next.look.is_none()));
+    }
+}
+
+/// What sleeps, and what failed: a push would start it.
+fn at_rest() -> [World; 2] {
+    let mut asleep = queued(false);
+    running(&mut asleep, 1);
+    asleep.apply(&Event::Command(Command::Sleep)).unwrap();
+    let mut failed = queued(false);
+    observed(&mut failed, Observation::Admitted(Generation(1)));
+    let not_launched = Observation::NotLaunched {
+        generation: Generation(1),
+        reason: "no such image".into(),
+        retry: false,
     };
+    observed(&mut failed, not_launched);
+    assert_eq!(failed.record.shown().name(), "failed");
+    [asleep, failed]
+}
+
+fn waits(world: &World) -> bool {
+    let why = match &world.record.state {
+        State::Stopped { why, .. } => why,
+        other => panic!("it runs: {other:?}"),
+    };
+    matches!(why, Why::Waits(_))
+}
+
+#[test]
+fn a_push_that_has_to_be_approved_is_said_although_it_sleeps_or_has_failed() {
+    let approval = |n| Waits {
+        approval: Some(commit(n).id),
+        ..Waits::from("somebody who may write has to approve it")
+    };
+    for (trigger, n, is_said) in [
+        (Trigger::Push, 3, true),
+        (Trigger::Refresh, 3, true),
+        (Trigger::Refresh, 2, false),
+    ] {
+        for mut world in at_rest() {
+            world.apply(&hint(trigger)).unwrap();
+            answered(&mut world, Found::Waiting(approval(n)));
+            assert_eq!(waits(&world), is_said, "{trigger:?} {n}");
+        }
+    }
+    let [mut asleep, _] = at_rest();
+    asleep.apply(&hint(Trigger::Visit)).unwrap();
+    answered(&mut asleep, Found::Waiting("nobody wants it".into()));
+    assert!(waits(&asleep), "its visitor is told");
+}
+
+#[test]
+fn what_a_person_stops_while_it_waits_or_sleeps_starts_for_nobody_else() {
+    let [asleep, _] = at_rest();
+    let mut waiting = queued(false);
+    running(&mut waiting, 1);
+    waiting.apply(&hint(Trigger::Refresh)).unwrap();
+    answered(&mut waiting, Found::Waiting("no place is free".into()));
+    assert!(waits(&waiting));
+    for mut world in [asleep, waiting] {
+        world.apply(&Event::Command(Command::Stop)).unwrap();
+        for trigger in [Trigger::Visit, Trigger::Push, Trigger::Refresh] {
+            world.apply(&hint(trigger)).unwrap();
+            if world.record.look.is_some() {
+                answered(&mut world, Found::Open(commit(2)));
+            }
+            let stopped =
+                matches!(&world.record.state, State::Stopped { why, .. } if *why == Why::Person);
+            assert!(stopped, "{trigger:?}: {:?}", world.record.state);
+        }
+    }
+}
+
+#[test]
+fn production_starts_again_without_asking() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    let environment = production(&world);
     let redeploy = Event::Command(Command::Redeploy);
     let step = environment
         .step(&redeploy, world.now, &world.times)

@@ -71,6 +71,13 @@ async fn race_the_app_is_uninstalled_and_all_of_it_goes_once_that_is_sure() {
     let seen = (race.shop.repository, long_ago);
     race.desk.gone.lock().unwrap().extend([seen]);
     race.is_gone(number).await;
+    // And it is installed again.
+    race.act(|state| {
+        let app = *state.apps.keys().next().unwrap();
+        state.install(app, "acme", Selection::All)
+    });
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
 }
 
 #[actix::test]
