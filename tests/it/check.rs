@@ -1,6 +1,10 @@
 //! The doctor: what a box has, and what it lacks.
 
-use std::process::{Command, Output};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    process::{Command, Output},
+};
 
 use crate::server::{Server, free_port};
 
@@ -45,8 +49,9 @@ fn a_box_that_runs_these_stories_is_well_also_beside_a_server_and_one_without_pr
         assert!(verdicts(&answer).contains(&(what, "ok")), "{answer}");
     }
     let left = std::fs::read_dir(&data).unwrap().flatten();
-    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
-    assert_eq!(left, ["lock"], "it cleans up");
+    let left: BTreeSet<_> = left.map(|entry| entry.file_name()).collect();
+    let expected = [".gitignore", "lock"].map(OsString::from);
+    assert_eq!(left, expected.into(), "it cleans up");
 
     let repository = folder.path().join("empty");
     std::fs::create_dir(&repository).unwrap();
