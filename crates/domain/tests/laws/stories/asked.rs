@@ -95,6 +95,25 @@ fn what_was_closed_or_may_not_run_any_more_does_not_start_again() {
 }
 
 #[test]
+fn what_waits_to_be_tried_again_waits_on_whatever_the_forge_says() {
+    let mut world = queued(false);
+    observed(&mut world, Observation::Admitted(Generation(1)));
+    let not_launched = Observation::NotLaunched {
+        generation: Generation(1),
+        reason: "no capacity".into(),
+        retry: true,
+    };
+    observed(&mut world, not_launched);
+    let until = world.record.next().unwrap().not_before;
+    assert!(until.is_some());
+    let says = status(&world.record, None).detail.unwrap();
+    assert!(says.starts_with("waits a moment"), "{says}");
+    world.apply(&hint(Trigger::Refresh)).unwrap();
+    answered(&mut world, Found::Open(commit(2)));
+    assert_eq!(world.record.next().unwrap().not_before, until);
+}
+
+#[test]
 fn a_forge_that_does_not_answer_keeps_nothing_down() {
     for cause in CAUSES {
         let mut world = about_to_start(&cause);
