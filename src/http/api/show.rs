@@ -7,7 +7,7 @@ use nestling_domain::{
     environment::Environment,
     ids::Kind,
     label::Label,
-    lifecycle::{Lifecycle, State, Waits, Why},
+    lifecycle::{State, Waits, Why},
     record::{Delivery, DeliveryState, DeploymentRecord, Fact, PullRequest},
 };
 use nestling_protocol::{
@@ -94,7 +94,7 @@ pub(crate) fn environment(
         status: life.shown().name().to_owned(),
         ahead,
         state: life.state_name().to_owned(),
-        reason: reason(life),
+        reason: reason(record),
         url: addresses.of(record.label().as_str()),
         serves: life.answering().is_some(),
         commit: life.newest_commit().map(commit),
@@ -112,7 +112,8 @@ pub(crate) fn environment(
 }
 
 /// Why it does not run what was last asked for, in words.
-fn reason(life: &Lifecycle) -> Option<String> {
+fn reason(record: &Environment) -> Option<String> {
+    let life = &record.lifecycle;
     let failed = |failed: &Failed| {
         format!(
             "deployment {} failed while {}: {}",
@@ -132,6 +133,9 @@ fn reason(life: &Lifecycle) -> Option<String> {
             (!words.is_empty()).then(|| words.join("; "))
         }
         State::Stopped { why, .. } => Some(match why {
+            Why::Closed if record.kind == Kind::Production => {
+                "its repository is gone, or cannot be reached: start it once it can".to_owned()
+            }
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
             Why::Person => "stopped by a person".to_owned(),
             Why::Policy(words) | Why::Waits(Waits { reason: words, .. }) => words.clone(),

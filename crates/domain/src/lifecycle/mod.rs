@@ -7,6 +7,7 @@
 mod confirm;
 mod draft;
 mod event;
+mod found;
 mod late;
 mod moved;
 mod owed;

@@ -111,7 +111,7 @@ impl Order {
         match &life.state {
             State::Stopped {
                 why: Why::Closed, ..
-            } => Vec::new(),
+            } if environment.kind != Kind::Production => Vec::new(),
             State::Stopped {
                 why: Why::Failed(_),
                 ..

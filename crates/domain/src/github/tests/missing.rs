@@ -117,6 +117,9 @@ fn lost_pushes_openings_and_closes_are_told() {
             "2: Refresh at whatever is there",
         ]
     );
+    // The App was taken away, and is there again.
+    let production = both(Kind::Production, &Why::Closed, 1);
+    assert_eq!(told(&production, Some(1), &[]), ["production at 1111111"]);
     let closed = both(Kind::Preview(5), &Why::Closed, 5);
     let waits = both(
         Kind::Preview(6),

@@ -263,14 +263,14 @@ fn a_push_that_has_to_be_approved_is_said_although_it_sleeps_or_has_failed() {
 }
 
 #[test]
-fn what_a_person_stops_while_it_waits_or_sleeps_starts_for_nobody_else() {
-    let [asleep, _] = at_rest();
+fn what_a_person_stops_while_nothing_of_it_runs_starts_for_nobody_else() {
+    let [asleep, failed] = at_rest();
     let mut waiting = queued(false);
     running(&mut waiting, 1);
     waiting.apply(&hint(Trigger::Refresh)).unwrap();
     answered(&mut waiting, Found::Waiting("no place is free".into()));
     assert!(waits(&waiting));
-    for mut world in [asleep, waiting] {
+    for mut world in [asleep, failed, waiting] {
         world.apply(&Event::Command(Command::Stop)).unwrap();
         for trigger in [Trigger::Visit, Trigger::Push, Trigger::Refresh] {
             world.apply(&hint(trigger)).unwrap();

@@ -1,0 +1,142 @@
+//! What the forge answers: closed, open at this head, or open and not to run now.
+
+use super::{Found, Look, State, Trigger, Waits, Why, draft::Draft};
+use crate::deployment::{Cause, CommitInfo};
+
+impl Draft<'_> {
+    /// The forge has answered this question; what was asked before says nothing any more.
+    pub(super) fn found(&mut self, number: u32, found: &Found) {
+        let Some(look) = self
+            .life()
+            .look
+            .clone()
+            .filter(|look| look.number == number)
+        else {
+            return;
+        };
+        match found {
+            Found::Closed => self.close(),
+            Found::Waiting(waits) => {
+                self.life_mut().look = None;
+                self.wait(waits, look.trigger);
+            }
+            Found::Open(head) => {
+                let expected = look
+                    .announced
+                    .as_ref()
+                    .is_none_or(|announced| *announced == head.id);
+                let wait = self.times.look_again.get(usize::from(look.asked)).copied();
+                if let (false, Some(wait)) = (expected, wait) {
+                    // Yesterday's head: ask again before the hint is spent.
+                    let at = self.now.plus(wait);
+                    self.life_mut().looks += 1;
+                    let number = self.life().looks;
+                    self.life_mut().look = Some(Look {
+                        number,
+                        asked: look.asked + 1,
+                        at,
+                        ..look
+                    });
+                    return;
+                }
+                self.life_mut().look = None;
+                self.confirmed(head);
+                self.settle(head, look.trigger);
+            }
+        }
+    }
+
+    /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except what is open
+    /// again, and what would have started now: that it waits is the news.
+    fn wait(&mut self, waits: &Waits, trigger: Trigger) {
+        match &mut self.life_mut().state {
+            State::Stopped { why, last, .. } => {
+                let last = last.as_ref().map(|last| &last.id);
+                let is_new = waits.approval.is_some() && waits.approval.as_ref() != last;
+                let news = match why {
+                    Why::Waits(_) | Why::Closed => true,
+                    Why::Failed(_) | Why::Idle => is_new || why.revived_by(trigger),
+                    // Whoever pressed start is told why nothing starts.
+                    Why::Person | Why::Policy(_) => trigger == Trigger::Start,
+                };
+                if news {
+                    *why = Why::Waits(waits.clone());
+                }
+            }
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                self.stop_all(Why::Waits(waits.clone()));
+            }
+        }
+    }
+
+    /// The forge says that it is open and this is its head: is there anything to deploy?
+    fn settle(&mut self, head: &CommitInfo, trigger: Trigger) {
+        let known = self
+            .life()
+            .newest_commit()
+            .is_some_and(|newest| newest.id == head.id);
+        let cause = match &self.life().state {
+            State::Stopped { why, .. } => {
+                // A refresh that finds a new head stands for the push that was lost.
+                let lost_push =
+                    trigger == Trigger::Refresh && !known && !matches!(why, Why::Closed);
+                let trigger = if lost_push { Trigger::Push } else { trigger };
+                if !why.revived_by(trigger) {
+                    let reason =
+                        format!("it is stopped ({}), which this does not change", why.name());
+                    return self.skip(reason);
+                }
+                if known && trigger == Trigger::Push && matches!(why, Why::Failed(_)) {
+                    return self.skip(format!(
+                        "{} failed already: push a fix, or redeploy it",
+                        head.id.short()
+                    ));
+                }
+                match trigger {
+                    Trigger::Push => Cause::Push,
+                    Trigger::Reopen | Trigger::Refresh => Cause::Reopened,
+                    Trigger::Visit | Trigger::Start => Cause::Start,
+                }
+            }
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                let cancelled = self.life().cancelled.is_some();
+                let idle = self.life().next().is_none();
+                let mut serving = self.life().serving().into_iter();
+                let serves = serving.any(|serving| serving.commit.id == head.id);
+                let head = head.id.short();
+                match (known, cancelled) {
+                    (true, true) if idle && trigger == Trigger::Start => Cause::Start,
+                    (true, true) => {
+                        let reason = format!("{head} was cancelled by a person: redeploy it");
+                        return self.skip(reason);
+                    }
+                    // The branch was set back to what serves, so nothing newer is left to speak of.
+                    (false, true) if idle && serves => {
+                        self.life_mut().cancelled = None;
+                        return self.skip(format!("{head} is deployed already"));
+                    }
+                    (true, false) => {
+                        let reason = format!("{head} is deployed or on its way already");
+                        return self.skip(reason);
+                    }
+                    (false, _) => Cause::Push,
+                }
+            }
+        };
+        self.begin(head.clone(), cause, 1, None);
+    }
+
+    pub(super) fn close(&mut self) {
+        self.life_mut().look = None;
+        if matches!(
+            self.life().state,
+            State::Stopped {
+                why: Why::Closed,
+                ..
+            }
+        ) {
+            return;
+        }
+        self.stop_all(Why::Closed);
+    }
+}
