@@ -226,9 +226,8 @@ fn a_pull_request_lives_from_its_opening_to_its_end() {
     team.serves(PREVIEW, &third);
 
     team.act(|state| state.uninstall(team.installation));
-    for name in [PRODUCTION, PREVIEW] {
-        team.stops(name, "closed");
-    }
+    team.stops(PRODUCTION, "its repository is gone, or cannot be reached");
+    team.stops(PREVIEW, "its pull request is closed, or its branch is gone");
 }
 
 #[test]
