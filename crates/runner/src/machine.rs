@@ -297,7 +297,7 @@ impl Machine {
         let app = &self.bundle.app.name;
         let reason = match exit {
             Exit::Timeout => format!(
-                "setup of app {app} took longer than {} s (limits.setup) in `{command}`: make it quicker or raise the limit",
+                "setup of app {app} took longer than {} s (limits.setup; NESTLING__LIMITS__SETUP of the server) in `{command}`: make it quicker or raise the limit",
                 self.bundle.limits.setup
             ),
             Exit::Code(_) | Exit::Signal(_) | Exit::Memory => format!(

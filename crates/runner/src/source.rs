@@ -269,7 +269,7 @@ impl Git<'_> {
         let app = &self.machine.bundle.app.name;
         let reason = match exit {
             Exit::Timeout => format!(
-                "fetching the source of app {app} took longer than the setup may take (limits.setup), in `{what}`"
+                "fetching the source of app {app} took longer than the setup may take (limits.setup; NESTLING__LIMITS__SETUP of the server), in `{what}`"
             ),
             Exit::Code(_) | Exit::Signal(_) | Exit::Memory => {
                 format!("fetching the source of app {app}: `{what}` {}", words(exit))

@@ -76,7 +76,7 @@ pub(crate) async fn run(machine: &Machine, test: &Test, deadline: Instant) -> Ra
 /// Why a test run that took too long ended.
 pub(crate) fn hung(machine: &Machine, shown: &str) -> String {
     format!(
-        "tests of app {} took longer than {} s (limits.test) in `{shown}` and were killed: make them quicker, or raise the limit",
+        "tests of app {} took longer than {} s (limits.test; NESTLING__LIMITS__TEST of the server) in `{shown}` and were killed: make them quicker, or raise the limit",
         machine.bundle.app.name, machine.bundle.limits.test
     )
 }
@@ -85,7 +85,7 @@ pub(crate) fn hung(machine: &Machine, shown: &str) -> String {
 pub(crate) fn unfinished(machine: &Machine, exit: Exit) -> String {
     match exit {
         Exit::Timeout => format!(
-            "it did not end within the {} s of the test run (limits.test)",
+            "it did not end within the {} s of the test run (limits.test; NESTLING__LIMITS__TEST of the server)",
             machine.bundle.limits.test
         ),
         Exit::Code(_) | Exit::Signal(_) | Exit::Memory => {

@@ -72,13 +72,13 @@ pub(super) async fn wait(
         if let Some((environment, outcome)) = &found
             && *outcome != Outcome::Pending
         {
-            return view(&services, environment, outcome).await;
+            return view(&services, environment, outcome, commit).await;
         }
         if Instant::now() >= end {
             let Some((environment, _)) = found else {
                 return Err(never_came(&owner, &slug, kind));
             };
-            return view(&services, &environment, &Outcome::Pending).await;
+            return view(&services, &environment, &Outcome::Pending, commit).await;
         }
         let again = end.min(Instant::now() + LOOK_AGAIN);
         match timeout_at(again, frames.recv()).await {
@@ -152,6 +152,7 @@ async fn view(
     services: &Services,
     environment: &Environment,
     outcome: &Outcome,
+    commit: &str,
 ) -> Result<web::Json<WaitView>, Problem> {
     let queue = find::queue(services, [environment]).await?;
     let ahead = queue.ahead(&environment.id);
@@ -159,7 +160,7 @@ async fn view(
     let (word, reason, deployment, failure) = match outcome {
         Outcome::Pending => (
             "pending",
-            format!("{} is {}: ask again", shown.name, shown.status),
+            pending(environment, &shown.name, &shown.status, commit),
             environment.lifecycle.next().map(|next| next.generation.0),
             None,
         ),
@@ -197,6 +198,18 @@ async fn view(
         failure,
         environment: shown,
     }))
+}
+
+/// What there is to say of a commit that neither runs nor failed: it is on its way, or nobody asked for it here.
+fn pending(environment: &Environment, name: &str, status: &str, commit: &str) -> String {
+    let life = &environment.lifecycle;
+    if life.look.is_some() || life.next().is_some() {
+        return format!("{name} is {status}: ask again");
+    }
+    format!(
+        "{name} is {status}, and commit {commit} was not asked for here: is it the head of branch {}?",
+        environment.branch
+    )
 }
 
 fn abbreviation(commit: &str) -> Result<&str, Problem> {

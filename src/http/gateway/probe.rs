@@ -88,12 +88,16 @@ impl Gateway {
             "anything below 500"
         };
         if good {
-            Ok(())
-        } else {
-            Err(format!(
-                "GET {path} was answered {status}, and should be {wanted}"
-            ))
+            return Ok(());
         }
+        let instead = if status.is_redirection() {
+            ": name the path that it leads to as the health path"
+        } else {
+            ""
+        };
+        Err(format!(
+            "GET {path} was answered {status}, and should be {wanted}{instead}"
+        ))
     }
 
     async fn status_of(

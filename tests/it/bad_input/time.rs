@@ -21,7 +21,7 @@ fn bad_input_tests_that_hang() {
     insta::assert_snapshot!(world.seen("/local/shop/production", "limits.test"), @r"
     page:
     Running
-    The tests could not run: tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+    The tests could not run: tests of app shop took longer than 1 s (limits.test; NESTLING__LIMITS__TEST of the server) in `sleep 600` and were killed: make them quicker, or raise the limit
 
     ps:
     ENVIRONMENT                 STATUS   COMMIT   TESTS
@@ -29,12 +29,12 @@ fn bad_input_tests_that_hang() {
         http://neighbour.localhost:#
     local/shop/production       running  #  broken
         http://shop.localhost:#
-        tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+        tests of app shop took longer than 1 s (limits.test; NESTLING__LIMITS__TEST of the server) in `sleep 600` and were killed: make them quicker, or raise the limit
 
     log:
-    INFO local/shop/production: deployment 1 could not be tested: tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit
+    INFO local/shop/production: deployment 1 could not be tested: tests of app shop took longer than 1 s (limits.test; NESTLING__LIMITS__TEST of the server) in `sleep 600` and were killed: make them quicker, or raise the limit
     ");
-    insta::assert_snapshot!(world.logged("shop/production", "deployment", "limits.test"), @"tests of app shop took longer than 1 s (limits.test) in `sleep 600` and were killed: make them quicker, or raise the limit");
+    insta::assert_snapshot!(world.logged("shop/production", "deployment", "limits.test"), @"tests of app shop took longer than 1 s (limits.test; NESTLING__LIMITS__TEST of the server) in `sleep 600` and were killed: make them quicker, or raise the limit");
     world.neighbour_serves();
 }
 
@@ -55,8 +55,8 @@ fn bad_input_start_that_never_listens() {
     });
     insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
     page:
-    Failed deployment 1 (#) failed while starting (took longer than it may): app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
-    app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    Failed deployment 1 (#) failed while starting (took longer than it may): app shop: `sleep 600` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit
+    app shop: `sleep 600` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit
     What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
@@ -64,13 +64,13 @@ fn bad_input_start_that_never_listens() {
     local/neighbour/production  running  #
         http://neighbour.localhost:#
     local/shop/production       failed   #
-        failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+        failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit
         its last words: nestling logs local/shop/production
 
     log:
-    WARN local/shop/production: deployment 1 failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit
+    WARN local/shop/production: deployment 1 failed while starting: app shop: `sleep 600` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit
     ");
-    insta::assert_snapshot!(world.logged("shop/production", "runtime", "limits.start"), @"app shop: `sleep 600` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit");
+    insta::assert_snapshot!(world.logged("shop/production", "runtime", "limits.start"), @"app shop: `sleep 600` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit");
 
     commit(&shop, &[("package.json", &package("node server.js"))]);
     world.until("it runs", |world| {

@@ -59,7 +59,7 @@ impl Draft<'_> {
         let limit = self.times.probe.as_secs();
         let trouble = deployment.trouble.as_deref().unwrap_or("it gave no answer");
         format!(
-            "did not answer well within {limit} s: {trouble}. Let it do so in time, or raise limits.healthy and redeploy"
+            "did not answer well within {limit} s: {trouble}. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy"
         )
     }
 }

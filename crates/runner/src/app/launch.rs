@@ -137,10 +137,14 @@ async fn wait<T>(
     let deadline = Instant::now() + Duration::from_secs(limit);
     loop {
         if let Ok(exit) = timeout(LOOK_EVERY, running.ended()).await {
-            let reason = format!(
+            let mut reason = format!(
                 "app {app}: `{shown}` {} before it listened; its output is in the runtime log",
                 words(exit)
             );
+            if exit == Exit::Code(0) {
+                reason +=
+                    "; whoever goes on in the background is to stay in the foreground instead";
+            }
             return Err(failure(machine, StepName::Start, reason, Some(exit)));
         }
         let last = Instant::now() >= deadline;
@@ -150,7 +154,7 @@ async fn wait<T>(
             Ok(None) => {
                 running.kill().await;
                 let reason = format!(
-                    "app {app}: `{shown}` did not listen within {limit} s (limits.start): let it listen on the port in PORT, or raise the limit"
+                    "app {app}: `{shown}` did not listen within {limit} s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit"
                 );
                 return Err(failure(
                     machine,

@@ -148,7 +148,7 @@ impl Readiness {
             .map(|one| format!("{} (port {})", one.name, one.port))
             .collect();
         format!(
-            "it listens on PORT, but in its time (limits.start) nothing listened for [[endpoint]] {} of nestling.toml: let it listen there, or take that out of the file",
+            "it listens on PORT, but in its time (limits.start; NESTLING__LIMITS__START of the server) nothing listened for [[endpoint]] {} of nestling.toml: let it listen there, or take that out of the file",
             named.join(", ")
         )
     }

@@ -38,10 +38,41 @@ impl Run {
     }
 }
 
+/// Words that no program stands behind: POSIX's "Special Built-In Utilities", those of its other built-ins that change the shell
+/// itself, and its "Reserved Words".
+const OF_THE_SHELL: [&str; 31] = [
+    ".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
+    "shift", "times", "trap", "unset", "alias", "cd", "command", "source", "type", "ulimit",
+    "umask", "wait", "!", "{", "case", "for", "if", "until", "while", "unalias",
+];
+
 fn needs_shell(line: &str, words: &[String]) -> bool {
-    let assigns = words.first().is_some_and(|word| word.contains('='));
-    assigns
+    let begins = words.first().is_some_and(|word| {
+        let word = word.as_str();
+        word.contains('=') || OF_THE_SHELL.contains(&word)
+    });
+    begins
         || line.contains([
             '&', '|', ';', '<', '>', '$', '`', '*', '?', '~', '(', ')', '\n', '#',
         ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_is_given_what_only_a_shell_understands() {
+        let argv = |line: &str| Run::from_line(line).unwrap().argv;
+        assert_eq!(argv("node 'my server.js'"), ["node", "my server.js"]);
+        for line in [
+            "exec node server.js",
+            "cd web",
+            "A=1 node x",
+            "a && b",
+            ". ./env",
+        ] {
+            assert_eq!(argv(line), ["sh", "-c", line]);
+        }
+    }
 }

@@ -23,7 +23,7 @@ async fn a_start_that_never_listens_says_what_to_do() {
     );
     assert_eq!(
         failure.reason,
-        "app shop: `echo waiting && sleep 1000` did not listen within 1 s (limits.start): let it listen on the port in PORT, or raise the limit"
+        "app shop: `echo waiting && sleep 1000` did not listen within 1 s (limits.start; NESTLING__LIMITS__START of the server): let it listen on the port in PORT, or raise the limit"
     );
     assert_eq!(failure.tail, ["waiting"]);
 }
@@ -61,7 +61,7 @@ async fn tests_that_hang_are_killed_and_the_app_starts_all_the_same() {
     });
     assert_eq!(
         broken.unwrap(),
-        "tests of app shop took longer than 1 s (limits.test) in `echo begun && sleep 1000` and were killed: make them quicker, or raise the limit"
+        "tests of app shop took longer than 1 s (limits.test; NESTLING__LIMITS__TEST of the server) in `echo begun && sleep 1000` and were killed: make them quicker, or raise the limit"
     );
     world.stop().await;
 }
@@ -120,8 +120,8 @@ async fn told_of_a_test_that_hangs(package: &str, config: &str) {
         told,
         [
             "cart › sums Passed ",
-            "cart › waits for ever Failed it did not end within the 6 s of the test run (limits.test)",
-            "test run Failed tests of app shop took longer than 6 s (limits.test) in `node --test` and were killed: make them quicker, or raise the limit",
+            "cart › waits for ever Failed it did not end within the 6 s of the test run (limits.test; NESTLING__LIMITS__TEST of the server)",
+            "test run Failed tests of app shop took longer than 6 s (limits.test; NESTLING__LIMITS__TEST of the server) in `node --test` and were killed: make them quicker, or raise the limit",
         ]
     );
     world.stop().await;

@@ -75,7 +75,7 @@ fn an_app_that_is_started_again_and_does_not_answer_in_time_has_failed() {
         (false, "it was started again and did not listen in time"),
         (
             true,
-            "it was started again and listens, but did not answer well within 60 s: 500. Let it do so in time, or raise limits.healthy and redeploy",
+            "it was started again and listens, but did not answer well within 60 s: 500. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy",
         ),
     ] {
         let mut world = queued(false);
