@@ -2,7 +2,7 @@
 
 use actix::MailboxError;
 use nestling_domain::{
-    announcement::{Announcement, Section, tested},
+    announcement::{Announcement, LeftOut, Section, tested},
     deployment::Tests,
     environment::Environment,
     ids::{EnvironmentId, Generation, Kind, RepositoryId},
@@ -43,6 +43,8 @@ pub(crate) enum NotRead {
 /// The environments that are shown together, with what they show.
 pub(crate) struct Together {
     pub(crate) environments: Vec<(Environment, Option<Results>)>,
+    /// Apps of which there are environments, and which a person has removed.
+    removed: Vec<String>,
     queue: Queue,
     /// What came of the last comment that ordered something.
     answer: Option<Answer>,
@@ -60,9 +62,11 @@ impl Records<'_> {
             .environments_of_pull_request(repository, number)
             .await?;
         let removed = store.removed_apps().await?;
-        let mut all = Vec::new();
+        let (mut all, mut left_out) = (Vec::new(), Vec::new());
         for environment in environments {
-            if removed.iter().all(|one| one.app.id != environment.app) {
+            if removed.iter().any(|one| one.app.id == environment.app) {
+                left_out.push(environment.slug.as_str().to_owned());
+            } else {
                 let results = self.newest_results(&environment).await?;
                 all.push((environment, results));
             }
@@ -70,6 +74,7 @@ impl Records<'_> {
         let row = store.pull_request(repository, number).await?;
         Ok(Together {
             environments: all,
+            removed: left_out,
             queue: self.queue().await?,
             answer: row.and_then(|row| row.orders.answer),
         })
@@ -88,6 +93,7 @@ impl Records<'_> {
         }
         Ok(Together {
             environments: all,
+            removed: Vec::new(),
             queue: self.queue().await?,
             answer: None,
         })
@@ -143,7 +149,6 @@ impl Together {
             environment,
             results: results.as_ref(),
             ahead: self.queue.ahead(&environment.id),
-            skipped: None,
         });
         sections.collect()
     }
@@ -154,9 +159,16 @@ impl Together {
             repository,
             number,
             sections: self.sections(),
-            left_out: Vec::new(),
-            waiting: None,
+            left_out: self.removed.iter().map(left_out).collect(),
             answer: self.answer.as_ref(),
         }
+    }
+}
+
+/// An app that shows nothing any more, because a person removed it.
+fn left_out(app: &String) -> LeftOut<'_> {
+    LeftOut {
+        app,
+        reason: "a person removed this app from Nestling",
     }
 }

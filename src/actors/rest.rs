@@ -157,8 +157,12 @@ impl Rest {
             .store
             .deployments(&environment.id, None, HISTORY)
             .await?;
-        let by_people =
-            |cause: &Cause| matches!(cause, Cause::Push | Cause::Redeploy | Cause::Reopened);
+        let by_people = |cause: &Cause| {
+            matches!(
+                cause,
+                Cause::Push | Cause::Redeploy | Cause::Start | Cause::Reopened
+            )
+        };
         let last = history.iter().find(|record| by_people(&record.cause));
         let last = last.map_or(environment.created_at, |record| record.created_at);
         let row = self

@@ -11,6 +11,9 @@ use nestling_domain::{
 };
 use nestling_protocol::report::Next;
 
+/// How a decision begins when an event changes nothing; why follows.
+pub(crate) const NOTHING: &str = "nothing: ";
+
 /// Something happened to one environment. Answered after it is saved.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Applied, NotApplied>")]

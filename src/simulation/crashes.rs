@@ -138,19 +138,29 @@ pub(super) struct Crashes {
 }
 
 impl Crashes {
-    /// Each seed aims at two boundaries, one of which is rare. What that needs happens more often in every second run.
+    /// Each seed aims at two boundaries, one of which is rare. What that needs happens more often in every second round of them.
+    /// Every fifth round aims at the rarest besides, which take a push while requests to what served before still last.
     pub(super) fn new(seed: u64) -> Self {
         let cells = cells();
         let count = cells.len() as u64;
         let rare = cells.iter().filter(|cell| needs(cell).is_some());
         let rare: Vec<Cell> = rare.copied().collect();
-        let leans = (seed / rare.len() as u64).is_multiple_of(2);
+        let rarest =
+            |cell: &&Cell| cell.state == "restarting" && matches!(cell.class, "drain" | "drained");
+        let rarest: Vec<Cell> = cells.iter().filter(rarest).copied().collect();
+        let round_of_rare = seed / rare.len() as u64;
         let at = |of: &[Cell]| of[usize::try_from(seed).unwrap_or_default() % of.len()];
         let round = usize::try_from(seed / count).unwrap_or_default();
         let passes = PASSES[round % PASSES.len()];
+        let mut aims = vec![(at(&cells), passes), (at(&rare), 0)];
+        let mut lean = needs(&at(&rare)).filter(|_| round_of_rare.is_multiple_of(2));
+        if round_of_rare % 5 == 4 {
+            aims.push((at(&rarest), 0));
+            lean = Some(Lean::Pushes);
+        }
         Crashes {
-            aims: vec![(at(&cells), passes), (at(&rare), 0)],
-            lean: needs(&at(&rare)).filter(|_| leans),
+            aims,
+            lean,
             dice: Dice::new(seed, 3),
             ended: 0,
             hits: BTreeMap::new(),

@@ -115,6 +115,11 @@ fn one(world: &World, github: &mut State) -> Result<String> {
     Ok(match what {
         _ if open.is_empty() && what < 13 => opened(world, github, &home, &change)?,
         0..=2 if open.len() < OPEN => opened(world, github, &home, &change)?,
+        // Again to the same one, mostly, where a push is to meet what the last one brought.
+        0..=6 if pushes > 0 && which % 4 > 0 => {
+            let first = open.first().context("there is none")?;
+            pushed(world, github, (&home, first), &change)?
+        }
         0..=6 => pushed(world, github, (&home, &pick(&open)?), &change)?,
         7 | 8 => {
             let pull = pick(&open)?;

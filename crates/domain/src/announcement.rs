@@ -60,8 +60,6 @@ pub struct Announcement<'a> {
     pub sections: Vec<Section<'a>>,
     /// Apps of the repository that this pull request does not deploy.
     pub left_out: Vec<LeftOut<'a>>,
-    /// Why the whole pull request waits, when it does.
-    pub waiting: Option<&'a str>,
     /// What came of the last comment that ordered something.
     pub answer: Option<&'a Answer>,
 }
@@ -75,8 +73,6 @@ pub struct Section<'a> {
     pub results: Option<&'a Results>,
     /// How many builds go before it, while it is queued.
     pub ahead: Option<usize>,
-    /// Why nothing came of the newest push, when nothing did.
-    pub skipped: Option<&'a str>,
 }
 
 /// An app that is not deployed, and why.
@@ -176,9 +172,6 @@ impl Announcement<'_> {
         let mut out = marker(self.repository, self.number);
         out.push('\n');
         let _ = writeln!(out, "**Nestling** · {}\n", self.headline());
-        if let Some(reason) = self.waiting {
-            let _ = writeln!(out, "⏸ Waiting: {}\n", text(reason, REASON_SHOWN));
-        }
         let answered = self.answer.map(answered).unwrap_or_default();
         if !self.sections.is_empty() || !self.left_out.is_empty() {
             self.table(&mut out, answered.len(), site);
@@ -202,10 +195,10 @@ impl Announcement<'_> {
             )
         };
         if self.sections.is_empty() {
-            return match (self.waiting, self.left_out.is_empty()) {
-                (Some(_), _) => "this pull request waits".to_owned(),
-                (None, true) => "no app was found in this pull request".to_owned(),
-                (None, false) => "this pull request deploys nothing".to_owned(),
+            return if self.left_out.is_empty() {
+                "no app was found in this pull request".to_owned()
+            } else {
+                "this pull request deploys nothing".to_owned()
             };
         }
         if self.sections.iter().all(closed) {
@@ -308,11 +301,11 @@ fn status_cell(section: &Section<'_>) -> String {
     if let Some(detail) = &status.detail {
         let _ = write!(cell, ": {}", text(detail, REASON_SHOWN));
     }
-    if let Some(reason) = section.skipped {
+    if let Some(head) = &section.environment.lifecycle.skipped {
         let _ = write!(
             cell,
-            "<br>⏭ Last push skipped: {}",
-            text(reason, REASON_SHOWN)
+            "<br>⏭ Last push skipped: {} came while it was stopped, and is deployed once somebody starts it",
+            code(head.id.short())
         );
     }
     cell

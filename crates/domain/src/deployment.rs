@@ -122,8 +122,10 @@ pub enum Cause {
     Push,
     /// A person asked for it again.
     Redeploy,
-    /// A person, or a visit, started a stopped environment.
+    /// A person started a stopped environment.
     Start,
+    /// A visit woke it.
+    Visit,
     /// The pull request was opened again.
     Reopened,
     /// That deployment's try failed through no fault of the app.

@@ -24,7 +24,7 @@ use crate::{
     },
     messages::{
         admission::{Build, Claim},
-        environment::{Applied, Apply, Birth, NotApplied},
+        environment::{Applied, Apply, Birth, NOTHING, NotApplied},
         live::Publish,
     },
 };
@@ -356,9 +356,10 @@ fn born(
 /// What came of an event, in words.
 fn decision(step: &Step) -> String {
     if let Some(reason) = &step.skipped {
-        return format!("nothing: {reason}");
+        return format!("{NOTHING}{reason}");
     }
     match step.happened.as_slice() {
+        [] if step.next.look.is_some() => "it asks what is true now".to_owned(),
         [] => "noted".to_owned(),
         happened => happened.iter().map(describe).collect::<Vec<_>>().join("; "),
     }

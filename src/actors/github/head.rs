@@ -15,7 +15,7 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::github::{Level, PullRequest},
+    drivers::github::{Committed, Level, PullRequest},
     messages::forge::{ForgeError, Head},
 };
 
@@ -61,14 +61,17 @@ impl Desk {
             self.see(&repository, &pull_request, None).await?;
             return Ok(Found::Closed);
         }
-        let head = self.commit(&repository, &pull_request).await?;
+        let Committed {
+            info: head,
+            message,
+        } = self.commit(&repository, &pull_request).await?;
         let row = self.see(&repository, &pull_request, Some(&head)).await?;
         let Some(app) = self.store.app(&asked.app).await.map_err(not_stored)? else {
             // A person removed it just now, and its environments have their orders.
             return Ok(Found::Waiting("its app is removed".into()));
         };
         let verdict = self
-            .verdict(&app, &repository, &pull_request, &head, &row.orders)
+            .verdict(&app, &repository, (&pull_request, &message), &row.orders)
             .await?;
         let trust = match verdict {
             Verdict::Run { trust } => trust,
@@ -81,15 +84,22 @@ impl Desk {
                     ),
                     approval: Some(commit),
                     place: false,
+                    head: Some(head.id),
                 }));
             }
-            Verdict::Skip { why } => return Ok(Found::Waiting(why.into())),
+            Verdict::Skip { why } => {
+                return Ok(Found::Waiting(Waits {
+                    head: Some(head.id),
+                    ..why.into()
+                }));
+            }
         };
         if let Some(reason) = self.full(&app, asked.kind, &row.orders).await? {
             return Ok(Found::Waiting(Waits {
                 reason,
                 approval: None,
                 place: true,
+                head: Some(head.id),
             }));
         }
         Ok(Found::Open(CommitInfo { trust, ..head }))
@@ -100,7 +110,7 @@ impl Desk {
         &self,
         repository: &Repository,
         pull_request: &PullRequest,
-    ) -> Result<CommitInfo, ForgeError> {
+    ) -> Result<Committed, ForgeError> {
         let head = &pull_request.head;
         let Some(place) = place(repository) else {
             return Err(ForgeError::Failed(
@@ -163,8 +173,7 @@ impl Desk {
         &self,
         app: &App,
         repository: &Repository,
-        pull_request: &PullRequest,
-        head: &CommitInfo,
+        (pull_request, message): (&PullRequest, &str),
         orders: &Orders,
     ) -> Result<Verdict, ForgeError> {
         let Some(place) = place(repository) else {
@@ -192,7 +201,7 @@ impl Desk {
         Ok(app.policy.verdict(&policy::PullRequest {
             head: &pull_request.head,
             title: &pull_request.title,
-            message: &head.message,
+            message,
             draft: pull_request.draft,
             labels: &pull_request.labels,
             bot: pull_request.bot,

@@ -1,10 +1,13 @@
 //! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here. And webhooks
 //! that did not get through, which GitHub is asked to deliver once more.
 
-use std::{collections::BTreeSet, sync::PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{PoisonError, atomic::Ordering},
+};
 
 use nestling_domain::{
-    app::Repository,
+    app::{App, Repository},
     github::{FailedAttempt, Listed, Open, again, missed},
     ids::RepositoryId,
     record::Delivery,
@@ -59,7 +62,7 @@ impl Desk {
             if matches!(&scope, Scope::Some(some) if !some.contains(&repository.id)) {
                 continue;
             }
-            if let Err(error) = self.look_at(repository.id).await {
+            if let Err(error) = self.look_and_hear(repository.id).await {
                 warn!(repository.id = %repository.id, "{}/{}: {error}", repository.owner, repository.name);
                 unseen.insert(repository.id);
             }
@@ -117,16 +120,22 @@ impl Desk {
         Ok(())
     }
 
-    /// Compares a repository with its environments, and tells them what they have not heard.
-    async fn look_at(&self, id: RepositoryId) -> Result<(), ForgeError> {
-        let apps = self
-            .store
-            .apps_of_repository(id)
-            .await
-            .map_err(not_stored)?;
+    /// Looks at a repository that has apps, and where GitHub cannot tell of comments reads those, too.
+    async fn look_and_hear(&self, id: RepositoryId) -> Result<(), ForgeError> {
+        let apps = self.store.apps_of_repository(id).await;
+        let apps = apps.map_err(not_stored)?;
         if apps.is_empty() {
             return Ok(());
         }
+        self.look_at(id, apps).await?;
+        if self.places.hook.is_some() {
+            return Ok(());
+        }
+        self.hear(id).await
+    }
+
+    /// Compares a repository with the environments of its apps, and tells them what they have not heard.
+    async fn look_at(&self, id: RepositoryId, apps: Vec<App>) -> Result<(), ForgeError> {
         let listed = self
             .ask(id, async |place, _| {
                 self.client.open_pull_requests(place).await.map(Some)
@@ -197,8 +206,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Has GitHub send webhooks to where the server is reached, if it does not yet. A failure is logged: until the next start
-    /// listings find what happens.
+    /// Has GitHub send webhooks to where the server is reached, if it does not yet. A failure is logged, and tried again with
+    /// [`recover`](Desk::recover): until then listings find what happens.
     pub(super) async fn lead_webhooks_here(&self) {
         let Some(wanted) = self.places.hook.as_ref().filter(|_| self.client.is_app()) else {
             return;
@@ -210,8 +219,9 @@ impl Desk {
             }
             Ok::<_, GitHubError>(())
         };
-        if let Err(error) = led.await {
-            warn!("webhooks may go elsewhere than to {wanted}: {error}");
+        match led.await {
+            Ok(()) => self.led.store(true, Ordering::Relaxed),
+            Err(error) => warn!("webhooks may go elsewhere than to {wanted}: {error}"),
         }
     }
 
@@ -219,6 +229,9 @@ impl Desk {
     pub(super) async fn recover(&self) {
         if !self.client.is_app() {
             return;
+        }
+        if !self.led.load(Ordering::Relaxed) {
+            self.lead_webhooks_here().await;
         }
         let failed = match self.client.failed_attempts().await {
             Ok(failed) => failed,

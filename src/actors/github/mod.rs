@@ -6,6 +6,7 @@
 //! - Source comes from a mirror of ours ([`source`]), fetched with a token that reads this one repository.
 
 mod head;
+mod hearing;
 mod listing;
 pub mod making;
 mod people;
@@ -19,7 +20,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -89,6 +90,10 @@ pub(super) struct Desk {
     described: Mutex<HashMap<RepositoryId, Commit>>,
     /// The failed attempts of webhooks after which another one was asked for.
     asked_again: Mutex<BTreeSet<u64>>,
+    /// Since when comments of a repository are to be read, where GitHub cannot tell of them.
+    heard: Mutex<HashMap<RepositoryId, String>>,
+    /// Whether GitHub is known to send webhooks here.
+    led: AtomicBool,
     /// Whether no process is to be started: see [`GitHubForge::without_git`].
     #[cfg(test)]
     gitless: bool,
@@ -120,6 +125,8 @@ impl GitHubForge {
             gone: Mutex::default(),
             described: Mutex::default(),
             asked_again: Mutex::default(),
+            heard: Mutex::default(),
+            led: AtomicBool::default(),
             #[cfg(test)]
             gitless: false,
         };
@@ -162,10 +169,6 @@ impl Actor for GitHubForge {
         list(self, ctx);
         let hook = self.desk.places.hook.is_some();
         ctx.run_interval(if hook { LIST } else { POLL }, list);
-        if hook {
-            let desk = self.desk.clone();
-            ctx.spawn(async move { desk.lead_webhooks_here().await }.into_actor(self));
-        }
         let recover = |actor: &mut Self, ctx: &mut Context<Self>| {
             let desk = actor.desk.clone();
             ctx.spawn(async move { desk.recover().await }.into_actor(actor));

@@ -84,12 +84,13 @@ impl Desk {
         if let Some(installation) = installation.map_err(not_answered)? {
             let place = Place {
                 installation,
+                repository: known.id,
                 owner: owner.clone(),
                 name: name.clone(),
             };
             let found = self.client.repository(&place).await.map_err(not_answered)?;
-            // Another one may have its name now.
-            if let Some(found) = found.filter(|found| found.id == known.id) {
+            // Another one may have its name now, and be where this one is not.
+            if let Some(found) = found {
                 return Ok(Some(moved(known, found, installation)));
             }
         }
@@ -142,6 +143,7 @@ impl Desk {
 pub(super) fn place(repository: &Repository) -> Option<Place> {
     repository.installation.map(|installation| Place {
         installation,
+        repository: repository.id,
         owner: repository.owner.clone(),
         name: repository.name.clone(),
     })

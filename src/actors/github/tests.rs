@@ -1,6 +1,8 @@
 //! Stories of the forge against the model of GitHub.
 
+mod comments;
 mod defects;
+mod names;
 mod races;
 mod source;
 

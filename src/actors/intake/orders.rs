@@ -13,13 +13,17 @@ use nestling_domain::{
     ids::{Commit, InputId, Kind},
     lifecycle::{self, Event, Trigger},
     orders::{Answer, Answered, Order},
-    record::Delivery,
+    policy::Outsiders,
+    record::{Delivery, PullRequestStatus},
 };
 use tokio::time::timeout;
 use tracing::warn;
 
 use super::{App, Apply, BTreeMap, Desk, NotApplied, ToTell, Waits, only};
-use crate::messages::forge::{Announce, MayWrite, React, Reaction};
+use crate::messages::{
+    environment::NOTHING,
+    forge::{Announce, MayWrite, React, Reaction},
+};
 
 /// What came of one line: what is said of it, and whether it was done.
 type Done = (String, bool);
@@ -203,6 +207,11 @@ impl Desk {
                 )
             }
             Command::Preview => {
+                let row = self.store.pull_request(repository.id, number).await?;
+                if row.is_some_and(|row| row.status == PullRequestStatus::Closed) {
+                    let why = "refused: this pull request is closed, as far as is known here: open it again";
+                    return nothing((why.to_owned(), false));
+                }
                 self.note(
                     repository,
                     number,
@@ -262,7 +271,11 @@ impl Desk {
             };
             let applied = self.environments.apply(environment.id.clone(), apply).await;
             let what = match applied {
-                Ok(applied) => applied.decision,
+                Ok(applied) => {
+                    // It was taken, and changes nothing: why stands in it.
+                    all_done &= !applied.decision.starts_with(NOTHING);
+                    applied.decision
+                }
                 Err(later @ (NotApplied::Busy(_) | NotApplied::Uncertain(_))) => {
                     return Err(later.into());
                 }
@@ -285,6 +298,12 @@ impl Desk {
         commit: &Commit,
     ) -> Result<(Vec<(Hint, App)>, Done), Waits> {
         let row = self.store.pull_request(repository.id, number).await?;
+        let apps = self.store.apps_of_repository(repository.id).await?;
+        let runs_none = |app: &App| app.policy.outsiders == Outsiders::Off;
+        if !apps.is_empty() && apps.iter().all(runs_none) {
+            let why = "refused: `outsiders = \"off\"` lets nothing of outsiders run here, approved or not";
+            return Ok((Vec::new(), (why.to_owned(), false)));
+        }
         let head = row.and_then(|row| row.head).map(|head| head.id);
         if head.as_ref() != Some(commit) {
             let why = format!(

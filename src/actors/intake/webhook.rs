@@ -175,10 +175,16 @@ impl Desk {
         production: Option<Hint>,
     ) -> Result<ToTell, Waits> {
         self.store.put_repository(now).await?;
-        let (told, mut decisions) = match production {
+        let (mut told, mut decisions) = match production {
             Some(hint) => self.for_all_apps(now.id, &hint).await?,
             None => (Vec::new(), BTreeMap::new()),
         };
+        // The App may not be installed where it went, and nothing says that it was taken away.
+        if before.owner != now.owner {
+            let mut all = self.in_all_of(&[now.id]).await?;
+            all.retain(|(hint, _)| hint.kind != Kind::Production);
+            told.extend(all);
+        }
         let called = |one: &Repository| {
             let (owner, name, branch) = (&one.owner, &one.name, &one.default_branch);
             format!("{owner}/{name} with default branch {branch}")

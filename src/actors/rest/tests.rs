@@ -169,6 +169,7 @@ async fn a_place_that_becomes_free_is_given_to_whoever_waits_for_it() {
     second.lifecycle.state = State::Stopped {
         why: Why::Waits(nestling_domain::lifecycle::Waits {
             place: true,
+            head: None,
             ..nestling_domain::lifecycle::Waits::from("1 preview runs")
         }),
         last: None,

@@ -10,6 +10,7 @@
 
 mod date;
 mod error;
+mod hearing;
 mod hooks;
 mod limits;
 mod making;
@@ -25,16 +26,18 @@ mod tokens;
 
 use std::{sync::OnceLock, time::Duration};
 
+use nestling_domain::ids::RepositoryId;
 use octocrab::{Octocrab, models::AppId};
 use zeroize::Zeroizing;
 
 pub use date::{Skew, TOLERATED};
 pub use error::GitHubError;
+pub use hearing::Written;
 pub use hooks::FailedAttempt;
 pub use limits::Quota;
 pub use making::{MadeApp, made_app};
 pub use reach::Unreachable;
-pub use reading::{AppShown, Installation, Level, PullRequest, Repository};
+pub use reading::{AppShown, Committed, Installation, Level, PullRequest, Repository};
 pub use showing::Comment;
 pub use tokens::SourceToken;
 
@@ -85,14 +88,17 @@ pub enum NotUsable {
     Tls(String),
 }
 
-/// A repository, as an installation of the App reaches it.
+/// A repository, as an installation of the App reaches it: by its number, because its name may be another one's by now. GitHub
+/// describes names only, and leads to numbers itself: in the redirects of former names and in the links between pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The installation.
     pub installation: u64,
-    /// The login of its owner, as it is now.
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The login of its owner, as it is known, for people.
     pub owner: String,
-    /// Its name, as it is now.
+    /// Its name, as it is known, for people.
     pub name: String,
 }
 

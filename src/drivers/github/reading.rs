@@ -72,6 +72,15 @@ pub struct PullRequest {
     pub bot: bool,
 }
 
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// What is remembered of it.
+    pub info: CommitInfo,
+    /// All of its message.
+    pub message: String,
+}
+
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -168,7 +177,7 @@ struct PullRequestShown {
     labels: Vec<LabelShown>,
     user: Option<LoginShown>,
     head: HeadShown,
-    base: HeadShown,
+    base: BaseShown,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +192,20 @@ struct HeadShown {
     branch: String,
     sha: Commit,
     /// None when the repository of the head is gone.
-    repo: Option<NumberShown>,
+    repo: Option<OwnShown>,
+}
+
+#[derive(Deserialize)]
+struct BaseShown {
+    #[serde(rename = "ref")]
+    branch: String,
+    repo: OwnShown,
+}
+
+/// Of a repository, its number.
+#[derive(Deserialize)]
+struct OwnShown {
+    id: RepositoryId,
 }
 
 #[derive(Deserialize)]
@@ -254,6 +276,20 @@ impl GitHub {
         Ok(all.map(Repository::from).collect())
     }
 
+    /// What is called so now; none when it is gone or the App is not let in.
+    pub async fn repository_called(
+        &self,
+        installation: u64,
+        owner: &str,
+        name: &str,
+    ) -> Result<Option<Repository>, GitHubError> {
+        let asked = Asked::get(format!("{owner}/{name}"), path(&["repos", owner, name]));
+        let found: Result<RepositoryShown, _> = self.ask(Some(installation), &asked).await;
+        found
+            .map(|found| Some(found.into()))
+            .or_else(GitHubError::or_none)
+    }
+
     /// The repository as it is now; none when it is gone or the App is not let in.
     pub async fn repository(&self, at: &Place) -> Result<Option<Repository>, GitHubError> {
         let asked = Asked::get(at.to_string(), at.path(&[]));
@@ -282,7 +318,7 @@ impl GitHub {
         &self,
         at: &Place,
         commit: &Commit,
-    ) -> Result<Option<CommitInfo>, GitHubError> {
+    ) -> Result<Option<Committed>, GitHubError> {
         let what = format!("commit {} of {at}", commit.short());
         let asked = Asked::get(what, at.path(&["commits", commit.as_str()]));
         let found: Result<CommitShown, _> = self.ask(at.who(), &asked).await;
@@ -381,7 +417,8 @@ impl Place {
     }
 
     pub(super) fn path(&self, rest: &[&str]) -> String {
-        let mut whole = vec!["repos", &*self.owner, &*self.name];
+        let number = self.repository.to_string();
+        let mut whole = vec!["repositories", &*number];
         whole.extend(rest);
         path(&whole)
     }
@@ -400,6 +437,15 @@ impl From<RepositoryShown> for Repository {
             owner: shown.owner.login,
             name: shown.name,
             default_branch: shown.default_branch,
+        }
+    }
+}
+
+impl From<CommitShown> for Committed {
+    fn from(shown: CommitShown) -> Self {
+        Committed {
+            message: shown.commit.message.clone(),
+            info: shown.into(),
         }
     }
 }
@@ -423,12 +469,13 @@ impl From<CommitShown> for CommitInfo {
 
 impl From<PullRequestShown> for PullRequest {
     fn from(shown: PullRequestShown) -> Self {
-        let of = |head: &HeadShown| head.repo.as_ref().map(|repo| repo.id);
+        let repository = shown.base.repo.id;
+        let head = shown.head.repo.as_ref().map(|repo| repo.id);
         PullRequest {
             number: shown.number,
             open: shown.state == "open",
             title: shown.title,
-            fork: of(&shown.head).is_none() || of(&shown.head) != of(&shown.base),
+            fork: head != Some(repository),
             label: shown
                 .head
                 .label

@@ -72,6 +72,7 @@ impl World {
         let client = GitHub::new(&github.base(), app, key.as_bytes()).unwrap();
         let shop = Place {
             installation,
+            repository: RepositoryId(repository),
             owner: "acme".to_owned(),
             name: "shop".to_owned(),
         };

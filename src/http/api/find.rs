@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::{LONGEST_PAGE, PAGE, show};
 use crate::{
-    drivers::github::{GitHubError, Place},
+    drivers::github::GitHubError,
     http::{Services, problem::Problem},
     messages::admission::{Look, Queue},
 };
@@ -145,12 +145,8 @@ async fn on_github(services: &Services, named: &str) -> Result<Option<Repository
     let Some(installation) = installation else {
         return Ok(None);
     };
-    let place = Place {
-        installation,
-        owner: owner.to_owned(),
-        name: name.to_owned(),
-    };
-    let found = github.repository(&place).await.map_err(unanswered)?;
+    let found = github.repository_called(installation, owner, name).await;
+    let found = found.map_err(unanswered)?;
     let Some(found) = found else {
         return Ok(None);
     };

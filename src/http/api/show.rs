@@ -7,7 +7,7 @@ use nestling_domain::{
     environment::Environment,
     ids::Kind,
     label::Label,
-    lifecycle::{State, Waits, Why},
+    lifecycle::{Lifecycle, State, Waits, Why},
     record::{Delivery, DeliveryState, DeploymentRecord, Fact, PullRequest},
 };
 use nestling_protocol::{
@@ -137,14 +137,22 @@ fn reason(record: &Environment) -> Option<String> {
                 "its repository is gone, or cannot be reached: start it once it can".to_owned()
             }
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
-            Why::Person => "stopped by a person".to_owned(),
-            Why::Policy(words) | Why::Waits(Waits { reason: words, .. }) => words.clone(),
+            Why::Person => format!("stopped by a person{}", passed_over(life)),
+            Why::Policy(words) => format!("{words}{}", passed_over(life)),
+            Why::Waits(Waits { reason, .. }) => reason.clone(),
             Why::Idle => "sleeps, because nobody visited it for a while".to_owned(),
             Why::Failed(failed) => {
                 format!("failed while {}: {}", failed.phase.name(), failed.reason)
             }
         }),
     }
+}
+
+/// What came while it was stopped, for the end of a sentence; empty when nothing did.
+fn passed_over(life: &Lifecycle) -> String {
+    life.skipped.as_ref().map_or_else(String::new, |head| {
+        format!("; {} came since, and waits for a start", head.id.short())
+    })
 }
 
 fn endpoint(endpoint: &Endpoint, record: &Environment, addresses: &Addresses) -> EndpointView {
@@ -267,6 +275,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Push => "push".to_owned(),
         Cause::Redeploy => "redeploy".to_owned(),
         Cause::Start => "start".to_owned(),
+        Cause::Visit => "visit".to_owned(),
         Cause::Reopened => "reopened".to_owned(),
         Cause::Retry(of) => format!("retry of {of}"),
         Cause::Lost(of) => format!("the machine of {of} was lost"),

@@ -39,6 +39,7 @@ async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not(
     let said = async || {
         let place = Place {
             installation,
+            repository: shop.id,
             owner: "acme".to_owned(),
             name: "shop".to_owned(),
         };

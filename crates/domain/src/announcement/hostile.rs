@@ -70,7 +70,6 @@ fn hostile(text: &str) -> String {
     );
     let section = Section {
         results: Some(&results),
-        skipped: Some(text),
         ..section(&shop)
     };
     let left_out = vec![LeftOut {
@@ -85,7 +84,6 @@ fn hostile(text: &str) -> String {
     let answer = Answer::new(1, text, [answered]);
     Announcement {
         left_out,
-        waiting: Some(text),
         answer: Some(&answer),
         ..announcement(vec![section])
     }

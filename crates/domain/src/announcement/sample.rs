@@ -116,7 +116,6 @@ pub(crate) fn section(environment: &Environment) -> Section<'_> {
         environment,
         results: None,
         ahead: None,
-        skipped: None,
     }
 }
 
@@ -126,7 +125,6 @@ pub(crate) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
         number: 12,
         sections,
         left_out: Vec::new(),
-        waiting: None,
         answer: None,
     }
 }

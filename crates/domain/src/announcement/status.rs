@@ -4,7 +4,7 @@ use nestling_protocol::report::{Exit, RESTARTS, RESTARTS_WITHIN};
 
 use crate::{
     deployment::{Again, Cause, Deployment, Failed, Phase, Shown, Tests},
-    lifecycle::{Lifecycle, State, Waits, Why, asks_first},
+    lifecycle::{Lifecycle, State, Why, asks_first},
     queue,
 };
 
@@ -247,8 +247,12 @@ fn stopped(why: &Why) -> Status {
             "Stopped",
             Some("a person stopped it, and can start it again".to_owned()),
         ),
-        Why::Policy(reason) | Why::Waits(Waits { reason, .. }) => {
-            says(Mark::Resting, "Waiting", Some(reason.clone()))
+        Why::Policy(reason) => says(Mark::Resting, "Stopped", Some(reason.clone())),
+        Why::Waits(waits) => {
+            // What nobody wants waits for nothing.
+            let wanted = waits.approval.is_some() || waits.place;
+            let word = if wanted { "Waiting" } else { "Skipped" };
+            says(Mark::Resting, word, Some(waits.reason.clone()))
         }
         Why::Idle => says(
             Mark::Resting,

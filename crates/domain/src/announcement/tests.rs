@@ -141,9 +141,7 @@ fn every_state_has_a_row_that_says_where_the_preview_stands() {
         row_of(stopped(Why::Closed), None),
         row_of(stopped(Why::Person), None),
         row_of(
-            stopped(Why::Policy(
-                "the limit of 10 pull requests at once is reached".to_owned(),
-            )),
+            stopped(Why::Policy("nobody pushed to it for 14 days".to_owned())),
             None,
         ),
         row_of(stopped(Why::Idle), None),
@@ -170,7 +168,7 @@ fn every_state_has_a_row_that_says_where_the_preview_stands() {
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🔨 Starting: waits until the app listens; deployment 3 \(ccccccc\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why, so the commit before it starts again | – | – | `ccccccc` Break the start | 2026-03-07 09:05 |
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🗑 Removed | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Stopped: a person stopped it, and can start it again | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
-    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Waiting: the limit of 10 pull requests at once is reached | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Stopped: nobody pushed to it for 14 days | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Asleep: the next visit or push wakes it | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ❌ Failed: deployment 1 \(aaaaaaa\) failed while starting \(exit code 1\)\: the app exited before it listened; its log says why | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     "#);
@@ -266,49 +264,30 @@ fn tests_that_could_not_run_say_why() {
 }
 
 #[test]
-fn a_waiting_a_skipped_an_empty_and_a_closed_pull_request_each_say_so() {
-    let waiting = Announcement {
-        waiting: Some("10 pull requests run already; start it from the dashboard"),
-        ..announcement(Vec::new())
-    };
+fn a_skipped_an_empty_a_closed_and_a_stopped_pull_request_each_say_so() {
     let nothing = Announcement {
         left_out: vec![LeftOut {
             app: "shop",
-            reason: "[skip preview] in the title",
+            reason: "a person removed it [here]",
         }],
         ..announcement(Vec::new())
     };
     let closed = environment("shop", stopped(Why::Closed));
-    let running = environment(
-        "shop",
-        State::Running {
-            serving: Box::new(deployment(2, 'b', Phase::Serving)),
-            failed: None,
-        },
-    );
-    let skipped = Section {
-        skipped: Some("the commit was already deployed"),
-        ..section(&running)
-    };
+    let mut pushed_to = environment("shop", stopped(Why::Person));
+    pushed_to.lifecycle.skipped = Some(commit('b', "Begin the sale"));
     let all = [
-        waiting,
         nothing,
         announcement(Vec::new()),
         announcement(vec![section(&closed)]),
-        announcement(vec![skipped]),
+        announcement(vec![section(&pushed_to)]),
     ];
     assert_snapshot!(all.map(|one| one.markdown(&SITE)).join("---\n"), @r#"
-    <!-- nestling:7:12 -->
-    **Nestling** · this pull request waits
-
-    ⏸ Waiting: 10 pull requests run already; start it from the dashboard
-    ---
     <!-- nestling:7:12 -->
     **Nestling** · this pull request deploys nothing
 
     | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
     |---|---|---|---|---|---|
-    | shop | ⏭ Skipped: \[skip preview\] in the title | | | | |
+    | shop | ⏭ Skipped: a person removed it \[here\] | | | | |
     ---
     <!-- nestling:7:12 -->
     **Nestling** · no app was found in this pull request
@@ -321,13 +300,11 @@ fn a_waiting_a_skipped_an_empty_and_a_closed_pull_request_each_say_so() {
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | 🗑 Removed | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     ---
     <!-- nestling:7:12 -->
-    **Nestling** · every preview of this pull request is up
+    **Nestling** · 0 of 1 previews of this pull request are up
 
     | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
     |---|---|---|---|---|---|
-    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running<br>⏭ Last push skipped: the commit was already deployed | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
-
-    [shop tests](http://nestling.localhost:4100/local/shop/pr-12/tests): 2 passed, 1 failed
+    | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ⏸ Stopped: a person stopped it, and can start it again<br>⏭ Last push skipped: `bbbbbbb` came while it was stopped, and is deployed once somebody starts it | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
     "#);
 }
 

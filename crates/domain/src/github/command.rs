@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Commit;
 
+/// How many lines of one comment are looked at as commands.
+const MOST_LINES: usize = 20;
+/// The longest line that may be a command, in bytes: a command with a commit of 64 digits is shorter by half.
+const LONGEST_LINE: usize = 200;
 /// The longest name of an app.
 const LONGEST_APP: usize = 63;
 
@@ -65,10 +69,48 @@ pub fn commands<'a>(
     ours.map(|line| (line, command(line))).collect()
 }
 
-/// Whether a line begins with a command of ours.
-pub(super) fn looks_like_a_command(line: &str) -> bool {
+/// The lines of a comment that may be commands, each to be read by [`commands`].
+pub fn command_lines(comment: &str) -> Vec<String> {
+    // Copied from where it stands as code, a command comes with its backticks.
+    let lines = said(comment).map(|line| line.trim_end().trim_matches('`'));
+    let lines = lines.filter(|line| line.len() <= LONGEST_LINE && looks_like_a_command(line));
+    lines.take(MOST_LINES).map(str::to_owned).collect()
+}
+
+/// The lines of a comment that its reader is told: nothing of a block of code, which shows what others might say, and nothing
+/// that GitHub hides.
+fn said(comment: &str) -> impl Iterator<Item = &str> {
+    let (mut fence, mut hidden) = (None, false);
+    comment.lines().filter(move |line| {
+        if hidden {
+            hidden = !line.contains("-->");
+            return false;
+        }
+        let mark = ["```", "~~~"].into_iter().find(|mark| {
+            let code = line.trim_start().strip_prefix(mark);
+            code.is_some_and(|rest| !rest.contains(mark))
+        });
+        match (fence, mark) {
+            (Some(open), Some(mark)) if open == mark => fence = None,
+            (None, Some(_)) => fence = mark,
+            (Some(_), _) => {}
+            (None, None) => {
+                let after = line.rsplit_once("<!--").map(|(_, after)| after);
+                hidden = after.is_some_and(|after| !after.contains("-->"));
+                return !hidden;
+            }
+        }
+        false
+    })
+}
+
+/// Whether a line begins with a command of ours. A telephone writes the first letter of a line as it likes.
+fn looks_like_a_command(line: &str) -> bool {
     let word = line.split_whitespace().next();
-    word.is_some_and(|word| line.starts_with(word) && WORDS.contains(&word))
+    word.is_some_and(|word| {
+        let ours = |ours: &&str| ours.eq_ignore_ascii_case(word);
+        line.starts_with(word) && WORDS.iter().any(ours)
+    })
 }
 
 const WORDS: [&str; 9] = [
@@ -86,6 +128,8 @@ const WORDS: [&str; 9] = [
 fn command(line: &str) -> Result<Command, NotACommand> {
     let mut words = line.split_whitespace();
     let (word, argument, more) = (words.next(), words.next(), words.next());
+    let word = word.map(str::to_ascii_lowercase);
+    let word = word.as_deref();
     let refuse = |what_is_right| {
         let plain = |letter: &char| !letter.is_control() && !"`@<>".contains(*letter);
         Err(NotACommand {

@@ -12,7 +12,7 @@ mod tests;
 mod webhook;
 mod words;
 
-pub use command::{Command, NotACommand, commands};
+pub use command::{Command, NotACommand, command_lines, commands};
 pub use meaning::{Meaning, meaning};
 pub use missed::{Listed, Open, missed};
 pub use payload::read;

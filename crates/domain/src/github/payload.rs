@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    command::looks_like_a_command,
+    command::command_lines,
     webhook::{
         CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,
     },
@@ -16,10 +16,6 @@ use crate::ids::{Commit, RepositoryId};
 const MOST_REPOSITORIES: usize = 1000;
 /// Titles are cut here, in characters.
 const LONGEST_TITLE: usize = 256;
-/// How many lines of one comment are looked at as commands.
-const MOST_LINES: usize = 20;
-/// The longest line that may be a command, in bytes: a command with a commit of 64 digits is shorter by half.
-const LONGEST_LINE: usize = 200;
 /// The owner of a fork whose account is gone: GitHub's own name for such.
 const NOBODY: &str = "ghost";
 /// The head of a branch that was deleted.
@@ -305,11 +301,7 @@ fn comment(event: &CommentEvent<'_>) -> Says {
     let why = if event.issue.pull_request.is_none() {
         "a comment on an issue that is no pull request"
     } else {
-        let text = event.comment.body.as_deref().unwrap_or_default();
-        // Copied from where it stands as code, a command comes with its backticks.
-        let lines = text.lines().map(|line| line.trim_end().trim_matches('`'));
-        let lines = lines.filter(|line| line.len() <= LONGEST_LINE && looks_like_a_command(line));
-        let lines: Vec<String> = lines.take(MOST_LINES).map(str::to_owned).collect();
+        let lines = command_lines(event.comment.body.as_deref().unwrap_or_default());
         if !lines.is_empty() {
             return Says::Comment {
                 number: event.issue.number,

@@ -167,6 +167,20 @@ fn a_comment_is_kept_for_its_commands_alone() {
 }
 
 #[test]
+fn what_a_comment_shows_as_code_or_hides_orders_nothing() {
+    let comment = "<!-- write one of\n/redeploy\n/stop -->\n/Keep\n```\n/stop\n~~~\n/start\n```\n~~~sh\n/cancel\n~~~\n`/logs`\n```/help```\n<!-- /stop --> /stop\n<!--\n/stop";
+    assert_eq!(command_lines(comment), ["/Keep", "/logs", "/help"]);
+    let read: Vec<_> = commands(["/Keep", "/REDEPLOY shop"])
+        .into_iter()
+        .filter_map(|(_, read)| read.ok())
+        .collect();
+    let redeploy = Command::Redeploy {
+        app: Some("shop".to_owned()),
+    };
+    assert_eq!(read, [Command::Keep, redeploy]);
+}
+
+#[test]
 fn commands_are_whole_lines_and_what_is_wrong_with_one_is_said() {
     let read: Vec<String> = commands([
         "/redeploy",

@@ -100,7 +100,7 @@ pub enum Says {
         number: u32,
         /// The comment.
         comment: u64,
-        /// Its lines that may be commands, see [`super::commands`].
+        /// Its lines that may be commands, see [`super::command_lines`].
         lines: Vec<String>,
     },
     /// Somebody asks something of one of our check runs.

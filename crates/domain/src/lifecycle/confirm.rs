@@ -42,9 +42,12 @@ impl Draft<'_> {
 pub(crate) fn asks_first(next: &Deployment) -> bool {
     let asks = match next.cause {
         Cause::Redeploy | Cause::Lost(_) | Cause::Moved { .. } => true,
-        Cause::Push | Cause::Start | Cause::Reopened | Cause::Retry(_) | Cause::RolledBack(_) => {
-            false
-        }
+        Cause::Push
+        | Cause::Start
+        | Cause::Visit
+        | Cause::Reopened
+        | Cause::Retry(_)
+        | Cause::RolledBack(_) => false,
     };
     asks && next.phase == Phase::Queued && next.not_before.is_some()
 }

@@ -114,6 +114,7 @@ impl<'a> Draft<'a> {
         let generation = life.generation;
         life.world.absent = 0;
         life.world.observe_at = None;
+        life.skipped = None;
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
         let keeps_failure = repairs || matches!(cause, Cause::Moved { .. });
         // What nobody asked for leaves standing what was cancelled.
@@ -318,6 +319,7 @@ impl<'a> Draft<'a> {
             Cause::Push
             | Cause::Redeploy
             | Cause::Start
+            | Cause::Visit
             | Cause::Reopened
             | Cause::Retry(_)
             | Cause::Lost(_) => false,
@@ -364,20 +366,25 @@ impl<'a> Draft<'a> {
     pub(super) fn stop(&mut self, why: Why, last: Option<CommitInfo>) {
         let since = self.now;
         let name = why.name().to_owned();
+        if matches!(why, Why::Person | Why::Policy(_)) {
+            self.only_hear();
+        }
         let life = self.life_mut();
         life.cancelled = None;
-        // What was asked is still to be heard: a pull request that was closed, a push that mends what failed. But nothing
-        // that came before an order to stop starts it again.
-        if matches!(why, Why::Person | Why::Policy(_))
-            && let Some(look) = &mut life.look
-        {
-            look.trigger = Trigger::Refresh;
-        }
+        life.skipped = None;
         life.world.draining = None;
         life.world.absent = 0;
         life.world.observe_at = None;
         life.state = State::Stopped { why, last, since };
         self.say(Happened::Stopped { why: name });
+    }
+
+    /// What was asked is still to be heard: a pull request that was closed, a push that mends what failed. But nothing that came
+    /// before an order to stop starts it again.
+    pub(super) fn only_hear(&mut self) {
+        if let Some(look) = &mut self.life_mut().look {
+            look.trigger = Trigger::Refresh;
+        }
     }
 
     /// The same, ordered; says what became of a deployment on its way.
@@ -394,24 +401,35 @@ impl<'a> Draft<'a> {
         self.stop(why, last);
     }
 
-    /// Asks the forge, unless that very question stands already.
+    /// Asks the forge. The answer to a question that stands may have been read before what this hint tells of, so that this is another
+    /// question; unless it waits for the very head that is announced, or the hint is a visit, which tells nothing of the forge.
     pub(super) fn look(&mut self, announced: Option<Commit>, trigger: Trigger) {
         let at = self.now;
+        let standing = self.life_mut().look.take();
+        let both = |standing: &Look| match &self.life().state {
+            State::Stopped { why, .. } => why.revived_most_by(trigger, standing.trigger),
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                trigger.or(standing.trigger)
+            }
+        };
+        let trigger_of_both = standing.as_ref().map_or(trigger, both);
+        let is_expected = |standing: &Look| announced.is_some() && announced == standing.announced;
         let life = self.life_mut();
-        if let Some(standing) = &life.look
-            && standing.trigger == trigger
-            && (standing.announced == announced || announced.is_none())
-        {
-            return;
-        }
-        life.looks += 1;
-        let number = life.looks;
-        life.look = Some(Look {
-            number,
-            announced,
-            asked: 0,
-            at,
-            trigger,
+        life.look = Some(match standing {
+            Some(standing) if trigger == Trigger::Visit || is_expected(&standing) => Look {
+                trigger: trigger_of_both,
+                ..standing
+            },
+            standing => {
+                life.looks += 1;
+                Look {
+                    number: life.looks,
+                    announced: announced.or(standing.and_then(|standing| standing.announced)),
+                    asked: 0,
+                    at,
+                    trigger: trigger_of_both,
+                }
+            }
         });
     }
 

@@ -84,6 +84,10 @@ impl Draft<'_> {
                 if !why.revived_by(trigger) {
                     let reason =
                         format!("it is stopped ({}), which this does not change", why.name());
+                    // Whoever pushed is told, and whoever starts it gets this one.
+                    if matches!(why, Why::Person | Why::Policy(_)) {
+                        self.life_mut().skipped = (!known).then(|| head.clone());
+                    }
                     return self.skip(reason);
                 }
                 if known && trigger == Trigger::Push && matches!(why, Why::Failed(_)) {
@@ -95,7 +99,8 @@ impl Draft<'_> {
                 match trigger {
                     Trigger::Push => Cause::Push,
                     Trigger::Reopen | Trigger::Refresh => Cause::Reopened,
-                    Trigger::Visit | Trigger::Start => Cause::Start,
+                    Trigger::Visit => Cause::Visit,
+                    Trigger::Start => Cause::Start,
                 }
             }
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {

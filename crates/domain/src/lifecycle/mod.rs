@@ -48,6 +48,9 @@ pub struct Lifecycle {
     /// The newest head, when a person cancelled its deployment and what serves, or starts again, is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<CommitInfo>,
+    /// The newest head, when it came while a person or a policy had stopped it, so that nothing came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<CommitInfo>,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -165,6 +168,7 @@ impl Lifecycle {
                 trigger: Trigger::Push,
             }),
             cancelled: None,
+            skipped: None,
         }
     }
 

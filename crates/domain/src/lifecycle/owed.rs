@@ -203,15 +203,9 @@ impl Lifecycle {
                 .next()
                 .map(|d| (d.generation, d.phase.shown(), d.tests.clone()));
             let failure = life.failure().map(|failed| failed.generation);
-            let waits = match &life.state {
-                State::Stopped {
-                    why: Why::Waits(waits),
-                    ..
-                } => Some(waits.clone()),
-                State::Creating { .. }
-                | State::Running { .. }
-                | State::Restarting { .. }
-                | State::Stopped { .. } => None,
+            let why = match &life.state {
+                State::Stopped { why, .. } => Some(why.clone()),
+                State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => None,
             };
             (
                 life.state_name(),
@@ -219,8 +213,8 @@ impl Lifecycle {
                 serving,
                 next,
                 failure,
-                waits,
-                life.newest_commit().cloned(),
+                why,
+                (life.newest_commit().cloned(), life.skipped.clone()),
             )
         };
         shown(self) == shown(before)

@@ -73,7 +73,7 @@ impl Draft<'_> {
                     ..
                 } => {
                     *why = Why::Person;
-                    self.life_mut().look = None;
+                    self.only_hear();
                 }
                 State::Stopped { .. } => {}
                 State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
@@ -81,7 +81,19 @@ impl Draft<'_> {
                 }
             },
             // Of one that runs: whatever is newer is deployed, as for production that no push deploys.
-            Command::Start => self.look(None, Trigger::Start),
+            Command::Start => {
+                if let State::Stopped {
+                    why: Why::Waits(waits),
+                    ..
+                } = &self.life().state
+                {
+                    let reason = &waits.reason;
+                    self.skip(format!(
+                        "it waits, unless the forge says otherwise now: {reason}"
+                    ));
+                }
+                self.look(None, Trigger::Start);
+            }
             Command::Suspend(reason) => {
                 if !matches!(
                     self.life().state,
@@ -143,12 +155,20 @@ impl Draft<'_> {
     }
 
     fn hint(&mut self, commit: Option<crate::ids::Commit>, trigger: Trigger) {
+        let reaches = |why: &Why, trigger| trigger == Trigger::Refresh || why.revived_by(trigger);
+        let asked = self.life().look.as_ref().map(|look| look.trigger);
         if let State::Stopped { why, .. } = &self.life().state
-            && trigger != Trigger::Refresh
-            && !why.revived_by(trigger)
+            && !reaches(why, trigger)
+            // What is asked already may bring it back, and is to know of this.
+            && !asked.is_some_and(|asked| reaches(why, asked))
         {
             let reason = format!("it is stopped ({}), which this does not change", why.name());
+            // A push is shown all the same, once the forge has confirmed it.
+            let is_shown = trigger == Trigger::Push && matches!(why, Why::Person | Why::Policy(_));
             self.skip(reason);
+            if is_shown {
+                self.look(commit, trigger);
+            }
             return;
         }
         // A visit needs nothing from one that runs or is on its way.

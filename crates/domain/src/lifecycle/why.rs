@@ -34,6 +34,9 @@ pub struct Waits {
     /// Whether it waits for a place among the previews of its app.
     #[serde(default)]
     pub place: bool,
+    /// The head that waits, where the forge named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Commit>,
 }
 
 impl<T: Into<String>> From<T> for Waits {
@@ -42,6 +45,7 @@ impl<T: Into<String>> From<T> for Waits {
             reason: reason.into(),
             approval: None,
             place: false,
+            head: None,
         }
     }
 }
@@ -60,6 +64,24 @@ pub enum Trigger {
     Refresh,
     /// A person pressed start.
     Start,
+}
+
+impl Trigger {
+    /// The one of two hints, settled by one answer, that may bring more back.
+    pub(super) fn or(self, other: Trigger) -> Trigger {
+        let rank = |trigger| match trigger {
+            Trigger::Refresh => 0,
+            Trigger::Visit => 1,
+            Trigger::Push => 2,
+            Trigger::Start => 3,
+            Trigger::Reopen => 4,
+        };
+        if rank(self) >= rank(other) {
+            self
+        } else {
+            other
+        }
+    }
 }
 
 impl Why {
@@ -86,6 +108,15 @@ impl Why {
             // The push that fixes a failed one revives it; looking at it does not.
             (Why::Failed(_), Trigger::Push | Trigger::Reopen | Trigger::Start) => true,
             (Why::Failed(_), Trigger::Visit | Trigger::Refresh) => false,
+        }
+    }
+
+    /// The one of two hints, settled by one answer, that brings this back, if one does.
+    pub(super) fn revived_most_by(&self, one: Trigger, other: Trigger) -> Trigger {
+        match (self.revived_by(one), self.revived_by(other)) {
+            (true, false) => one,
+            (false, true) => other,
+            (true, true) | (false, false) => one.or(other),
         }
     }
 

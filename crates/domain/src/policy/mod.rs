@@ -92,7 +92,7 @@ pub enum Outsiders {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comments {
-    /// Never. One that is there is kept up to date.
+    /// Never, but to say why an order was not obeyed. One that is there is kept up to date.
     Off,
     /// Once something failed.
     Failures,

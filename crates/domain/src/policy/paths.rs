@@ -10,12 +10,13 @@ const MOST: usize = 50;
 /// The longest pattern, in bytes.
 const LONGEST: usize = 200;
 
-/// Patterns of files, as in `.gitignore` of the root: `web/**`, `*.md`; one that begins with `!` takes away from those
-/// before it. None at all is every file.
+/// Patterns of files, as in `.gitignore` of the root: `web/`, `/api/**`, and `*.md` in any folder; one that begins with `!` takes
+/// away from those before it. None at all is every file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Paths {
     patterns: Vec<String>,
+    /// Two of each: of what it names, and of what stands below that.
     set: GlobSet,
 }
 
@@ -44,9 +45,10 @@ impl Paths {
             if pattern.len() > LONGEST {
                 return Err(refuse(format!("it is longer than {LONGEST} bytes")));
             }
-            let positive = pattern.strip_prefix('!').unwrap_or(pattern);
-            let glob = GlobBuilder::new(positive).literal_separator(true).build();
-            set.add(glob.map_err(|error| refuse(error.kind().to_string()))?);
+            for glob in globs(pattern) {
+                let glob = GlobBuilder::new(&glob).literal_separator(true).build();
+                set.add(glob.map_err(|error| refuse(error.kind().to_string()))?);
+            }
         }
         let set = set.build().map_err(|error| NotAPattern {
             pattern: patterns.join(" "),
@@ -68,7 +70,22 @@ impl Paths {
     /// The last pattern that fits decides.
     fn has(&self, file: &str) -> bool {
         let last = self.set.matches(file).into_iter().max();
-        last.is_some_and(|number| !self.patterns[number].starts_with('!'))
+        last.is_some_and(|glob| !self.patterns[glob / 2].starts_with('!'))
+    }
+}
+
+/// What a pattern means (gitignore's own manual, "Pattern format"): with a slash at its begin or middle it is of the root, else
+/// of any folder; with one at its end only what stands below it is meant.
+fn globs(pattern: &str) -> [String; 2] {
+    let positive = pattern.strip_prefix('!').unwrap_or(pattern);
+    let name = positive.trim_end_matches('/');
+    let prefix = if name.contains('/') { "" } else { "**/" };
+    let named = format!("{prefix}{}", name.trim_start_matches('/'));
+    let below = format!("{named}/**");
+    if name == positive {
+        [named, below]
+    } else {
+        [below.clone(), below]
     }
 }
 

@@ -218,6 +218,23 @@ fn the_last_pattern_that_fits_a_file_decides() {
     assert!(
         !concerns("web/a/notes.md") && !concerns("api/main.rs") && !concerns("website/page.html")
     );
+    let concerns = |pattern: &str, file: &str| {
+        let paths = Paths::parse(vec![pattern.to_owned()]).unwrap();
+        paths.concern(&[file.to_owned()])
+    };
+    for (pattern, fits, fits_not) in [
+        ("web/", "web/a/b.html", "web"),
+        ("web/", "old/web/a.html", "website/a.html"),
+        ("web", "web/a.html", "website/a.html"),
+        ("/web/", "web/a.html", "old/web/a.html"),
+        ("/api/**", "api/a/main.rs", "old/api/main.rs"),
+        ("apps/web", "apps/web/a.html", "old/apps/web/a.html"),
+        ("*.md", "docs/a/notes.md", "docs/notes.mdx"),
+        ("/*.md", "notes.md", "docs/notes.md"),
+    ] {
+        assert!(concerns(pattern, fits), "{pattern} fits {fits}");
+        assert!(!concerns(pattern, fits_not), "{pattern} fits {fits_not}");
+    }
     let refused = Paths::parse(vec!["web/[".into()]).unwrap_err();
     insta::assert_snapshot!(refused, @"`web/[` is not a pattern of files: unclosed character class; missing ']'");
 }

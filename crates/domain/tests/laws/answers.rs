@@ -213,6 +213,7 @@ fn one_that_waits_hears_another_reason_and_runs_once_the_forge_says_so() {
     let approval = |n| Waits {
         reason: "nobody approved it".into(),
         place: false,
+        head: None,
         approval: Some(commit(n).id),
     };
     for waits in ["ten are open".into(), approval(1), approval(2)] {

@@ -129,6 +129,7 @@ impl Race {
                 reason: "it waits for its approval".to_owned(),
                 approval: Some(commit),
                 place: false,
+                head: None,
             }),
             Verdict::Skip { why } => panic!("nobody said so: {why}"),
         }

@@ -316,8 +316,17 @@ impl World {
         }
     }
 
-    /// Faults stop, and everything owed is paid; then the refresh loop looks once more.
+    /// Faults stop, and everything owed is paid; then the refresh loop looks once more, where it did not come out right.
     pub(crate) fn settle(&mut self) {
+        self.settled(true);
+    }
+
+    /// The same, without a refresh loop: whatever changed, somebody told of it.
+    pub(crate) fn settle_by_hints(&mut self) {
+        self.settled(false);
+    }
+
+    fn settled(&mut self, refreshes: bool) {
         for round in 0..2_000 {
             while let Some(event) = self.arriving.pop() {
                 self.apply(&event);
@@ -338,6 +347,7 @@ impl World {
                 if self.agrees_with_forge() {
                     return;
                 }
+                assert!(refreshes, "a hint came to nothing: {:#?}", self.record);
                 self.apply(&Event::Hint {
                     commit: None,
                     trigger: Trigger::Refresh,

@@ -46,9 +46,9 @@ impl State {
 }
 
 pub(crate) fn exchange(state: &mut State, request: &Request) -> Outcome {
-    let fault = state
-        .faults
-        .for_request(request.method.as_str(), &request.path);
+    let called = called(state, request);
+    let method = request.method.as_str();
+    let fault = state.faults.for_request(method, &called);
     let ordered = fault.and_then(|fault| refusal(state, request, fault));
     let on_order = ordered.is_some() || fault == Some(Fault::NoAnswer);
     let (who, answer) = match ordered {
@@ -71,7 +71,7 @@ pub(crate) fn exchange(state: &mut State, request: &Request) -> Outcome {
     let asked = Asked {
         at: state.now(),
         method: request.method.to_string(),
-        target: format!("{}{mark}{query}", request.path),
+        target: format!("{called}{mark}{query}"),
         who,
         status: if silent { 0 } else { answer.status },
     };
@@ -80,6 +80,22 @@ pub(crate) fn exchange(state: &mut State, request: &Request) -> Outcome {
         Some(Fault::NoAnswer | Fault::Hangs) => Outcome::Silence,
         Some(Fault::LostAnswer) => Outcome::Cut,
         _ => Outcome::Answered(answer),
+    }
+}
+
+/// The path of a request as stories call it: a repository by its name, also where it was asked for by its number.
+fn called(state: &State, request: &Request) -> String {
+    let [first, number, ..] = request.segments.as_slice() else {
+        return request.path.clone();
+    };
+    let known = number.parse().ok().filter(|_| first == "repositories");
+    let known = known.and_then(|id: u64| state.repositories.get(&id));
+    let rest = request
+        .path
+        .strip_prefix(&format!("/repositories/{number}"));
+    match (known, rest) {
+        (Some(known), Some(rest)) => format!("/repos/{}/{}{rest}", known.owner, known.name),
+        _ => request.path.clone(),
     }
 }
 

@@ -104,10 +104,13 @@ async fn draft(
 
 /// Through which installation it is shown.
 fn place(repository: &Repository, lives: bool) -> Result<Option<Place>, ForgeError> {
-    let Repository { owner, name, .. } = repository;
+    let Repository {
+        id, owner, name, ..
+    } = repository;
     if let Some(installation) = repository.installation {
         return Ok(Some(Place {
             installation,
+            repository: *id,
             owner: owner.clone(),
             name: name.clone(),
         }));

@@ -36,6 +36,7 @@
 //!
 //! Defects of earlier systems (W) and what strangers try (X) stand in [`super::defects`].
 
+mod orders;
 mod told;
 mod trouble;
 

@@ -26,9 +26,10 @@ async fn a_repository_is_read_with_its_branches_pull_requests_and_people() {
         (&head.id, head.message.as_str()),
         (&world.head(), "Change basket.js")
     );
+    let commit = client.commit(shop, &world.head()).await.unwrap().unwrap();
     assert_eq!(
-        client.commit(shop, &world.head()).await.unwrap().unwrap(),
-        head
+        (commit.info, commit.message.as_str()),
+        (head, "Change basket.js")
     );
     assert_eq!(client.branch(shop, "feat/none").await.unwrap(), None);
     let pull = client.pull_request(shop, 1).await.unwrap().unwrap();

@@ -15,6 +15,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Push => "push".to_owned(),
         Cause::Redeploy => "redeployed by a person".to_owned(),
         Cause::Start => "started again".to_owned(),
+        Cause::Visit => "woken by a visit".to_owned(),
         Cause::Reopened => "pull request reopened".to_owned(),
         Cause::Retry(of) => format!("retry of deployment {of}"),
         Cause::Lost(of) => format!("machine of deployment {of} was lost"),

@@ -234,14 +234,12 @@ impl Words {
             environment,
             results: Some(&results),
             ahead: None,
-            skipped: None,
         };
         Announcement {
             repository: RepositoryId(7),
             number: 12,
             sections: vec![section],
             left_out: Vec::new(),
-            waiting: None,
             answer: None,
         }
         .markdown(&site)

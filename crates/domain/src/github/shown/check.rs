@@ -58,7 +58,29 @@ pub(super) fn checks(section: &Section<'_>, head: Option<&Commit>, site: &Site<'
         makes: false,
         ..served(section, serving, site)
     });
-    newest.into_iter().chain(other).collect()
+    let passed_over = skipped(section, site);
+    newest.into_iter().chain(other).chain(passed_over).collect()
+}
+
+/// Of a head that came while it was stopped: whoever pushed looks there for what became of it.
+fn skipped(section: &Section<'_>, site: &Site<'_>) -> Option<Check> {
+    let life = &section.environment.lifecycle;
+    let head = life.skipped.as_ref()?;
+    let status = status(life, None);
+    let mut says = format!("⏭ Skipped, because it is stopped: {}", status.word);
+    if let Some(detail) = &status.detail {
+        let _ = write!(says, ": {}", text(detail, REASON_SHOWN));
+    }
+    let state = CheckState::Completed(Outcome::Skipped);
+    Some(Check {
+        run: CheckRun {
+            title: "Skipped: it is stopped".to_owned(),
+            summary: summary(section, (&says, Some(head), None), site),
+            ..run(section.environment, &head.id, state, site)
+        },
+        asked: false,
+        makes: true,
+    })
 }
 
 fn newest(section: &Section<'_>, head: Option<&Commit>, site: &Site<'_>) -> Option<Check> {
@@ -195,7 +217,7 @@ fn stopped(
         Why::Policy(_) | Why::Idle => (Outcome::Skipped, last_id),
         Why::Waits(waits) => match &waits.approval {
             Some(commit) => (Outcome::ActionRequired, Some(commit)),
-            None => (Outcome::Skipped, head.or(last_id)),
+            None => (Outcome::Skipped, waits.head.as_ref().or(head).or(last_id)),
         },
     };
     let status = status(&section.environment.lifecycle, None);

@@ -152,9 +152,14 @@ impl Wanted {
             let life = &section.environment.lifecycle;
             !life.is_closed() && !matches!(life.state, State::Creating { next: None, .. })
         };
+        // Whoever ordered something and did not get it is told why, and nowhere else could be told.
+        let refused = announcement.answer.is_some_and(|answer| {
+            let mut lines = answer.lines.iter();
+            lines.any(|line| !line.done)
+        });
         let comment = Comment {
             body: announcement.markdown(site),
-            makes: wished && sections.iter().any(lives),
+            makes: refused || (wished && sections.iter().any(lives)),
         };
         Wanted {
             comment: Some(comment),

@@ -223,6 +223,83 @@ fn a_sleeping_preview_wakes_for_a_visit_and_a_stopped_one_does_not() {
 }
 
 #[test]
+fn a_visit_wakes_what_sleeps_and_no_push_counts_for_it() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Sleep));
+    heard(&mut world, 2, Trigger::Visit);
+    assert_eq!(world.record.next().unwrap().cause, Cause::Visit);
+}
+
+#[test]
+fn a_push_to_what_is_stopped_is_shown_and_deployed_by_whoever_starts_it() {
+    let expired = Command::Suspend("nobody pushed to it for 14 days".to_owned());
+    for order in [Command::Stop, expired] {
+        let mut world = queued(false);
+        running(&mut world, 1);
+        world.apply(&Event::Command(order));
+        let edition = world.record.world.edition;
+        let push = Event::Hint {
+            commit: Some(commit(4).id),
+            trigger: Trigger::Push,
+        };
+        let step = world.apply(&push).unwrap();
+        assert!(step.skipped.unwrap().starts_with("it is stopped"));
+        let look = world.record.look.clone().unwrap().number;
+        found(&mut world, look, 4);
+        assert_eq!(world.record.skipped, Some(commit(4)));
+        assert_eq!(world.record.state_name(), "stopped");
+        assert_eq!(world.record.world.edition, edition + 1, "people are told");
+        // The branch is set back to what ran: nothing was left out.
+        heard(&mut world, 2, Trigger::Refresh);
+        assert_eq!(world.record.skipped, None);
+        heard(&mut world, 4, Trigger::Refresh);
+        assert_eq!(world.record.skipped, Some(commit(4)));
+        heard(&mut world, 4, Trigger::Start);
+        let next = world.record.next().unwrap();
+        assert_eq!((&next.commit, &next.cause), (&commit(4), &Cause::Start));
+        assert_eq!(world.record.skipped, None);
+    }
+}
+
+#[test]
+fn what_came_while_it_was_stopped_is_no_news_of_what_ends_otherwise() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Stop));
+    heard(&mut world, 4, Trigger::Push);
+    assert_eq!(world.record.skipped, Some(commit(4)));
+    world.apply(&Event::Command(Command::Delete));
+    assert_eq!(world.record.skipped, None);
+    // What sleeps or failed is no business of a refresh, and its next push is deployed.
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Sleep));
+    heard(&mut world, 2, Trigger::Refresh);
+    assert_eq!(world.record.skipped, None);
+}
+
+#[test]
+fn whoever_starts_what_waits_hears_what_it_waits_for() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Hint {
+        commit: None,
+        trigger: Trigger::Refresh,
+    });
+    let look = world.record.look.clone().unwrap().number;
+    let waits = Found::Waiting("it has the label `no-preview`".into());
+    observed(&mut world, Observation::Found { look, found: waits });
+    let step = world.apply(&Event::Command(Command::Start)).unwrap();
+    let said = step.skipped.unwrap();
+    assert!(said.ends_with("it has the label `no-preview`"), "{said}");
+    // The forge is asked all the same: it may say otherwise by now.
+    let look = world.record.look.clone().unwrap().number;
+    found(&mut world, look, 2);
+    assert_eq!(world.record.next().unwrap().cause, Cause::Start);
+}
+
+#[test]
 fn a_report_counts_once_and_only_from_the_runner_that_began() {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));

@@ -18,11 +18,23 @@ const EITHER: &[&str] = &["issues", "pull_requests"];
 impl Asking<'_> {
     pub(super) fn comments(&self, id: u64, number: u64) -> Answered {
         self.below(id, number, Level::Read)?;
+        self.shown(id, |comment| comment.number == number)
+    }
+
+    /// Of all pull requests and issues of a repository.
+    pub(super) fn all_comments(&self, id: u64) -> Answered {
+        let (any_of, level) = (EITHER, Level::Read);
+        self.admit(id, Access { any_of, level })?;
+        self.shown(id, |_| true)
+    }
+
+    /// In the order of their numbers, which is that of their making.
+    fn shown(&self, id: u64, wanted: impl Fn(&Comment) -> bool) -> Answered {
         let repository = self.at(id)?;
         let since = self.request.parameter("since");
         let all = repository.comments.values();
         let shown = all
-            .filter(|comment| comment.number == number)
+            .filter(|comment| wanted(comment))
             .filter(|comment| {
                 since.is_none_or(|since| {
                     crate::github::clock::iso(comment.updated_at).as_str() >= since

@@ -133,6 +133,7 @@ fn in_repository(asking: &mut Asking<'_>, id: u64, rest: &[&str]) -> Answered {
         ("GET", ["pulls"]) => asking.pulls(id),
         ("GET", ["pulls", n]) => asking.pull(id, number(n)?),
         ("GET", ["pulls", n, "files"]) => asking.files(id, number(n)?),
+        ("GET", ["issues", "comments"]) => asking.all_comments(id),
         ("GET", ["issues", n, "comments"]) => asking.comments(id, number(n)?),
         ("POST", ["issues", n, "comments"]) => asking.create_comment(id, number(n)?),
         ("GET", ["issues", "comments", comment]) => asking.comment(id, number(comment)?),

@@ -179,3 +179,22 @@ async fn a_redeploy_looks_first_whether_it_still_may() {
     race.waits(trusted).await;
     assert_eq!(race.made(trusted), [1, 2]);
 }
+
+#[actix::test]
+async fn race_a_repository_goes_where_the_app_is_not_and_all_of_it_goes() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| {
+        state.create_organisation("elsewhere");
+        state.transfer(SHOP, "elsewhere", "acme")
+    });
+    race.deliver_all().await;
+    race.asked_in_vain(number).await;
+    // A while later it is as gone.
+    let long_ago = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+    let seen = (race.shop.repository, long_ago);
+    race.desk.gone.lock().unwrap().extend([seen]);
+    race.is_gone(number).await;
+}

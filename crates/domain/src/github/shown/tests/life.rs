@@ -1,6 +1,7 @@
 //! What is written, step by step.
 
 use super::*;
+use crate::orders::{Answer, Answered};
 
 #[test]
 fn a_pull_request_lives_from_its_place_in_the_queue_to_its_close() {
@@ -152,6 +153,7 @@ fn a_commit_that_waits_for_an_approval_asks_for_one_and_any_other_is_skipped() {
             reason: "somebody who may write has to approve it".to_owned(),
             approval: Some(commit(digit)),
             place: false,
+            head: None,
         })
     };
     page.head = Some(commit('b'));
@@ -166,8 +168,8 @@ fn a_commit_that_waits_for_an_approval_asks_for_one_and_any_other_is_skipped() {
     "#);
     let unwanted = "it has the label `no-preview`";
     assert_snapshot!(page.tell(never_ran(unwanted.into())), @r"
-    1: comment: ⏸ Waiting: it has the label \`no-preview\`
-    3: check Nestling / shop at ccccccc: skipped, Waiting []
+    1: comment: ⏸ Skipped: it has the label \`no-preview\`
+    3: check Nestling / shop at ccccccc: skipped, Skipped []
     ");
     assert_snapshot!(page.tell(restarting(None, because(Cause::Push, 1, 'c'))), @r#"
     1: comment: 🔨 Running tests
@@ -212,4 +214,54 @@ fn production_has_checks_and_deployments_of_its_own_and_no_comment() {
     assert!(wanted.deployments[0].stage.production);
     let address = wanted.deployments[0].address.as_deref();
     assert_eq!(address, Some("http://shop.localhost:4100"));
+}
+
+#[test]
+fn a_head_that_came_while_it_was_stopped_has_a_check_that_says_so() {
+    let mut page = Page::new();
+    page.tell(green(1, 'a'));
+    let mut environment = environment("shop", stopped(Why::Person));
+    page.tell_of(&environment);
+    environment.lifecycle.skipped = Some(commit('b', "Begin the sale"));
+    assert_snapshot!(page.tell_of(&environment), @r"
+    1: comment: ⏸ Stopped: a person stopped it, and can start it again<br>⏭ Last push skipped: `bbbbbbb` came while it was stopped, and is deployed once somebody starts it
+    new check Nestling / shop at bbbbbbb: skipped, Skipped: it is stopped []
+    ");
+}
+
+#[test]
+fn what_waits_has_its_check_at_the_head_that_waits() {
+    let mut page = Page::new();
+    let skipped = |digit| State::Stopped {
+        why: Why::Waits(Waits {
+            head: Some(commit(digit, "").id),
+            ..Waits::from("it has the label `no-preview`")
+        }),
+        last: None,
+        since: NOW,
+    };
+    assert_snapshot!(page.tell(skipped('a')), @r"
+    new comment: ⏸ Skipped: it has the label \`no-preview\`
+    new check Nestling / shop at aaaaaaa: skipped, Skipped []
+    ");
+    assert_snapshot!(page.tell(skipped('b')), @"new check Nestling / shop at bbbbbbb: skipped, Skipped []");
+}
+
+#[test]
+fn an_order_that_was_refused_is_answered_whatever_comments_are_wished() {
+    let stopped = environment("shop", stopped(Why::Closed));
+    let line = |done| Answered {
+        order: "/start".to_owned(),
+        outcome: "refused: rita may not write to acme/shop".to_owned(),
+        done,
+    };
+    for (done, makes) in [(false, true), (true, false)] {
+        let answer = Answer::new(7, "rita", [line(done)]);
+        let announcement = Announcement {
+            answer: Some(&answer),
+            ..announcement(vec![section(&stopped)])
+        };
+        let wanted = Wanted::of_pull_request(&announcement, None, Comments::Off, &SITE);
+        assert_eq!(wanted.comment.unwrap().makes, makes);
+    }
 }

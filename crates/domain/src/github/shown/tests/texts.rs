@@ -140,6 +140,7 @@ fn all_is_as_long_as_github_takes() {
         reason: "approve it".to_owned(),
         approval: Some(commit('b', "").id),
         place: false,
+        head: None,
     })));
     for run in [failed, waits, check_of(green(1, 'a'))] {
         assert!(run.summary.len() <= 65_535, "{}", run.summary.len());
