@@ -96,8 +96,8 @@ fn bad_input_app_that_listens_and_answers_badly() {
     });
     insta::assert_snapshot!(world.seen("/local/shop/production", "deployment 1 failed"), @r"
     page:
-    Failed deployment 1 (#) failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
-    it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+    Failed deployment 1 (#) failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy
+    it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy
     What to do: The reason above says what would be right. A push that mends it deploys by itself; what is mended outside of the repository needs a redeploy.
 
     ps:
@@ -105,10 +105,10 @@ fn bad_input_app_that_listens_and_answers_badly() {
     local/neighbour/production  running  #
         http://neighbour.localhost:#
     local/shop/production       failed   #
-        failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+        failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy
 
     log:
-    WARN local/shop/production: deployment 1 failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy and redeploy
+    WARN local/shop/production: deployment 1 failed while starting: it listens, but did not answer well within 3 s: GET / was answered 500 Internal Server Error, and should be anything below 500. Let it do so in time, or raise limits.healthy (NESTLING__LIMITS__HEALTHY of the server) and redeploy
     ");
     commit(&shop, &[("server.js", SERVES)]);
     world.until("it runs", |world| {
