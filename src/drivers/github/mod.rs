@@ -19,6 +19,7 @@ mod paths;
 mod reach;
 mod reading;
 mod request;
+mod shapes;
 mod showing;
 #[cfg(test)]
 mod tests;

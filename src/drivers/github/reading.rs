@@ -8,7 +8,16 @@ use nestling_domain::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{GitHub, GitHubError, Place, Unreachable, limits::Who, paths::path, request::Asked};
+use super::{
+    GitHub, GitHubError, Place, Unreachable,
+    limits::Who,
+    paths::path,
+    request::Asked,
+    shapes::{
+        BranchShown, CommitShown, FileShown, InstallationShown, NumberShown, PermissionShown,
+        PullRequestShown, RepositoriesShown, RepositoryShown,
+    },
+};
 
 /// Items of a page, the most that GitHub gives.
 const PAGE: usize = 100;
@@ -16,8 +25,6 @@ const PAGE: usize = 100;
 pub(super) const MOST_PAGES: usize = 100;
 /// GitHub lists so many files of a pull request, and not one more.
 const MOST_FILES: usize = 3000;
-/// How much of a commit's first line is kept, in characters.
-const LONGEST_LINE: usize = 200;
 
 /// The App itself, as its page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -95,11 +102,6 @@ pub enum Level {
     Admin,
 }
 
-#[derive(Deserialize)]
-struct NumberShown {
-    id: u64,
-}
-
 /// An installation of the App.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
@@ -111,114 +113,8 @@ pub struct Installation {
     pub suspended: bool,
 }
 
-#[derive(Deserialize)]
-struct InstallationShown {
-    id: u64,
-    account: Option<AccountShown>,
-    suspended_at: Option<String>,
-}
-
 /// An enterprise has no login.
-#[derive(Deserialize)]
-struct AccountShown {
-    login: Option<String>,
-    slug: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RepositoryShown {
-    id: RepositoryId,
-    name: String,
-    owner: LoginShown,
-    default_branch: String,
-}
-
-#[derive(Deserialize)]
-struct LoginShown {
-    login: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RepositoriesShown {
-    repositories: Vec<RepositoryShown>,
-}
-
-#[derive(Deserialize)]
-struct BranchShown {
-    commit: CommitShown,
-}
-
-#[derive(Deserialize)]
-struct CommitShown {
-    sha: Commit,
-    commit: MessageShown,
-}
-
-#[derive(Deserialize)]
-struct MessageShown {
-    message: String,
-    author: Option<NameShown>,
-}
-
-#[derive(Deserialize)]
-struct NameShown {
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PullRequestShown {
-    number: u32,
-    state: String,
-    title: String,
-    #[serde(default)]
-    draft: bool,
-    labels: Vec<LabelShown>,
-    user: Option<LoginShown>,
-    head: HeadShown,
-    base: BaseShown,
-}
-
-#[derive(Deserialize)]
-struct LabelShown {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct HeadShown {
-    label: Option<String>,
-    #[serde(rename = "ref")]
-    branch: String,
-    sha: Commit,
-    /// None when the repository of the head is gone.
-    repo: Option<OwnShown>,
-}
-
-#[derive(Deserialize)]
-struct BaseShown {
-    #[serde(rename = "ref")]
-    branch: String,
-    repo: OwnShown,
-}
-
 /// Of a repository, its number.
-#[derive(Deserialize)]
-struct OwnShown {
-    id: RepositoryId,
-}
-
-#[derive(Deserialize)]
-struct FileShown {
-    filename: String,
-    previous_filename: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PermissionShown {
-    permission: Level,
-}
-
 impl GitHub {
     /// The App itself: the first thing to ask, because it shows that the key is the right one.
     pub async fn app(&self) -> Result<AppShown, GitHubError> {
@@ -427,69 +323,5 @@ impl Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.owner, self.name)
-    }
-}
-
-impl From<RepositoryShown> for Repository {
-    fn from(shown: RepositoryShown) -> Self {
-        Repository {
-            id: shown.id,
-            owner: shown.owner.login,
-            name: shown.name,
-            default_branch: shown.default_branch,
-        }
-    }
-}
-
-impl From<CommitShown> for Committed {
-    fn from(shown: CommitShown) -> Self {
-        Committed {
-            message: shown.commit.message.clone(),
-            info: shown.into(),
-        }
-    }
-}
-
-impl From<CommitShown> for CommitInfo {
-    fn from(shown: CommitShown) -> Self {
-        let first = shown.commit.message.lines().next().unwrap_or_default();
-        let author = shown.commit.author.and_then(|author| author.name);
-        CommitInfo {
-            id: shown.sha,
-            message: first.chars().take(LONGEST_LINE).collect(),
-            author: author
-                .unwrap_or_default()
-                .chars()
-                .take(LONGEST_LINE)
-                .collect(),
-            trust: nestling_domain::deployment::Trust::Member,
-        }
-    }
-}
-
-impl From<PullRequestShown> for PullRequest {
-    fn from(shown: PullRequestShown) -> Self {
-        let repository = shown.base.repo.id;
-        let head = shown.head.repo.as_ref().map(|repo| repo.id);
-        PullRequest {
-            number: shown.number,
-            open: shown.state == "open",
-            title: shown.title,
-            fork: head != Some(repository),
-            label: shown
-                .head
-                .label
-                .unwrap_or_else(|| format!("unknown:{}", shown.head.branch)),
-            branch: shown.head.branch,
-            head: shown.head.sha,
-            base: shown.base.branch,
-            draft: shown.draft,
-            labels: shown.labels.into_iter().map(|label| label.name).collect(),
-            bot: shown
-                .user
-                .as_ref()
-                .is_some_and(|user| user.kind.as_deref() == Some("Bot")),
-            author: shown.user.map(|user| user.login),
-        }
     }
 }

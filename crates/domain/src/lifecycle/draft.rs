@@ -1,9 +1,9 @@
 //! A step in the making: the new state, and what is said about it. Every change of state is one of these verbs.
 
-use super::{Happened, Lifecycle, Look, State, Step, Times, Trigger, Why};
+use super::{Happened, Lifecycle, State, Step, Times, Why};
 use crate::{
     deployment::{Cause, CommitInfo, Deployment, Failed, Phase, Tests},
-    ids::{Commit, Generation, Timestamp},
+    ids::{Generation, Timestamp},
 };
 
 /// How often one commit is tried when tries fail through no fault of the app.
@@ -379,14 +379,6 @@ impl<'a> Draft<'a> {
         self.say(Happened::Stopped { why: name });
     }
 
-    /// What was asked is still to be heard: a pull request that was closed, a push that mends what failed. But nothing that came
-    /// before an order to stop starts it again.
-    pub(super) fn only_hear(&mut self) {
-        if let Some(look) = &mut self.life_mut().look {
-            look.trigger = Trigger::Refresh;
-        }
-    }
-
     /// The same, ordered; says what became of a deployment on its way.
     pub(super) fn stop_all(&mut self, why: Why) {
         if let Some(next) = self.life().next() {
@@ -399,38 +391,6 @@ impl<'a> Draft<'a> {
         }
         let last = self.life().newest_commit().cloned();
         self.stop(why, last);
-    }
-
-    /// Asks the forge. The answer to a question that stands may have been read before what this hint tells of, so that this is another
-    /// question; unless it waits for the very head that is announced, or the hint is a visit, which tells nothing of the forge.
-    pub(super) fn look(&mut self, announced: Option<Commit>, trigger: Trigger) {
-        let at = self.now;
-        let standing = self.life_mut().look.take();
-        let both = |standing: &Look| match &self.life().state {
-            State::Stopped { why, .. } => why.revived_most_by(trigger, standing.trigger),
-            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
-                trigger.or(standing.trigger)
-            }
-        };
-        let trigger_of_both = standing.as_ref().map_or(trigger, both);
-        let is_expected = |standing: &Look| announced.is_some() && announced == standing.announced;
-        let life = self.life_mut();
-        life.look = Some(match standing {
-            Some(standing) if trigger == Trigger::Visit || is_expected(&standing) => Look {
-                trigger: trigger_of_both,
-                ..standing
-            },
-            standing => {
-                life.looks += 1;
-                Look {
-                    number: life.looks,
-                    announced: announced.or(standing.and_then(|standing| standing.announced)),
-                    asked: 0,
-                    at,
-                    trigger: trigger_of_both,
-                }
-            }
-        });
     }
 
     pub(super) fn take_rollback(&mut self) -> Option<CommitInfo> {

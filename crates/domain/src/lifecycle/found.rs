@@ -1,9 +1,52 @@
-//! What the forge answers: closed, open at this head, or open and not to run now.
+//! What the forge is asked, and what it answers: closed, open at this head, or open and not to run now.
 
 use super::{Found, Look, State, Trigger, Waits, Why, draft::Draft};
-use crate::deployment::{Cause, CommitInfo};
+use crate::{
+    deployment::{Cause, CommitInfo},
+    ids::Commit,
+};
 
 impl Draft<'_> {
+    /// Asks the forge. The answer to a question that stands may have been read before what this hint tells of, so that this is another
+    /// question; unless it waits for the very head that is announced, or the hint is a visit, which tells nothing of the forge.
+    pub(super) fn look(&mut self, announced: Option<Commit>, trigger: Trigger) {
+        let at = self.now;
+        let standing = self.life_mut().look.take();
+        let both = |standing: &Look| match &self.life().state {
+            State::Stopped { why, .. } => why.revived_most_by(trigger, standing.trigger),
+            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
+                trigger.or(standing.trigger)
+            }
+        };
+        let trigger_of_both = standing.as_ref().map_or(trigger, both);
+        let is_expected = |standing: &Look| announced.is_some() && announced == standing.announced;
+        let life = self.life_mut();
+        life.look = Some(match standing {
+            Some(standing) if trigger == Trigger::Visit || is_expected(&standing) => Look {
+                trigger: trigger_of_both,
+                ..standing
+            },
+            standing => {
+                life.looks += 1;
+                Look {
+                    number: life.looks,
+                    announced: announced.or(standing.and_then(|standing| standing.announced)),
+                    asked: 0,
+                    at,
+                    trigger: trigger_of_both,
+                }
+            }
+        });
+    }
+
+    /// What was asked is still to be heard: a pull request that was closed, a push that mends what failed. But nothing that came
+    /// before an order to stop starts it again.
+    pub(super) fn only_hear(&mut self) {
+        if let Some(look) = &mut self.life_mut().look {
+            look.trigger = Trigger::Refresh;
+        }
+    }
+
     /// The forge has answered this question; what was asked before says nothing any more.
     pub(super) fn found(&mut self, number: u32, found: &Found) {
         let Some(look) = self
