@@ -85,9 +85,13 @@ async fn of_app(services: &Services) -> Result<Option<Trouble>, Problem> {
 /// Where GitHub lets the App do nothing, as far as something of there is deployed.
 pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let mut troubles: Vec<Trouble> = Vec::new();
-    if services.github.is_none() {
+    let Some(github) = &services.github else {
         return Ok(troubles);
-    }
+    };
+    troubles.extend(github.not_taken_for().map(|said| Trouble {
+        about: "GitHub".to_owned(),
+        reason: format!("{said} What runs goes on, and nothing new is heard of, deployed or shown"),
+    }));
     for repository in services.store.repositories().await? {
         let Some(reason) = not_reached(services, &repository) else {
             continue;

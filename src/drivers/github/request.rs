@@ -171,8 +171,10 @@ impl GitHub {
             let asked = asked.what.clone();
             return Ok(Tried::Done(Err(GitHubError::Limited { asked, wait })));
         }
-        if let Some(installation) = who {
-            self.note_reach(installation, head.status, &said);
+        match who {
+            Some(installation) => self.note_reach(installation, head.status, &said),
+            None if head.status.is_success() => self.reach.taken(Ok(())),
+            None => {}
         }
         Ok(match (head.status, before) {
             (StatusCode::NOT_MODIFIED, Some(before)) => {
@@ -232,6 +234,9 @@ impl GitHub {
                 "it does not take what the App's key signs: is it the key of this App, not revoked, and is this machine's clock right?".to_owned()
             }
         };
+        if who.is_none() {
+            self.reach.taken(Err(&said));
+        }
         GitHubError::Refused {
             asked: asked.what.clone(),
             status: 401,

@@ -1,6 +1,6 @@
 //! What GitHub does not let the App do stands in the way until it does.
 
-use nestling_world::github::{Level, Model, Selection};
+use nestling_world::github::{Fault, Level, Model, Permissions, Selection, Times};
 
 use super::*;
 use crate::{
@@ -71,5 +71,44 @@ async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not(
         removed[0].starts_with("the GitHub App is not installed at acme any more"),
         "{removed:?}"
     );
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_key_that_github_does_not_take_is_told_until_it_takes_one() {
+    let github = Model::start().unwrap();
+    let (app, key) = github.act(|state| {
+        state.create_organisation("acme");
+        let app = state
+            .register_app("acme", "Nestling", Permissions::new(), &[])
+            .unwrap();
+        (app, state.private_key(app).unwrap())
+    });
+    let client = GitHub::new(&github.base(), app, key.as_bytes()).unwrap();
+    let client = std::sync::Arc::new(client);
+    let world = World::start().await;
+    let services = Services {
+        github: Some(client.clone()),
+        ..world.services.clone()
+    };
+    let said = async || {
+        let asked = client.app().await;
+        let all = all(&services).await.unwrap().into_iter();
+        let of_github = all.filter(|one| one.about == "GitHub");
+        (
+            asked.is_ok(),
+            of_github.map(|one| one.reason).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(said().await, (true, vec![]));
+    github.act(|state| state.order("GET /app", Fault::Status(401), Times::Always));
+    let (taken, reasons) = said().await;
+    assert!(!taken);
+    assert!(
+        reasons.len() == 1 && reasons[0].contains("the key of this App, not revoked"),
+        "{reasons:?}"
+    );
+    github.act(|state| state.faults.clear());
+    assert_eq!(said().await, (true, vec![]));
     world.stop().await;
 }

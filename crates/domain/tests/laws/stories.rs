@@ -3,6 +3,7 @@
 mod again;
 mod asked;
 mod commits;
+mod hints;
 mod moved;
 mod people;
 mod trouble;

@@ -112,6 +112,21 @@ fn cancelled() -> World {
     world
 }
 
+#[test]
+fn what_was_cancelled_stays_so_while_what_serves_is_started_again() {
+    let mut world = cancelled();
+    let lost = Observation::Lost {
+        generation: Generation(1),
+        reason: "the host was restarted".into(),
+        retry: true,
+        exit: None,
+        tail: Vec::new(),
+    };
+    observed(&mut world, lost);
+    assert_eq!(world.record.next().unwrap().commit, commit(2));
+    assert_eq!(world.record.cancelled, Some(commit(4)));
+}
+
 /// The branch has this head, as whoever asks finds out.
 fn heard(world: &mut World, head: u8, trigger: Trigger) {
     world.apply(&Event::Hint {
