@@ -77,6 +77,15 @@ fn of_two_hints_the_one_that_brings_it_back_decides() {
     let look = hint(&mut world, None, Trigger::Refresh);
     found(&mut world, look, 2);
     assert_eq!(world.record.next().unwrap().cause, Cause::Start);
+    // The same where the newest head was cancelled, and what runs is older.
+    let mut world = queued(false);
+    running(&mut world, 1);
+    pushed(&mut world, 4);
+    world.apply(&Event::Command(Command::Cancel));
+    world.apply(&Event::Command(Command::Start));
+    let look = hint(&mut world, None, Trigger::Refresh);
+    found(&mut world, look, 4);
+    assert_eq!(world.record.next().unwrap().cause, Cause::Start);
     // A closed one is opened again, and pushed to before that is known.
     let mut world = queued(false);
     world.apply(&Event::Command(Command::Delete));
