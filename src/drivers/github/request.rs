@@ -173,7 +173,9 @@ impl GitHub {
         }
         match who {
             Some(installation) => self.note_reach(installation, head.status, &said),
-            None if head.status.is_success() => self.reach.taken(Ok(())),
+            None if head.status.is_success() || head.status == StatusCode::NOT_MODIFIED => {
+                self.reach.taken(Ok(()));
+            }
             None => {}
         }
         Ok(match (head.status, before) {
