@@ -56,7 +56,8 @@ const LIST_AGAIN: [Duration; 4] = [
     Duration::from_mins(4),
     Duration::from_mins(7),
 ];
-/// How often it is asked where it cannot tell anything. A repository costs two requests, of 5,000 an hour.
+/// How often it is asked where it cannot tell anything. A repository costs three requests, of 5,000 an hour; one whose answer
+/// is the last one costs none.
 const POLL: Duration = Duration::from_secs(30);
 /// How often GitHub is asked which webhooks did not get through.
 const RECOVER: Duration = Duration::from_mins(1);
