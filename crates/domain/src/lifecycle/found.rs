@@ -104,6 +104,8 @@ impl Draft<'_> {
                 };
                 if news {
                     *why = Why::Waits(waits.clone());
+                    // It waits with the newest head, whichever that is.
+                    self.life_mut().skipped = None;
                 }
             }
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {

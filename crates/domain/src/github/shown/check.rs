@@ -137,29 +137,30 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
     }
 }
 
+/// What stays true of a commit, whatever becomes of its environment: nobody comes back to a check that has ended.
 fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check {
     let (outcome, title) = match &serving.tests {
         Tests::Ran(counts) if counts.failed > 0 => {
             let (failed, total) = (counts.failed, counts.total());
-            let title = format!("Running, but {failed} of {total} tests failed");
+            let title = format!("Deployed, but {failed} of {total} tests failed");
             (Outcome::Failure, title)
         }
         Tests::Broken(_) => {
-            let title = "Running, but its tests could not run".to_owned();
+            let title = "Deployed, but its tests could not run".to_owned();
             (Outcome::Failure, title)
         }
         Tests::Ran(counts) if counts.total() > 0 => {
-            let title = format!("Running; {} tests passed", counts.passed);
+            let title = format!("Deployed; {} tests passed", counts.passed);
             (Outcome::Success, title)
         }
-        Tests::Ran(_) | Tests::Pending => (Outcome::Success, "Running".to_owned()),
+        Tests::Ran(_) | Tests::Pending => (Outcome::Success, "Deployed".to_owned()),
     };
     let mark = if red(&serving.tests) {
         Mark::Troubled
     } else {
         Mark::Good
     };
-    let says = format!("{} Running", mark.sign());
+    let says = format!("{} Deployed", mark.sign());
     let told = (says.as_str(), Some(&serving.commit), Some(&serving.tests));
     let state = CheckState::Completed(outcome);
     Check {

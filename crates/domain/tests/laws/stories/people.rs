@@ -295,6 +295,34 @@ fn what_came_while_it_was_stopped_is_no_news_of_what_ends_otherwise() {
 }
 
 #[test]
+fn a_push_to_what_was_stopped_is_left_out_no_more_once_it_waits() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Stop));
+    heard(&mut world, 4, Trigger::Push);
+    assert_eq!(world.record.skipped, Some(commit(4)));
+    // A label keeps it from running while nobody wants it to.
+    let waiting = |world: &mut World, trigger| {
+        world.apply(&Event::Hint {
+            commit: None,
+            trigger,
+        });
+        let look = world.record.look.clone().unwrap().number;
+        let found = Found::Waiting("it has the label `no-preview`".into());
+        observed(world, Observation::Found { look, found });
+    };
+    waiting(&mut world, Trigger::Refresh);
+    assert_eq!(world.record.skipped, Some(commit(4)), "a person stopped it");
+    waiting(&mut world, Trigger::Start);
+    let why = match &world.record.state {
+        State::Stopped { why, .. } => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(why, Why::Waits(_)), "{why:?}");
+    assert_eq!(world.record.skipped, None, "it waits with its newest head");
+}
+
+#[test]
 fn whoever_starts_what_waits_hears_what_it_waits_for() {
     let mut world = queued(false);
     running(&mut world, 1);

@@ -20,7 +20,7 @@ fn a_pull_request_lives_from_its_place_in_the_queue_to_its_close() {
     assert_snapshot!(page.tell(coming(Phase::Testing)), @"1: comment: 🔨 Running tests");
     assert_snapshot!(page.tell(green(1, 'a')), @r#"
     1: comment: ✅ Running
-    2: check Nestling / shop at aaaaaaa: success, Running; 3 tests passed ["Redeploy", "Stop"]
+    2: check Nestling / shop at aaaaaaa: success, Deployed; 3 tests passed ["Redeploy", "Stop"]
     3: deployment 0123456789abcdef-pr-12/1 in shop preview: success
     "#);
     let serving = || Some(deployment(1, 'a', Phase::Serving));
@@ -60,7 +60,7 @@ fn tests_that_failed_or_could_not_run_are_never_green() {
     let mut page = Page::new();
     let told = page.tell(running(1, 'a'));
     assert!(
-        told.contains("failure, Running, but 1 of 3 tests failed"),
+        told.contains("failure, Deployed, but 1 of 3 tests failed"),
         "{told}"
     );
     let broken = Deployment {
@@ -73,7 +73,7 @@ fn tests_that_failed_or_could_not_run_are_never_green() {
     };
     assert_eq!(
         page.tell(broken)
-            .matches("failure, Running, but its tests could not run")
+            .matches("failure, Deployed, but its tests could not run")
             .count(),
         1
     );
@@ -208,7 +208,7 @@ fn production_has_checks_and_deployments_of_its_own_and_no_comment() {
     let ledger = Ledger::default();
     let lines: Vec<String> = ledger.plan(&wanted).iter().map(line).collect();
     assert_snapshot!(lines.join("\n"), @r#"
-    perhaps check Nestling / shop production at aaaaaaa: success, Running; 3 tests passed ["Redeploy", "Stop"]
+    perhaps check Nestling / shop production at aaaaaaa: success, Deployed; 3 tests passed ["Redeploy", "Stop"]
     perhaps deployment 0123456789abcdef-production/1 in shop production: success
     "#);
     assert!(wanted.deployments[0].stage.production);

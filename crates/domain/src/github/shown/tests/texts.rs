@@ -9,7 +9,7 @@ fn a_check_run_says_what_a_reviewer_needs() {
     - **Commit:** `aaaaaaa` Sort the cart by price
     ");
     assert_snapshot!(check_of(green(1, 'a')).summary, @r"
-    - **Status:** ✅ Running
+    - **Status:** ✅ Deployed
     - **Address:** [http://pr-12--shop.localhost:4100](http://pr-12--shop.localhost:4100)
     - **Commit:** `aaaaaaa` Sort the cart by price
     - **Tests:** [3 passed](http://nestling.localhost:4100/local/shop/pr-12/tests)
@@ -118,12 +118,12 @@ fn nothing_from_outside_acts_in_a_check_run() {
         failed: None,
     });
     assert_snapshot!(seen(&run.summary), @r"
-    - **Status:** ⚠️ Running
+    - **Status:** ⚠️ Deployed
     - **Address:** [http://pr-12--shop.localhost:4100](http://pr-12--shop.localhost:4100)
     - **Commit:** `aaaaaaa` &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1
     - **Tests:** could not run: &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1
     ");
-    assert_eq!(run.title, "Running, but its tests could not run");
+    assert_eq!(run.title, "Deployed, but its tests could not run");
 }
 
 #[test]
