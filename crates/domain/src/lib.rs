@@ -8,6 +8,7 @@ pub mod deployment;
 pub mod discovery;
 pub mod environment;
 pub mod failure;
+pub mod fly;
 pub mod github;
 pub mod hint;
 pub mod history;

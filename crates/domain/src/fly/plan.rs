@@ -1,0 +1,292 @@
+//! Which request to Fly comes next.
+
+use std::time::Duration;
+
+use super::{Belief, Machine, MachineState, Refusal};
+use crate::ids::{EnvironmentId, Generation};
+
+/// A kind of address of an app (field `type` of `POST /apps/{app}/ip_assignments`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// IPv4, shared with other apps and free of charge.
+    SharedV4,
+    /// IPv4 of its own.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// One request to Fly, about one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Is there the app?
+    SeeApp,
+    /// Make the app.
+    CreateApp,
+    /// Which addresses does it have?
+    SeeAddresses,
+    /// Give it an address.
+    Assign(Address),
+    /// Of which generations does it have secrets?
+    SeeSecrets,
+    /// Set the secret of a generation.
+    SetSecrets(Generation),
+    /// Remove the secrets of generations.
+    Unset(Vec<Generation>),
+    /// Which machines does it have?
+    List,
+    /// Make the machine of a generation, that no traffic reaches yet.
+    Create {
+        /// Which.
+        generation: Generation,
+        /// Where.
+        region: String,
+    },
+    /// What is this machine doing?
+    SeeMachine {
+        /// Fly's id of it.
+        machine: String,
+    },
+    /// Remove a machine, running or not.
+    Destroy {
+        /// Fly's id of it.
+        machine: String,
+    },
+    /// Remove the app with its machines, volumes, addresses and certificates.
+    DestroyApp,
+}
+
+/// What comes next for an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Ask this, after having waited so long; then [learn](Belief::learn) what came of it.
+    Ask(Ask, Duration),
+    /// It is so. The machine that was to be there, when one was.
+    Done(Option<String>),
+    /// It cannot be, or not now.
+    GiveUp(GaveUp),
+}
+
+/// Why an order was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GaveUp {
+    /// A newer generation is there: whoever ordered this has been overtaken.
+    Overtaken(Generation),
+    /// The machine was there, and has ended.
+    Ended,
+    /// A machine was asked for, nobody knows whether it was made, and it does not show: another generation has to take
+    /// its place, because this one may still come.
+    Lost,
+    /// No region had room: each with Fly's words.
+    NoCapacity(Vec<(String, String)>),
+    /// The app holds a machine that is not ours, so it is not removed. Fly's id of it.
+    Foreign(String),
+    /// Fly refuses.
+    Refused(Refusal),
+    /// Fly did not come to an end with it; it may be ordered again.
+    Unsettled,
+}
+
+/// The order that the machine of a generation be there.
+#[derive(Debug, Clone, Copy)]
+pub struct Ensure<'a> {
+    /// The identity of this Nestling.
+    pub server: &'a str,
+    /// Whose machine.
+    pub environment: &'a EnvironmentId,
+    /// Which.
+    pub generation: Generation,
+    /// Where it may be, best first.
+    pub regions: &'a [String],
+    /// Which addresses the app has.
+    pub addresses: &'a [Address],
+}
+
+/// The order that machines, or all of an app, be gone.
+#[derive(Debug, Clone, Copy)]
+pub struct Remove<'a> {
+    /// The identity of this Nestling.
+    pub server: &'a str,
+    /// Whose machines.
+    pub environment: &'a EnvironmentId,
+    /// Those that stay.
+    pub keep: &'a [Generation],
+    /// The newest that this is about.
+    pub upto: Generation,
+    /// Whether the app goes, too.
+    pub all: bool,
+}
+
+/// How long after a fruitless answer the next request is made, by how many there were: two minutes in all.
+const PATIENCE: [u64; 9] = [0, 1, 2, 5, 10, 15, 20, 30, 40];
+/// How long after a listing that lacks a machine which may have been made the next one is made (`reliability` of listings
+/// that lag: tens of seconds).
+const LISTED_AGAIN: [u64; 4] = [2, 5, 15, 30];
+
+/// What comes next so that the machine of a generation is there. It is done when Fly has it, long before it answers.
+pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
+    let asks = |ask| asks(belief, ask);
+    if let Some(end) = hopeless(belief, order.generation) {
+        return end;
+    }
+    match belief.app {
+        None => return asks(Ask::SeeApp),
+        Some(false) => return asks(Ask::CreateApp),
+        Some(true) => {}
+    }
+    let mut newest = None;
+    for (machine, generation) in ours(belief, order.server, order.environment) {
+        if generation == order.generation {
+            return match machine.state {
+                MachineState::Lives => Next::Done(Some(machine.id.clone())),
+                MachineState::Ended | MachineState::Destroying | MachineState::Destroyed => {
+                    Next::GiveUp(GaveUp::Ended)
+                }
+            };
+        }
+        if machine.state != MachineState::Destroyed {
+            newest = newest.max(Some(generation));
+        }
+    }
+    if let Some(newer) = newest.filter(|newest| *newest > order.generation) {
+        return Next::GiveUp(GaveUp::Overtaken(newer));
+    }
+    if let Some(next) = looks_for_it(belief) {
+        return next;
+    }
+    let Some(addresses) = &belief.addresses else {
+        return asks(Ask::SeeAddresses);
+    };
+    if let Some(missing) = order.addresses.iter().find(|one| !addresses.contains(one)) {
+        return asks(Ask::Assign(*missing));
+    }
+    if !belief.secrets.contains(&order.generation) {
+        return asks(Ask::SetSecrets(order.generation));
+    }
+    let crowded = |region: &&String| belief.crowded.iter().any(|(known, _)| known == *region);
+    match order.regions.iter().find(|region| !crowded(region)) {
+        Some(region) => asks(Ask::Create {
+            generation: order.generation,
+            region: region.clone(),
+        }),
+        None => Next::GiveUp(GaveUp::NoCapacity(belief.crowded.clone())),
+    }
+}
+
+/// Whether the machine has to be looked for before it may be made. Made twice it is never: Fly has one machine of each name.
+fn looks_for_it(belief: &Belief) -> Option<Next> {
+    let again = |after| Some(Next::Ask(Ask::List, Duration::from_secs(after)));
+    match (belief.doubt, belief.listings) {
+        (false, 0) if !belief.made => Some(asks(belief, Ask::List)),
+        (false, _) => None,
+        (true, 0) => again(0),
+        (true, made) => match LISTED_AGAIN.get(made as usize - 1) {
+            Some(wait) => again(*wait),
+            None => Some(Next::GiveUp(GaveUp::Lost)),
+        },
+    }
+}
+
+/// What comes next so that machines and their secrets are gone. It is done when Fly has said of each machine that it is.
+pub fn remove(belief: &Belief, order: &Remove<'_>) -> Next {
+    let asks = |ask| asks(belief, ask);
+    if let Some(end) = hopeless(belief, order.upto) {
+        return end;
+    }
+    match belief.app {
+        None => return asks(Ask::SeeApp),
+        Some(false) => return Next::Done(None),
+        Some(true) if belief.listings == 0 && !belief.leaving => return asks(Ask::List),
+        Some(true) => {}
+    }
+    if order.all {
+        return remove_app(belief, order);
+    }
+    for (machine, generation) in ours(belief, order.server, order.environment) {
+        if generation > order.upto || order.keep.contains(&generation) {
+            continue;
+        }
+        let machine_id = || machine.id.clone();
+        match machine.state {
+            MachineState::Lives | MachineState::Ended => {
+                return asks(Ask::Destroy {
+                    machine: machine_id(),
+                });
+            }
+            MachineState::Destroying => {
+                return asks(Ask::SeeMachine {
+                    machine: machine_id(),
+                });
+            }
+            MachineState::Destroyed => {}
+        }
+    }
+    if !belief.all_secrets {
+        return asks(Ask::SeeSecrets);
+    }
+    let stale = |one: &&Generation| **one <= order.upto && !order.keep.contains(one);
+    let stale: Vec<Generation> = belief.secrets.iter().filter(stale).copied().collect();
+    if stale.is_empty() {
+        return Next::Done(None);
+    }
+    asks(Ask::Unset(stale))
+}
+
+/// An app goes as a whole, unless something in it is wanted, or is not ours.
+fn remove_app(belief: &Belief, order: &Remove<'_>) -> Next {
+    if belief.leaving {
+        return asks(belief, Ask::SeeApp);
+    }
+    let there = belief
+        .machines
+        .values()
+        .filter(|machine| machine.state != MachineState::Destroyed);
+    for machine in there {
+        match own(machine, order.server, order.environment) {
+            None => return Next::GiveUp(GaveUp::Foreign(machine.id.clone())),
+            Some(newer) if newer > order.upto => {
+                return Next::GiveUp(GaveUp::Overtaken(newer));
+            }
+            Some(kept) if order.keep.contains(&kept) => {
+                return Next::GiveUp(GaveUp::Overtaken(kept));
+            }
+            Some(_) => {}
+        }
+    }
+    asks(belief, Ask::DestroyApp)
+}
+
+fn hopeless(belief: &Belief, upto: Generation) -> Option<Next> {
+    if belief.ordered > upto {
+        return Some(Next::GiveUp(GaveUp::Overtaken(belief.ordered)));
+    }
+    if let Some(why) = &belief.refused {
+        return Some(Next::GiveUp(GaveUp::Refused(why.clone())));
+    }
+    let out_of_patience = belief.fruitless as usize >= PATIENCE.len();
+    out_of_patience.then_some(Next::GiveUp(GaveUp::Unsettled))
+}
+
+fn asks(belief: &Belief, ask: Ask) -> Next {
+    let wait = PATIENCE
+        .get(belief.fruitless as usize)
+        .copied()
+        .unwrap_or_default();
+    Next::Ask(ask, Duration::from_secs(wait).max(belief.not_before))
+}
+
+/// Our machines of an environment, with their generations.
+fn ours<'a>(
+    belief: &'a Belief,
+    server: &'a str,
+    environment: &'a EnvironmentId,
+) -> impl Iterator<Item = (&'a Machine, Generation)> {
+    let own = move |machine: &'a Machine| Some((machine, own(machine, server, environment)?));
+    belief.machines.values().filter_map(own)
+}
+
+fn own(machine: &Machine, server: &str, environment: &EnvironmentId) -> Option<Generation> {
+    let owner = machine.owner.as_ref()?;
+    let is_ours = owner.server == server && owner.environment == *environment;
+    is_ours.then_some(owner.generation)
+}
