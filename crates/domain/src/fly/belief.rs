@@ -64,6 +64,10 @@ pub enum Seen {
     App,
     /// These addresses are assigned.
     Addresses(BTreeSet<Address>),
+    /// The version that the app's secrets have now.
+    Version(u64),
+    /// The lease is ours, and this shows it.
+    Nonce(String),
     /// Of these generations there are secrets.
     Secrets(BTreeSet<Generation>),
     /// One machine.
@@ -84,6 +88,10 @@ pub struct Belief {
     pub(super) secrets: BTreeSet<Generation>,
     /// Whether there are no others.
     pub(super) all_secrets: bool,
+    /// The version that they have at least, where we set some.
+    pub(super) secrets_version: Option<u64>,
+    /// Leases that are ours, each with what shows it, by machine.
+    pub(super) leases: BTreeMap<String, String>,
     /// All machines ever seen, by id, as they were last.
     pub(super) machines: BTreeMap<String, Machine>,
     /// How many complete listings were made since something was last left unknown.
@@ -113,6 +121,8 @@ impl Belief {
         }
         self.doubt = false;
         self.leaving = false;
+        // They last for seconds.
+        self.leases.clear();
         self.crowded.clear();
         self.refused = None;
         self.fruitless = 0;
@@ -156,7 +166,7 @@ impl Belief {
             }
             Ask::Unset(generations) => self.secrets.retain(|one| !generations.contains(one)),
             Ask::Create { .. } => self.doubt = false,
-            Ask::Destroy { machine } => {
+            Ask::Destroy { machine, .. } => {
                 // Accepted is not done: a dead host may bring it back.
                 if let Some(known) = self.machines.get_mut(machine) {
                     known.state = MachineState::Destroying;
@@ -170,11 +180,19 @@ impl Belief {
             }
             // Accepted is not done here either.
             Ask::DestroyApp => self.leaving = true,
-            Ask::SeeAddresses | Ask::SeeSecrets => {}
+            Ask::SeeAddresses | Ask::SeeSecrets | Ask::Lease { .. } => {}
         }
         match seen {
             Seen::Nothing | Seen::App => {}
             Seen::Addresses(addresses) => self.addresses = Some(addresses),
+            Seen::Version(version) => {
+                self.secrets_version = self.secrets_version.max(Some(version));
+            }
+            Seen::Nonce(nonce) => {
+                if let Ask::Lease { machine } = ask {
+                    self.leases.insert(machine.clone(), nonce);
+                }
+            }
             Seen::Secrets(secrets) => {
                 self.secrets = secrets;
                 self.all_secrets = true;
@@ -193,7 +211,10 @@ impl Belief {
     fn is_refused(&mut self, ask: &Ask, why: &Refusal) {
         match (ask, why) {
             (Ask::SeeApp | Ask::DestroyApp, Refusal::NotFound) => self.is_without_app(),
-            (Ask::SeeMachine { machine } | Ask::Destroy { machine }, Refusal::NotFound) => {
+            (
+                Ask::SeeMachine { machine } | Ask::Lease { machine } | Ask::Destroy { machine, .. },
+                Refusal::NotFound,
+            ) => {
                 if let Some(known) = self.machines.get_mut(machine) {
                     known.state = MachineState::Destroyed;
                 }
@@ -211,6 +232,11 @@ impl Belief {
             (Ask::Assign(_), Refusal::Taken) => self.addresses = None,
             (Ask::Create { region, .. }, Refusal::NoCapacity(said)) => {
                 self.crowded.push((region.clone(), said.clone()));
+            }
+            // Ours has run out, or one whose answer was lost has not.
+            (Ask::Destroy { machine, .. }, Refusal::Leased) => {
+                self.fruitless += 1;
+                self.leases.remove(machine);
             }
             (_, Refusal::Leased) => self.fruitless += 1,
             // Just made, and not everywhere yet; or gone meanwhile.
@@ -250,6 +276,7 @@ impl Belief {
             | Ask::SeeSecrets
             | Ask::List
             | Ask::SeeMachine { .. }
+            | Ask::Lease { .. }
             | Ask::Destroy { .. } => {}
         }
     }

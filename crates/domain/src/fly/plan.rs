@@ -41,9 +41,17 @@ pub enum Ask {
         generation: Generation,
         /// Where.
         region: String,
+        /// The version of the app's secrets that it needs at least (field `min_secrets_version`); `None` where a server set
+        /// them that has ended since: they are older than the question whether they are there.
+        secrets: Option<u64>,
     },
     /// What is this machine doing?
     SeeMachine {
+        /// Fly's id of it.
+        machine: String,
+    },
+    /// Take the lease of a machine, so that nobody else changes it meanwhile.
+    Lease {
         /// Fly's id of it.
         machine: String,
     },
@@ -51,6 +59,8 @@ pub enum Ask {
     Destroy {
         /// Fly's id of it.
         machine: String,
+        /// What shows that the lease is ours.
+        nonce: String,
     },
     /// Remove the app with its machines, volumes, addresses and certificates.
     DestroyApp,
@@ -168,6 +178,7 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
         Some(region) => asks(Ask::Create {
             generation: order.generation,
             region: region.clone(),
+            secrets: belief.secrets_version,
         }),
         None => Next::GiveUp(GaveUp::NoCapacity(belief.crowded.clone())),
     }
@@ -206,19 +217,19 @@ pub fn remove(belief: &Belief, order: &Remove<'_>) -> Next {
         if generation > order.upto || order.keep.contains(&generation) {
             continue;
         }
-        let machine_id = || machine.id.clone();
-        match machine.state {
-            MachineState::Lives | MachineState::Ended => {
+        let id = machine.id.clone();
+        match (machine.state, belief.leases.get(&id)) {
+            (MachineState::Lives | MachineState::Ended, None) => {
+                return asks(Ask::Lease { machine: id });
+            }
+            (MachineState::Lives | MachineState::Ended, Some(nonce)) => {
                 return asks(Ask::Destroy {
-                    machine: machine_id(),
+                    machine: id,
+                    nonce: nonce.clone(),
                 });
             }
-            MachineState::Destroying => {
-                return asks(Ask::SeeMachine {
-                    machine: machine_id(),
-                });
-            }
-            MachineState::Destroyed => {}
+            (MachineState::Destroying, _) => return asks(Ask::SeeMachine { machine: id }),
+            (MachineState::Destroyed, _) => {}
         }
     }
     if !belief.all_secrets {

@@ -54,7 +54,7 @@ fn a_whole_life_takes_few_requests() {
     assert_eq!(count(Order::Ensure(1), &mut belief).0, 0);
     let (restart, both) = count(Order::Ensure(2), &mut belief);
     assert_eq!((restart, both.len()), (2, 2));
-    assert_eq!(count(replace(2), &mut belief), (4, vec![Generation(2)]));
+    assert_eq!(count(replace(2), &mut belief), (5, vec![Generation(2)]));
     assert_eq!(count(close(2), &mut belief), (2, vec![]));
     assert!(fly.app.is_none());
 
@@ -70,7 +70,7 @@ fn a_whole_life_takes_few_requests() {
     };
     assert_eq!(count(Order::Ensure(1)), 6);
     assert_eq!(count(Order::Ensure(2)), 5);
-    assert_eq!(count(replace(2)), 6);
+    assert_eq!(count(replace(2)), 7);
     assert_eq!(count(close(2)), 4);
 }
 

@@ -61,6 +61,11 @@ pub(crate) struct Fly {
     pub(crate) late: Vec<(u64, Ask)>,
     pub(crate) now: u64,
     pub(crate) made: u32,
+    /// By machine: what shows it, and until when.
+    pub(crate) leases: BTreeMap<String, (String, u64)>,
+    pub(crate) leased: u32,
+    /// Of the secrets.
+    pub(crate) version: u64,
     pub(crate) asked: Vec<Ask>,
 }
 
@@ -177,7 +182,8 @@ impl Fly {
             }
             Ask::SetSecrets(generation) => {
                 app.secrets.insert(*generation);
-                done(Seen::Nothing)
+                self.version += 1;
+                done(Seen::Version(self.version))
             }
             Ask::SeeSecrets => done(Seen::Secrets(app.secrets.clone())),
             Ask::Unset(generations) => {
@@ -188,7 +194,14 @@ impl Fly {
                 let all = app.machines.values().map(|(_, machine)| machine.clone());
                 done(Seen::Machines(all.collect()))
             }
-            Ask::Create { generation, region } => {
+            Ask::Create {
+                generation,
+                region,
+                secrets,
+            } => {
+                if secrets.is_some_and(|version| version > self.version) {
+                    return refused(Refusal::Invalid("no such version".to_owned()));
+                }
                 if self.full.contains(region) {
                     return refused(Refusal::NoCapacity(format!("no room in {region}")));
                 }
@@ -214,10 +227,35 @@ impl Fly {
                 Some((_, machine)) => done(Seen::Machine(machine.clone())),
                 None => refused(Refusal::NotFound),
             },
-            Ask::Destroy { machine } => match app.machines.remove(machine) {
-                Some(_) => done(Seen::Nothing),
-                None => refused(Refusal::NotFound),
-            },
+            Ask::Lease { machine } => {
+                if !app.machines.contains_key(machine) {
+                    return refused(Refusal::NotFound);
+                }
+                match self.leases.get(machine) {
+                    Some((_, until)) if *until > self.now => refused(Refusal::Leased),
+                    _ => {
+                        self.leased += 1;
+                        let nonce = format!("n{}", self.leased);
+                        let lease = (nonce.clone(), self.now + 15);
+                        self.leases.insert(machine.clone(), lease);
+                        done(Seen::Nonce(nonce))
+                    }
+                }
+            }
+            Ask::Destroy { machine, nonce } => {
+                if !app.machines.contains_key(machine) {
+                    return refused(Refusal::NotFound);
+                }
+                match self.leases.get(machine) {
+                    Some((held, until)) if *until > self.now && held != nonce => {
+                        refused(Refusal::Leased)
+                    }
+                    _ => {
+                        app.machines.remove(machine);
+                        done(Seen::Nothing)
+                    }
+                }
+            }
             Ask::DestroyApp => {
                 self.app = None;
                 done(Seen::Nothing)
