@@ -5,4 +5,10 @@
 // Answers of GitHub are long documents.
 #![recursion_limit = "256"]
 
+mod clock;
 pub mod github;
+mod orders;
+mod schemas;
+mod server;
+mod shared;
+mod wire;

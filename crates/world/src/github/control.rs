@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     acts::Opening,
-    faults::{Fault, Times},
+    faults::Fault,
     git::Change,
     state::{Role, State},
     wire::{Answer, Request},
 };
+use crate::orders::Times;
 
 /// What can be done by hand, as `GET /_world` says it.
 const HELP: &str = "\

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::state::State;
+use crate::orders::{Orders, Times};
 
 /// What goes wrong with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,30 +35,11 @@ pub enum Loss {
     Late,
 }
 
-/// How often an order applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Times {
-    /// So often.
-    Only(u32),
-    /// Until the orders are cleared.
-    Always,
-}
-
-#[derive(Debug)]
-struct Order<T> {
-    method: String,
-    path: Vec<String>,
-    what: T,
-    left: Times,
-    /// How many that fit are not meant.
-    passes: u32,
-}
-
 /// All orders.
 #[derive(Debug, Default)]
 pub struct Faults {
-    answers: Vec<Order<Fault>>,
-    webhooks: Vec<Order<Loss>>,
+    answers: Orders<Fault>,
+    webhooks: Orders<Loss>,
     /// Added to every answer.
     pub latency: Duration,
 }
@@ -66,22 +48,12 @@ impl Faults {
     /// Orders a fault of requests: `"POST /repos/*/*/issues/*/comments"`, where `*` is any one part of the path, at the
     /// end `**` is any rest, and `*` as the method is any method.
     pub fn answer(&mut self, route: &str, fault: Fault, times: Times) {
-        let (method, path) = route.split_once(' ').unwrap_or(("*", route));
-        self.answers.push(Order {
-            method: method.to_owned(),
-            path: parts(path),
-            what: fault,
-            left: times,
-            passes: 0,
-        });
+        self.answers.add(route, 0, fault, times);
     }
 
     /// Orders a fault of one request of this route, as [`Faults::answer`] reads it, after so many others of it.
     pub fn later(&mut self, route: &str, passes: u32, fault: Fault) {
-        self.answer(route, fault, Times::Only(1));
-        if let Some(order) = self.answers.last_mut() {
-            order.passes = passes;
-        }
+        self.answers.add(route, passes, fault, Times::Only(1));
     }
 
     /// Whether every fault of a request that was ordered has come about: a request that is held is so from now on.
@@ -91,13 +63,7 @@ impl Faults {
 
     /// Orders a fault of webhooks of this event: `"pull_request"`, or `*` for any.
     pub fn webhook(&mut self, event: &str, loss: Loss, times: Times) {
-        self.webhooks.push(Order {
-            method: event.to_owned(),
-            path: Vec::new(),
-            what: loss,
-            left: times,
-            passes: 0,
-        });
+        self.webhooks.add(&format!("{event} /"), 0, loss, times);
     }
 
     /// Everything is well again.
@@ -107,17 +73,12 @@ impl Faults {
 
     /// What is to go wrong with this request; counts as done.
     pub(crate) fn for_request(&mut self, method: &str, path: &str) -> Option<Fault> {
-        let path = parts(path);
-        let fits = |order: &Order<Fault>| {
-            (order.method == "*" || order.method == method) && matches(&order.path, &path)
-        };
-        take(&mut self.answers, fits)
+        self.answers.take(method, path)
     }
 
     /// What is to go wrong with this event; counts as done.
     pub(crate) fn for_event(&mut self, event: &str) -> Option<Loss> {
-        let fits = |order: &Order<Loss>| order.method == "*" || order.method == event;
-        take(&mut self.webhooks, fits)
+        self.webhooks.take(event, "/")
     }
 }
 
@@ -125,39 +86,6 @@ impl State {
     /// Orders a fault of requests, as [`Faults::answer`] says.
     pub fn order(&mut self, route: &str, fault: Fault, times: Times) {
         self.faults.answer(route, fault, times);
-    }
-}
-
-fn take<T: Copy>(orders: &mut Vec<Order<T>>, fits: impl Fn(&Order<T>) -> bool) -> Option<T> {
-    let place = orders.iter().position(fits)?;
-    let order = orders.get_mut(place)?;
-    if let Some(passes) = order.passes.checked_sub(1) {
-        order.passes = passes;
-        return None;
-    }
-    let what = order.what;
-    if let Times::Only(left) = &mut order.left {
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            orders.remove(place);
-        }
-    }
-    Some(what)
-}
-
-fn parts(path: &str) -> Vec<String> {
-    let path = path.trim_matches('/');
-    path.split('/').map(str::to_owned).collect()
-}
-
-fn matches(pattern: &[String], path: &[String]) -> bool {
-    match (pattern.split_first(), path.split_first()) {
-        (Some((any, [])), _) if any == "**" => true,
-        (Some((wanted, pattern)), Some((part, path))) => {
-            (wanted == "*" || wanted == part) && matches(pattern, path)
-        }
-        (None, None) => true,
-        _ => false,
     }
 }
 

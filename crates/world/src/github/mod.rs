@@ -6,7 +6,6 @@
 
 mod acts;
 mod auth;
-mod clock;
 mod control;
 mod description;
 mod exchange;
@@ -23,25 +22,20 @@ mod state;
 mod webhooks;
 mod wire;
 
-use std::{
-    net::SocketAddr,
-    ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::{Context as _, Result};
-use tokio::{
-    sync::{oneshot, watch},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
+use crate::clock;
+pub use crate::{
+    clock::{Clock, iso},
+    orders::Times,
+};
 pub use acts::Opening;
-pub use clock::{Clock, iso};
 pub use description::Description;
 pub use exchange::Outcome;
-pub use faults::{Fault, Faults, Loss, Times};
+pub use faults::{Fault, Faults, Loss};
 pub use git::Change;
 pub use ledger::{Asked, Ledger, Write};
 pub use state::{
@@ -64,17 +58,7 @@ pub struct Model {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    changed: watch::Sender<u64>,
-}
-
-/// The state, to act on it. Whoever waits for a change looks again when this is dropped.
-pub(crate) struct Acting<'a> {
-    state: MutexGuard<'a, State>,
-    changed: &'a watch::Sender<u64>,
-}
+pub(crate) type Shared = crate::shared::Shared<State>;
 
 impl Model {
     /// Starts it at a free port of this machine.
@@ -95,10 +79,7 @@ impl Model {
             state::Ground::folder()?,
             keys::salt()?,
         );
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared::new(state));
         let (stop, stopped) = oneshot::channel();
         let serving = shared.clone();
         // A thread of its own: a story's runtime may stop its clock, and the model goes on.
@@ -169,38 +150,5 @@ impl Drop for Model {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-impl Shared {
-    pub(crate) fn lock(&self) -> Acting<'_> {
-        Acting {
-            state: self.peek(),
-            changed: &self.changed,
-        }
-    }
-
-    fn peek(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Deref for Acting<'_> {
-    type Target = State;
-
-    fn deref(&self) -> &State {
-        &self.state
-    }
-}
-
-impl DerefMut for Acting<'_> {
-    fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
-    }
-}
-
-impl Drop for Acting<'_> {
-    fn drop(&mut self) {
-        self.changed.send_modify(|n| *n += 1);
     }
 }

@@ -14,10 +14,10 @@ use super::{
     faults::Fault,
     git::{Bare, plain_git},
     ledger::Asked,
-    server::response,
     state::{Access, Author, Role, State},
     wire::{Answer, Request},
 };
+use crate::server::response;
 
 const READ: Access = Access::read(&["contents"]);
 const WRITE: Access = Access::write(&["contents"]);
