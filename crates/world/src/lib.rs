@@ -6,6 +6,8 @@
 #![recursion_limit = "256"]
 
 mod clock;
+mod dice;
+pub mod fly;
 pub mod github;
 mod orders;
 mod schemas;

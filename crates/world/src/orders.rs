@@ -1,5 +1,7 @@
 //! What a story orders to go wrong: at which route, and how often.
 
+use crate::dice::Dice;
+
 /// How often an order applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
@@ -7,6 +9,8 @@ pub enum Times {
     Only(u32),
     /// Until the orders are cleared.
     Always,
+    /// Of a hundred that fit about so many, as the seed of the orders says, until they are cleared.
+    Percent(u8),
 }
 
 #[derive(Debug)]
@@ -24,11 +28,15 @@ struct Order<T> {
 #[derive(Debug)]
 pub(crate) struct Orders<T> {
     list: Vec<Order<T>>,
+    dice: Dice,
 }
 
 impl<T> Default for Orders<T> {
     fn default() -> Self {
-        Orders { list: Vec::new() }
+        Orders {
+            list: Vec::new(),
+            dice: Dice::default(),
+        }
     }
 }
 
@@ -50,13 +58,27 @@ impl<T: Clone> Orders<T> {
         self.list.is_empty()
     }
 
+    /// From where [`Times::Percent`] draws.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.dice = Dice::of(seed);
+    }
+
     /// What is ordered for this; counts as done.
     pub(crate) fn take(&mut self, method: &str, path: &str) -> Option<T> {
+        if self.list.is_empty() {
+            return None;
+        }
         let path = parts(path);
-        let fits = |order: &Order<T>| {
-            (order.method == "*" || order.method == method) && matches(&order.path, &path)
+        let dice = &mut self.dice;
+        let mut meant = |order: &Order<T>| {
+            let fits =
+                (order.method == "*" || order.method == method) && matches(&order.path, &path);
+            fits && match order.left {
+                Times::Percent(share) => dice.percent(share),
+                Times::Only(_) | Times::Always => true,
+            }
         };
-        let place = self.list.iter().position(fits)?;
+        let place = self.list.iter().position(&mut meant)?;
         let order = self.list.get_mut(place)?;
         if let Some(passes) = order.passes.checked_sub(1) {
             order.passes = passes;
