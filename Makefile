@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools github-model bench soak sim mutants deps clean-demo
+.PHONY: help demo build test check tools github-model fly-model bench soak sim mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -29,6 +29,9 @@ tools: needs-build ## install what the tests need beside Rust, Node and Python (
 
 github-model: needs-build ## a model of GitHub to try things by hand, without an account (ARGS="--listen … --webhook …")
 	$(CARGO) run --locked -p nestling-world --bin github-model -- $(ARGS)
+
+fly-model: needs-build ## a model of Fly to try things by hand, without an account (ARGS="--listen … --slow")
+	$(CARGO) run --locked -p nestling-world --bin fly-model -- $(ARGS)
 
 bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh
