@@ -4,6 +4,7 @@ pub mod blobs;
 pub mod chance;
 pub mod clock;
 pub mod data_dir;
+pub mod fly;
 pub mod git;
 pub mod github;
 pub mod keys;

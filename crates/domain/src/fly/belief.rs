@@ -121,8 +121,6 @@ impl Belief {
         }
         self.doubt = false;
         self.leaving = false;
-        // They last for seconds.
-        self.leases.clear();
         self.crowded.clear();
         self.refused = None;
         self.fruitless = 0;
@@ -173,10 +171,10 @@ impl Belief {
                 }
             }
             Ask::List => self.listings += 1,
-            Ask::SeeMachine { .. } => {
-                let stays =
-                    matches!(&seen, Seen::Machine(one) if one.state == MachineState::Destroying);
-                self.fruitless += u32::from(stays);
+            Ask::AwaitGone { machine } => {
+                if let Some(known) = self.machines.get_mut(machine) {
+                    known.state = MachineState::Destroyed;
+                }
             }
             // Accepted is not done here either.
             Ask::DestroyApp => self.leaving = true,
@@ -212,7 +210,7 @@ impl Belief {
         match (ask, why) {
             (Ask::SeeApp | Ask::DestroyApp, Refusal::NotFound) => self.is_without_app(),
             (
-                Ask::SeeMachine { machine } | Ask::Lease { machine } | Ask::Destroy { machine, .. },
+                Ask::AwaitGone { machine } | Ask::Lease { machine } | Ask::Destroy { machine, .. },
                 Refusal::NotFound,
             ) => {
                 if let Some(known) = self.machines.get_mut(machine) {
@@ -275,7 +273,7 @@ impl Belief {
             | Ask::SeeAddresses
             | Ask::SeeSecrets
             | Ask::List
-            | Ask::SeeMachine { .. }
+            | Ask::AwaitGone { .. }
             | Ask::Lease { .. }
             | Ask::Destroy { .. } => {}
         }

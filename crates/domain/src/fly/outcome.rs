@@ -76,6 +76,8 @@ pub fn judge(code: u16, (error, status): (&str, &str), retry_after: Option<Durat
         200..=299 => Outcome::Done,
         400 | 409 | 412 | 422 if taken => refused(Refusal::Taken),
         401 | 403 => refused(Refusal::NotAllowed(said)),
+        // The machine is there, and the lease that we show has run out.
+        404 if says(&["lease"]) => refused(Refusal::Leased),
         404 | 410 => refused(Refusal::NotFound),
         409 if says(&["lease", "locked"]) => refused(Refusal::Leased),
         // Something of it changed meanwhile.

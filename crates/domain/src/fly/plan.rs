@@ -45,8 +45,8 @@ pub enum Ask {
         /// them that has ended since: they are older than the question whether they are there.
         secrets: Option<u64>,
     },
-    /// What is this machine doing?
-    SeeMachine {
+    /// Wait until this machine is gone; a while, not for ever.
+    AwaitGone {
         /// Fly's id of it.
         machine: String,
     },
@@ -228,7 +228,7 @@ pub fn remove(belief: &Belief, order: &Remove<'_>) -> Next {
                     nonce: nonce.clone(),
                 });
             }
-            (MachineState::Destroying, _) => return asks(Ask::SeeMachine { machine: id }),
+            (MachineState::Destroying, _) => return asks(Ask::AwaitGone { machine: id }),
             (MachineState::Destroyed, _) => {}
         }
     }

@@ -52,6 +52,11 @@ fn what_fly_says_counts_more_than_its_code() {
         "",
     );
     assert_eq!(leased, Outcome::Refused(Refusal::Leased));
+    // No ground to believe that the machine is gone.
+    assert_eq!(
+        means(404, "lease not found", ""),
+        Outcome::Refused(Refusal::Leased)
+    );
     let image = means(400, "failed to get manifest for image", "");
     assert!(matches!(image, Outcome::Refused(Refusal::Invalid(_))));
     let token = means(401, "Authenticate: token validation error", "");

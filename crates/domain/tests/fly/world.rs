@@ -113,7 +113,7 @@ impl Fly {
         let lost = || (Outcome::Unknown("no answer".to_owned()), Seen::Nothing);
         let changes = !matches!(
             ask,
-            Ask::SeeApp | Ask::SeeAddresses | Ask::SeeSecrets | Ask::List | Ask::SeeMachine { .. }
+            Ask::SeeApp | Ask::SeeAddresses | Ask::SeeSecrets | Ask::List | Ask::AwaitGone { .. }
         );
         match self.faults.pop_front().unwrap_or(Fault::None) {
             Fault::None => self.does(ask),
@@ -150,7 +150,7 @@ impl Fly {
                     Ask::CreateApp
                         | Ask::SeeApp
                         | Ask::DestroyApp
-                        | Ask::SeeMachine { .. }
+                        | Ask::AwaitGone { .. }
                         | Ask::Destroy { .. }
                 ) =>
             {
@@ -223,8 +223,9 @@ impl Fly {
                     .insert(machine.id.clone(), (name, machine.clone()));
                 done(Seen::Machine(machine))
             }
-            Ask::SeeMachine { machine } => match app.machines.get(machine) {
-                Some((_, machine)) => done(Seen::Machine(machine.clone())),
+            Ask::AwaitGone { machine } => match app.machines.get(machine) {
+                Some((_, one)) if one.state == MachineState::Destroyed => done(Seen::Nothing),
+                Some(_) => (Outcome::Unknown("408".to_owned()), Seen::Nothing),
                 None => refused(Refusal::NotFound),
             },
             Ask::Lease { machine } => {

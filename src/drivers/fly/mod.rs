@@ -1,0 +1,325 @@
+//! Fly's Machines API (<https://docs.machines.dev>), as one organisation: makes one request of what the plan
+//! ([`nestling_domain::fly`]) asks, and says what came of it. It decides nothing, and repeats nothing.
+
+mod limits;
+mod orders;
+mod request;
+mod shapes;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use nestling_domain::{
+    fly::{
+        Address, AppName, Ask, Outcome, Owner, Refusal, Seen, generation_of_secret, machine_name,
+        secret_name,
+    },
+    ids::{EnvironmentId, Generation},
+};
+use reqwest::{Client, redirect};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use self::{
+    limits::Limits,
+    request::{Answered, Asked},
+    shapes::{Apps, Lease, Machine, Secrets},
+};
+
+/// Where a machine finds what it is told in confidence.
+pub const CONFIDENTIAL_FILE: &str = "/run/nestling/confidential";
+/// Who may read that file: its owner.
+const OWNER_ONLY: u32 = 0o400;
+/// Metadata of a machine that says which Nestling made it.
+const SERVER: &str = "nestling_server";
+/// Metadata of a machine that says for which environment.
+const ENVIRONMENT: &str = "nestling_environment";
+/// Metadata of a machine that says of which generation.
+const GENERATION: &str = "nestling_generation";
+/// How long Fly waits for a machine to be gone before it says that it is not, in seconds: less than we wait for an answer.
+const WAITED: u32 = 6;
+/// How long a connection may take.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+/// Fly, as one organisation.
+pub struct Fly {
+    http: Client,
+    /// `https://api.machines.dev/v1`, without a slash at its end.
+    base: String,
+    token: Zeroizing<String>,
+    organisation: String,
+    /// The identity of this Nestling, in the metadata of all that it makes.
+    server: String,
+    limits: Limits,
+    pace: Pace,
+}
+
+/// How long Fly may take, and we wait.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How long it may take to say what is there.
+    seeing: Duration,
+    /// How long it may take to do something: a creation answers when a host has taken the machine.
+    doing: Duration,
+    /// How long a lease lasts, in seconds: as a removal may take, and no longer, because one whose holder died stands in the way.
+    lease: u32,
+    /// By how much a story is faster than that.
+    hurry: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            seeing: Duration::from_secs(10),
+            doing: Duration::from_secs(30),
+            lease: 30,
+            hurry: 1,
+        }
+    }
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Which app.
+    pub app: &'a AppName,
+    /// Of which environment it is.
+    pub environment: &'a EnvironmentId,
+    /// How its machines are made.
+    pub make: &'a Make,
+    /// What the machine of a generation is told in confidence.
+    pub confidential: &'a Confidential,
+}
+
+/// How a machine is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Make {
+    /// The image of the runner.
+    pub image: String,
+    /// `shared` or `performance`.
+    pub cpu_kind: String,
+    /// How many processors.
+    pub cpus: u32,
+    /// Memory in MiB: a multiple of 256.
+    pub memory_mib: u32,
+    /// What its runner reads from the environment. Nothing of value: whoever reads the app reads this.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Bytes that nobody but the machine may read.
+pub struct Confidential(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Confidential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Confidential({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Debug for Fly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fly")
+            .field("base", &self.base)
+            .field("organisation", &self.organisation)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fly {
+    /// A client for an organisation, with a token that may make apps there.
+    pub fn new(
+        base: &str,
+        (organisation, token): (&str, Zeroizing<String>),
+        server: &str,
+    ) -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            .user_agent(concat!("nestling/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECTING)
+            // An answer that leads elsewhere would take the token along.
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Fly {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+            organisation: organisation.to_owned(),
+            server: server.to_owned(),
+            limits: Limits::new(1),
+            pace: Pace::default(),
+        })
+    }
+
+    /// Makes one request; waits for its turn where Fly's limits ask for that.
+    pub async fn ask(&self, subject: &Subject<'_>, ask: &Ask) -> (Outcome, Seen) {
+        let asked = self.request(subject, ask);
+        self.limits.turn(asked.action, &asked.about).await;
+        match self.send(&asked).await {
+            Answered::Well(body) => self.read(ask, &body),
+            Answered::Otherwise(outcome) => (outcome, Seen::Nothing),
+        }
+    }
+
+    fn request(&self, subject: &Subject<'_>, ask: &Ask) -> Asked {
+        let name = subject.app.as_str();
+        let app = format!("/apps/{name}");
+        let machines = format!("{app}/machines");
+        let of = |machine: &str| format!("{machines}/{machine}");
+        match ask {
+            Ask::SeeApp => Asked::see("app_show", name, app),
+            Ask::CreateApp => {
+                let body = json!({ "name": name, "org_slug": self.organisation });
+                Asked::make("app_create", name, "/apps".to_owned(), body)
+            }
+            Ask::SeeAddresses => Asked::see("ips_list", name, format!("{app}/ip_assignments")),
+            Ask::Assign(address) => {
+                let body = json!({ "type": kind(*address) });
+                Asked::make("ip_assign", name, format!("{app}/ip_assignments"), body)
+            }
+            Ask::SeeSecrets => Asked::see("secrets_list", name, format!("{app}/secrets")),
+            Ask::SetSecrets(generation) => {
+                let value = STANDARD.encode(&subject.confidential.0[..]);
+                let values = json!({ "values": { secret_name(*generation): value } });
+                Asked::make("secrets_update", name, format!("{app}/secrets"), values)
+            }
+            Ask::Unset(generations) => {
+                let none = |one: &Generation| (secret_name(*one), Value::Null);
+                let values: serde_json::Map<_, _> = generations.iter().map(none).collect();
+                let body = json!({ "values": values });
+                Asked::make("secrets_update", name, format!("{app}/secrets"), body)
+            }
+            Ask::List => Asked::see("machines_list", name, machines),
+            Ask::Create {
+                generation,
+                region,
+                secrets,
+            } => {
+                let body = self.machine(subject, (*generation, region, *secrets));
+                Asked::make("machine_create", name, machines, body)
+            }
+            Ask::AwaitGone { machine } => {
+                let gone = format!("/wait?state=destroyed&timeout={WAITED}");
+                Asked::see("machine_wait", machine, of(machine) + &gone)
+            }
+            Ask::Lease { machine } => {
+                let body = json!({ "ttl": self.pace.lease, "description": "nestling" });
+                Asked::make("lease_create", machine, of(machine) + "/lease", body)
+            }
+            Ask::Destroy { machine, nonce } => Asked {
+                nonce: Some(nonce.clone()),
+                ..Asked::remove("machine_delete", machine, of(machine) + "?force=true")
+            },
+            Ask::DestroyApp => Asked::remove("app_delete", name, app + "?force=true"),
+        }
+    }
+
+    /// Body of a creation (schema `CreateMachineRequest`). The whole of it is made of what we know, never of what was read.
+    fn machine(
+        &self,
+        subject: &Subject<'_>,
+        (generation, region, secrets): (Generation, &str, Option<u64>),
+    ) -> Value {
+        let make = subject.make;
+        let mut body = json!({
+            "name": machine_name(generation),
+            "region": region,
+            "skip_service_registration": true,
+            "config": {
+                "image": make.image,
+                "guest": { "cpu_kind": make.cpu_kind, "cpus": make.cpus, "memory_mb": make.memory_mib },
+                "env": make.env,
+                "metadata": {
+                    SERVER: self.server,
+                    ENVIRONMENT: subject.environment.0,
+                    GENERATION: generation.to_string(),
+                },
+                "files": [{
+                    "guest_path": CONFIDENTIAL_FILE,
+                    "secret_name": secret_name(generation),
+                    "mode": OWNER_ONLY,
+                }],
+                // How it ended is to be seen, and who starts again is decided here.
+                "restart": { "policy": "no" },
+                "auto_destroy": false,
+            },
+        });
+        if let Some(version) = secrets {
+            body["min_secrets_version"] = version.into();
+        }
+        body
+    }
+
+    /// Reads what Fly says of what it did.
+    fn read(&self, ask: &Ask, body: &[u8]) -> (Outcome, Seen) {
+        let seen = match ask {
+            Ask::SeeApp => return self.app(body),
+            Ask::SeeAddresses => shapes::read::<shapes::Addresses>(body).map(Seen::from),
+            Ask::SeeSecrets => shapes::read(body).map(|all: Secrets| all.seen()),
+            Ask::SetSecrets(_) => shapes::read(body).map(|all: Secrets| all.version_seen()),
+            Ask::List => shapes::read(body).map(|all: Vec<Machine>| {
+                Seen::Machines(all.into_iter().map(Machine::seen).collect())
+            }),
+            Ask::Create { .. } => shapes::read(body).map(|one: Machine| Seen::Machine(one.seen())),
+            Ask::Lease { .. } => shapes::read(body).and_then(|lease: Lease| {
+                let nonce = lease.nonce().ok_or("a lease without a nonce")?;
+                Ok(Seen::Nonce(nonce))
+            }),
+            Ask::CreateApp
+            | Ask::Assign(_)
+            | Ask::Unset(_)
+            | Ask::AwaitGone { .. }
+            | Ask::Destroy { .. }
+            | Ask::DestroyApp => Ok(Seen::Nothing),
+        };
+        match seen {
+            Ok(seen) => (Outcome::Done, seen),
+            Err(why) => {
+                let why = format!("Fly's answer cannot be read: {why}");
+                (Outcome::Unknown(why), Seen::Nothing)
+            }
+        }
+    }
+
+    /// An app of that name that belongs to somebody else is not ours to touch.
+    fn app(&self, body: &[u8]) -> (Outcome, Seen) {
+        let app: Apps = match shapes::read(body) {
+            Ok(app) => app,
+            Err(why) => {
+                let why = format!("Fly's answer cannot be read: {why}");
+                return (Outcome::Unknown(why), Seen::Nothing);
+            }
+        };
+        if app.organization.slug == self.organisation {
+            return (Outcome::Done, Seen::App);
+        }
+        let why = format!(
+            "the app {} belongs to the organisation {:?}, and not to {:?}",
+            app.name, app.organization.slug, self.organisation
+        );
+        (Outcome::Refused(Refusal::NotAllowed(why)), Seen::Nothing)
+    }
+}
+
+/// The word for a kind of address (field `type` of schema `assignIPRequest`).
+fn kind(address: Address) -> &'static str {
+    match address {
+        Address::SharedV4 => "shared_v4",
+        Address::V4 => "v4",
+        Address::V6 => "v6",
+    }
+}
+
+/// Reads our metadata; `None` when it is not all there.
+fn owner(metadata: &BTreeMap<String, String>) -> Option<Owner> {
+    Some(Owner {
+        server: metadata.get(SERVER)?.clone(),
+        environment: EnvironmentId(metadata.get(ENVIRONMENT)?.clone()),
+        generation: Generation(metadata.get(GENERATION)?.parse().ok()?),
+    })
+}
+
+/// The generations among names of secrets.
+fn generations<'a>(names: impl Iterator<Item = &'a str>) -> Seen {
+    Seen::Secrets(names.filter_map(generation_of_secret).collect())
+}
