@@ -214,6 +214,7 @@ pub(crate) fn shop_on_github(id: u64, installation: u64) -> (Repository, App) {
         installation: Some(installation),
         default_branch: "main".to_owned(),
         trouble: None,
+        left: false,
     };
     let shop = App {
         id: AppId::derive(repository.id, ""),

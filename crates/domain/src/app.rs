@@ -28,6 +28,10 @@ pub struct Repository {
     /// Why it cannot be read right now, for people; `None` while it can.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// Whether we were told that it is not ours to reach any more: deleted, given away, or taken from the App. So an answer that it is not there is
+    /// no surprise, and is believed sooner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// One deployable entrypoint in one repository.

@@ -111,6 +111,7 @@ impl Desk {
                 default_branch: one.default_branch,
                 // What is wrong with its apps was said when their commit was read.
                 trouble: known.as_ref().and_then(|known| known.trouble.clone()),
+                left: false,
             };
             if known.as_ref() != Some(&now) {
                 info!(repository.id = %now.id, "the App is installed on {}/{}", now.owner, now.name);

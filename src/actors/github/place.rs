@@ -2,7 +2,8 @@
 //!
 //! Names and installations change, and GitHub answers 404 for what we may not see as for what is not there. So whatever is not
 //! found is looked for once more at the repository itself, by its number: what has moved is recorded, and a repository that no
-//! installation of the App covers is gone when that was seen twice, [`TWICE`] apart.
+//! installation of the App covers is gone when that was seen twice: [`TWICE`] apart where a webhook told of it, and
+//! [`UNTOLD`] apart where nobody did, because then it is GitHub that may be wrong.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -18,6 +19,9 @@ use crate::{
 
 /// How far apart GitHub must say twice that a repository is gone: everything that runs for it is removed then.
 const TWICE: Duration = Duration::from_secs(10);
+
+/// The same where nothing told of it: what GitHub shows to the App is empty now and then, for as long as one of its failures lasts.
+const UNTOLD: Duration = Duration::from_mins(10);
 
 /// What came of a question about a repository.
 pub(super) enum Asked<T> {
@@ -49,7 +53,10 @@ impl Desk {
         let mut repository = self.recorded(id).await?;
         if let Some(place) = place(&repository) {
             match ask(&place, &repository).await {
-                Ok(Some(answer)) => return Ok(Asked::Answered(answer, repository)),
+                Ok(Some(answer)) => {
+                    let repository = self.is_there(repository).await?;
+                    return Ok(Asked::Answered(answer, repository));
+                }
                 // Also when its installation is not known any more, which is a refusal.
                 Ok(None) | Err(GitHubError::Refused { status: 404, .. }) => {}
                 Err(error) => return Err(not_answered(error)),
@@ -75,6 +82,23 @@ impl Desk {
             Some(answer) => Asked::Answered(answer, repository),
             None => Asked::Nothing(repository),
         })
+    }
+
+    /// It answers, whatever was told or seen before.
+    async fn is_there(&self, repository: Repository) -> Result<Repository, ForgeError> {
+        self.forget_gone(repository.id);
+        if !repository.left {
+            return Ok(repository);
+        }
+        let there = Repository {
+            left: false,
+            ..repository
+        };
+        self.store
+            .put_repository(&there)
+            .await
+            .map_err(not_stored)?;
+        Ok(there)
     }
 
     /// The repository as GitHub shows it now; `None` when the App is not installed on it, by whatever name.
@@ -122,14 +146,15 @@ impl Desk {
     fn is_gone_for_good(&self, repository: &Repository) -> Result<(), ForgeError> {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         let since = gone.entry(repository.id).or_insert_with(Instant::now);
-        if since.elapsed() >= TWICE {
+        let enough = if repository.left { TWICE } else { UNTOLD };
+        if since.elapsed() >= enough {
             return Ok(());
         }
         Err(ForgeError::Failed(format!(
-            "GitHub shows no {}/{} to the App: it is gone when that is so once more in {} s",
+            "GitHub shows no {}/{} to the App: it is gone when that is still so {} s after it was first seen",
             repository.owner,
             repository.name,
-            TWICE.as_secs()
+            enough.as_secs()
         )))
     }
 
@@ -156,6 +181,7 @@ fn moved(known: &Repository, found: github::Repository, installation: u64) -> Re
         name: found.name,
         default_branch: found.default_branch,
         installation: Some(installation),
+        left: false,
         ..known.clone()
     }
 }

@@ -344,12 +344,31 @@ async fn what_github_cannot_say_closes_nothing_and_what_it_says_twice_does() {
             "once: {failed:?}"
         );
     }
-    let long_ago = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+    let seen_since = |minutes| {
+        let long_ago = Instant::now().checked_sub(Duration::from_mins(minutes));
+        let seen = (world.shop.repository, long_ago.unwrap());
+        world.desk.gone.lock().unwrap().extend([seen]);
+    };
+    // Nobody told of it, so GitHub may be wrong for as long as one of its failures lasts.
+    seen_since(9);
+    let failed = world.head(production).await;
+    assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
+    seen_since(11);
+    for kind in [production, preview] {
+        assert_eq!(world.head(kind).await, Ok(Found::Closed), "still so");
+    }
+}
+
+#[actix::test]
+async fn what_github_does_not_show_for_a_moment_counts_for_nothing_later() {
+    let world = World::start().await;
+    let number = world.act(|state| propose(state, "basket", "ann"));
+    // A while ago GitHub showed nothing of it.
+    let long_ago = Instant::now().checked_sub(Duration::from_mins(9)).unwrap();
     let seen = (world.shop.repository, long_ago);
     world.desk.gone.lock().unwrap().extend([seen]);
-    for kind in [production, preview] {
-        assert_eq!(world.head(kind).await, Ok(Found::Closed), "twice");
-    }
+    assert_eq!(world.runs(number).await, Trust::Member);
+    assert!(world.desk.gone.lock().unwrap().is_empty(), "it answered");
 }
 
 #[actix::test]

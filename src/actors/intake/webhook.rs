@@ -30,6 +30,7 @@ impl Desk {
                 _,
             ) => self.covers(installation, &repositories).await,
             (Meaning::Everything { repositories }, _) => {
+                self.leave(&repositories).await?;
                 let told = self.in_all_of(&repositories).await?;
                 if told.is_empty() {
                     return Ok(only(
@@ -127,6 +128,7 @@ impl Desk {
                 installation: Some(installation),
                 default_branch: default_branch.clone().or(branch).unwrap_or_default(),
                 trouble: known.as_ref().and_then(|known| known.trouble.clone()),
+                left: false,
             };
             let is_known = known.as_ref() == Some(&now);
             if !is_known {
@@ -167,6 +169,20 @@ impl Desk {
         Ok(told)
     }
 
+    /// Records that these are not there for us any more, as far as was told. Whether that is so is asked.
+    async fn leave(&self, repositories: &[RepositoryId]) -> Result<(), Waits> {
+        for id in repositories {
+            if let Some(known) = self.store.repository(*id).await? {
+                let left = Repository {
+                    left: true,
+                    ..known
+                };
+                self.store.put_repository(&left).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Records what a repository is called now. The ids of its apps come from its number, so they and their addresses stay.
     async fn record(
         &self,
@@ -174,13 +190,18 @@ impl Desk {
         now: &Repository,
         production: Option<Hint>,
     ) -> Result<ToTell, Waits> {
-        self.store.put_repository(now).await?;
+        // The App may not be installed where it went, and nothing says that it was taken away.
+        let given_away = before.owner != now.owner;
+        let kept = Repository {
+            left: given_away,
+            ..now.clone()
+        };
+        self.store.put_repository(&kept).await?;
         let (mut told, mut decisions) = match production {
             Some(hint) => self.for_all_apps(now.id, &hint).await?,
             None => (Vec::new(), BTreeMap::new()),
         };
-        // The App may not be installed where it went, and nothing says that it was taken away.
-        if before.owner != now.owner {
+        if given_away {
             let mut all = self.in_all_of(&[now.id]).await?;
             all.retain(|(hint, _)| hint.kind != Kind::Production);
             told.extend(all);

@@ -274,6 +274,7 @@ async fn record(tools: &Tools, path: &std::path::Path) -> Result<Repository, For
         // Not known before the first look; of an empty repository not before its first commit.
         default_branch: String::new(),
         trouble: None,
+        left: false,
     };
     tools
         .store

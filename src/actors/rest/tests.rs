@@ -36,6 +36,7 @@ impl World {
             installation: Some(1),
             default_branch: "main".into(),
             trouble: None,
+            left: false,
         };
         store.put_repository(&repository).await.unwrap();
         let shop = App {

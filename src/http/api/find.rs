@@ -158,6 +158,7 @@ async fn on_github(services: &Services, named: &str) -> Result<Option<Repository
         installation: Some(installation),
         default_branch: found.default_branch,
         trouble: None,
+        left: false,
     };
     services.store.put_repository(&repository).await?;
     Ok(Some(repository))

@@ -288,6 +288,7 @@ async fn services(
         installation: None,
         default_branch: "main".into(),
         trouble: None,
+        left: false,
     };
     store.put_repository(&repository).await.unwrap();
     let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());

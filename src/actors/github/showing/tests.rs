@@ -66,6 +66,7 @@ impl Town {
             installation: Some(installation),
             default_branch: "main".into(),
             trouble: None,
+            left: false,
         };
         store.put_repository(&known).await.unwrap();
         let mut showing = None;

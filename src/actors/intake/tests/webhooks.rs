@@ -30,6 +30,7 @@ async fn shop() -> (Inbox, App, App) {
         installation: None,
         default_branch: "main".into(),
         trouble: None,
+        left: false,
     };
     inbox.store.put_repository(&repository).await.unwrap();
     *inbox.house.outside.head.borrow_mut() = Some(commit(1));

@@ -236,6 +236,7 @@ pub(crate) fn repository(id: u64) -> Repository {
         installation: None,
         default_branch: "main".to_owned(),
         trouble: None,
+        left: false,
     }
 }
 

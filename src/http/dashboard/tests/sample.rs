@@ -127,6 +127,7 @@ impl Words {
             installation: None,
             default_branch: "main".to_owned(),
             trouble: None,
+            left: false,
         }
     }
 

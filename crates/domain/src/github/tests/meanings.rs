@@ -18,6 +18,7 @@ fn shop() -> Repository {
         installation: None,
         default_branch: "main".to_owned(),
         trouble: None,
+        left: false,
     }
 }
 
