@@ -1,7 +1,8 @@
 //! GitHub's limits, obeyed: what its answers say about how much may still be asked, and until when nothing.
 //!
 //! GitHub's documentation, "Rate limits for the REST API" and "Best practices": wait as long as `retry-after` says; with
-//! nothing left until `x-ratelimit-reset`; otherwise a minute at least.
+//! nothing left until `x-ratelimit-reset`; otherwise a minute at least. A secondary limit that a write has reached counts for
+//! writes: what GitHub shows is late then, and what runs is not. A reading that is limited as well stops everything.
 
 use std::{
     collections::HashMap,
@@ -41,12 +42,17 @@ pub(super) struct Limits {
 struct Known {
     quota: Option<Quota>,
     until: Option<Instant>,
+    /// Until when nothing may be written.
+    until_writing: Option<Instant>,
 }
 
 impl Limits {
-    /// How long this one must not ask, if so.
-    pub(super) fn wait(&self, who: Who) -> Option<Duration> {
-        let until = self.known().get(&who)?.until?;
+    /// How long this one must not ask, if so; or not write.
+    pub(super) fn wait(&self, who: Who, writes: bool) -> Option<Duration> {
+        let known = self.known();
+        let known = known.get(&who)?;
+        let writing = known.until_writing.filter(|_| writes);
+        let until = known.until.max(writing)?;
         let wait = until.saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
     }
@@ -64,10 +70,10 @@ impl Limits {
         all.collect()
     }
 
-    /// Takes in an answer; how long to wait if it says that a limit is reached.
+    /// Takes in the answer to a question, or to something written; how long to wait if it says that a limit is reached.
     pub(super) fn heard(
         &self,
-        who: Who,
+        (who, writes): (Who, bool),
         (status, said): (u16, &str),
         headers: &HeaderMap,
         now: Timestamp,
@@ -78,7 +84,13 @@ impl Limits {
         let known = known.entry(who).or_default();
         known.quota = quota.or(known.quota);
         if let Some(wait) = wait {
-            known.until = Some(Instant::now() + wait);
+            let is_used_up = quota.is_some_and(|quota| quota.remaining == 0);
+            let until = if writes && !is_used_up {
+                &mut known.until_writing
+            } else {
+                &mut known.until
+            };
+            *until = Some(Instant::now() + wait);
         }
         wait
     }
@@ -175,11 +187,29 @@ mod tests {
     async fn one_installation_waits_and_another_does_not() {
         let limits = Limits::default();
         let told = headers(&[("retry-after", "60")]);
-        limits.heard(Some(1), (403, ""), &told, Timestamp(0));
-        assert_eq!(limits.wait(Some(1)), Some(Duration::from_mins(1)));
-        assert_eq!(limits.wait(Some(2)), None);
-        assert_eq!(limits.wait(None), None);
+        limits.heard((Some(1), false), (403, ""), &told, Timestamp(0));
+        assert_eq!(limits.wait(Some(1), false), Some(Duration::from_mins(1)));
+        assert_eq!(limits.wait(Some(1), true), Some(Duration::from_mins(1)));
+        assert_eq!(limits.wait(Some(2), false), None);
+        assert_eq!(limits.wait(None, false), None);
         tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(limits.wait(Some(1)), None);
+        assert_eq!(limits.wait(Some(1), false), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_written_too_often_keeps_nobody_from_asking() {
+        let limits = Limits::default();
+        let told = headers(&[("retry-after", "60")]);
+        limits.heard((Some(1), true), (403, ""), &told, Timestamp(0));
+        assert_eq!(limits.wait(Some(1), true), Some(Duration::from_mins(1)));
+        assert_eq!(limits.wait(Some(1), false), None);
+        // With no request left there is none for questions either.
+        let used_up = headers(&[
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "90"),
+        ]);
+        limits.heard((Some(2), true), (403, ""), &used_up, Timestamp(0));
+        assert_eq!(limits.wait(Some(2), false), Some(Duration::from_secs(90)));
     }
 }

@@ -71,6 +71,11 @@ impl Asked {
         }
     }
 
+    /// Whether GitHub counts it as something written.
+    fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+
     /// One more of it does no harm.
     pub(super) fn harmless(self) -> Self {
         Asked {
@@ -111,7 +116,7 @@ impl GitHub {
         let mut renewed = false;
         let mut tries = 1;
         loop {
-            if let Some(wait) = self.limits.wait(who) {
+            if let Some(wait) = self.limits.wait(who, asked.writes()) {
                 let asked = asked.what.clone();
                 return Err(GitHubError::Limited { asked, wait });
             }
@@ -166,7 +171,8 @@ impl GitHub {
         self.date.heard(&head.headers, clock::now());
         let said = said(&body);
         let told = (head.status.as_u16(), said.as_str());
-        let wait = self.limits.heard(who, told, &head.headers, clock::now());
+        let of = (who, asked.writes());
+        let wait = self.limits.heard(of, told, &head.headers, clock::now());
         if let Some(wait) = wait {
             let asked = asked.what.clone();
             return Ok(Tried::Done(Err(GitHubError::Limited { asked, wait })));

@@ -97,6 +97,16 @@ async fn a_limit_is_waited_for_and_nothing_is_asked_until_then() {
         limited.to_string(),
         "GitHub wants us to wait 53 s before a comment on pull request 1 of acme/shop"
     );
+    // What is to be shown waits, and what decides whether a preview runs does not.
+    let before = world.asked("POST", "/repos");
+    let comment = world.client.create_comment(&world.shop, 1, MARKER).await;
+    let limited = comment.unwrap_err();
+    assert!(matches!(limited, GitHubError::Limited { .. }), "{limited}");
+    assert_eq!(world.asked("POST", "/repos"), before);
+    world.client.pull_request(&world.shop, 1).await.unwrap();
+
+    world.order("GET /repos/**", Fault::SecondaryLimit(53), Times::Only(1));
+    world.client.pull_request(&world.shop, 1).await.unwrap_err();
     let before = world.asked("GET", "/repos");
     let limited = world.client.pull_request(&world.shop, 1).await.unwrap_err();
     assert!(matches!(limited, GitHubError::Limited { .. }), "{limited}");
@@ -105,6 +115,8 @@ async fn a_limit_is_waited_for_and_nothing_is_asked_until_then() {
     tokio::time::advance(std::time::Duration::from_secs(53)).await;
     tokio::time::resume();
     world.client.pull_request(&world.shop, 1).await.unwrap();
+    let comment = world.client.create_comment(&world.shop, 1, MARKER).await;
+    comment.unwrap();
 }
 
 #[tokio::test]
