@@ -11,7 +11,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     state: Mutex<S>,
-    pub(crate) changed: watch::Sender<u64>,
+    changed: watch::Sender<u64>,
 }
 
 /// The state, to act on it. Whoever waits for a change looks again when this is dropped.
@@ -35,6 +35,17 @@ impl<S> Shared<S> {
         }
     }
 
+    /// Hears of changes from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Tells whoever waits that something has changed.
+    pub(crate) fn tell(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// The state, to look at it: nobody is told.
     pub(crate) fn peek(&self) -> MutexGuard<'_, S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -117,7 +117,9 @@ impl Model {
     /// Looks, and changes nothing but what time has changed.
     pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         let mut state = self.shared.peek();
-        state.tick();
+        if state.tick() {
+            self.shared.tell();
+        }
         look(&state)
     }
 
@@ -128,7 +130,7 @@ impl Model {
 
     /// Waits until Fly knows something; an error says what it never knew.
     pub async fn until(&self, what: &str, known: impl Fn(&State) -> bool) -> Result<()> {
-        let mut changes = self.shared.changed.subscribe();
+        let mut changes = self.shared.changes();
         let whole = async {
             while !self.look(&known) {
                 if changes.changed().await.is_err() {

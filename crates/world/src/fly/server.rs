@@ -64,7 +64,7 @@ async fn beat(shared: Arc<Shared>) {
             (state.tick(), state.checks_due())
         };
         if changed {
-            shared.changed.send_modify(|n| *n += 1);
+            shared.tell();
         }
         for (machine, check, address) in due {
             let shared = shared.clone();
@@ -113,7 +113,7 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
         sleep(latency).await;
     }
     // Seen before the request has its effect, so that no change of it is missed.
-    let changes = shared.changed.subscribe();
+    let changes = shared.changes();
     // Hosts start processes under the lock, so not on the thread that serves everybody.
     let asked = shared.clone();
     let outcome = tokio::task::spawn_blocking(move || {
@@ -140,13 +140,16 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
 async fn waited(shared: &Shared, waiting: &Waiting, mut changes: watch::Receiver<u64>) -> Outcome {
     loop {
         changes.mark_unchanged();
-        let (outcome, left) = {
+        let (changed, outcome, left) = {
             let mut state = shared.peek();
+            let changed = state.tick();
             let outcome = state.waited(waiting);
-            (outcome, waiting.until() - state.now())
+            (changed, outcome, waiting.until() - state.now())
         };
+        if changed || outcome.is_some() {
+            shared.tell();
+        }
         if let Some(outcome) = outcome {
-            shared.changed.send_modify(|n| *n += 1);
             return outcome;
         }
         let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());

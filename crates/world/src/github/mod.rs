@@ -116,7 +116,7 @@ impl Model {
 
     /// Waits until GitHub knows something; an error says what it never knew.
     pub async fn until(&self, what: &str, known: impl Fn(&State) -> bool) -> Result<()> {
-        let mut changes = self.shared.changed.subscribe();
+        let mut changes = self.shared.changes();
         let whole = async {
             while !self.look(&known) {
                 if changes.changed().await.is_err() {

@@ -81,6 +81,25 @@ async fn who_waits_in_vain_hears_so_after_a_minute_at_most() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_looks_takes_nothing_from_who_waits() -> Result<()> {
+    let world = World::with_app().await?;
+    let new = machine("one", json!({}));
+    let made = world.post("/apps/shop/machines", new).await?.expect(200);
+    let id = made["id"].as_str().unwrap();
+    let wait = format!("/apps/shop/machines/{id}/wait");
+    let looking = async {
+        // Whatever happens is seen here first.
+        while !world.fly.look(|fly| fly.is_healthy(id)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let both = async { tokio::join!(world.get(&wait), looking) };
+    let (waited, ()) = timeout(Duration::from_secs(10), both).await?;
+    waited?.expect(200);
+    world.finish()
+}
+
+#[tokio::test]
 async fn what_cannot_be_waited_for_is_refused() -> Result<()> {
     let (world, id) = World::with_machine().await?;
     let one = format!("/apps/shop/machines/{id}/wait");
