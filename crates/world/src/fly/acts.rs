@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     host::Ended,
-    state::{Due, Hardware, Machine, Organisation, Phase, Region, State, Token},
+    state::{Due, Hardware, Hidden, Machine, Organisation, Phase, Region, State, Token},
 };
 
 impl State {
@@ -43,13 +43,13 @@ impl State {
 
     fn issue(&mut self, token: Token) -> String {
         let letters = self.ids.token();
-        self.tokens.insert(letters.clone(), token);
+        self.tokens.insert(Hidden::of(&letters), token);
         letters
     }
 
     /// Lets a token end at this moment, in milliseconds since 1970.
     pub fn expire_token(&mut self, letters: &str, at: i64) -> Result<()> {
-        let token = self.tokens.get_mut(letters);
+        let token = self.tokens.get_mut(&Hidden::of(letters));
         token.context("there is no such token")?.expires_at = Some(at);
         Ok(())
     }

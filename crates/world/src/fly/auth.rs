@@ -1,7 +1,7 @@
 //! Who asks, and what they may touch.
 
 use super::{
-    state::{App, State, Token},
+    state::{App, Hidden, State, Token},
     wire::{self, Answer, Request},
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn identify(state: &State, request: &Request) -> Result<Who, Answer> 
         return Err(wire::bad_token());
     }
     let letters = rest.trim().trim_start_matches("FlyV1 ");
-    let known = state.tokens.get(letters);
+    let known = state.tokens.get(&Hidden::of(letters));
     let valid = known.filter(|token| token.expires_at.is_none_or(|end| end > state.now()));
     let token = valid.ok_or_else(wire::bad_token)?.clone();
     Ok(Who { token })

@@ -37,6 +37,7 @@ impl State {
         };
         let checks = listed(&machine.config);
         machine.phase == Phase::Started
+            && machine.runs
             && checks
                 .iter()
                 .all(|check| self.found(machine, check).0 == "passing")

@@ -1,7 +1,7 @@
 //! One request from its arrival to its answer, with the faults that a story ordered, the ledger, and Fly's own description
 //! beside it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -49,10 +49,15 @@ impl Waiting {
 /// What is known of a request before it has any effect.
 #[derive(Clone, Debug)]
 struct Arrival {
-    request: Request,
-    action: Option<Action>,
+    method: String,
     /// The path without `/v1`, as stories call it.
     called: String,
+    query: BTreeMap<String, String>,
+    /// The body, if somebody is to look at it.
+    sent: Value,
+    action: Option<Action>,
+    app: Option<String>,
+    machine: Option<String>,
     who: String,
     nonce: Nonce,
     leased: bool,
@@ -102,21 +107,26 @@ fn arrival(state: &mut State, request: &Request) -> Arrival {
     let fault = state.faults.for_request(request.method.as_str(), &called);
     let who = auth::identify(state, request);
     let who = who.map_or("nobody".into(), |who| who.token.organisation);
-    let machine = about(request, "machines");
-    let machine = machine.and_then(|id| state.machines.get(&id));
+    let named = about(request, "machines");
+    let machine = named.as_ref().and_then(|id| state.machines.get(id));
     let lease = machine.and_then(|machine| machine.leased(state.now()));
-    let nonce = match (routes::nonce(request), lease) {
-        (None, _) => Nonce::None,
-        (Some(said), Some(lease)) if said == lease.nonce => Nonce::Right,
-        (Some(_), _) => Nonce::Wrong,
+    let nonce = routes::said_nonce(request, lease);
+    let leased = lease.is_some();
+    let sent = match state.description {
+        Some(_) => request.object().unwrap_or(Value::Null),
+        None => Value::Null,
     };
     Arrival {
-        request: request.clone(),
-        action,
+        method: request.method.to_string(),
         called,
+        query: request.query.clone(),
+        sent,
+        action,
+        app: about(request, "apps"),
+        machine: named,
         who,
         nonce,
-        leased: lease.is_some(),
+        leased,
         fault,
     }
 }
@@ -162,16 +172,16 @@ fn settle(state: &mut State, arrival: &Arrival, answer: Option<Answer>, own: boo
         Outcome::Half(_) | Outcome::Cut | Outcome::Silence | Outcome::Waits(_) => 0,
     };
     let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(&arrival.request.query)
+        .extend_pairs(&arrival.query)
         .finish();
     let mark = if query.is_empty() { "" } else { "?" };
     state.ledger.asked(Asked {
         at: state.clock.now(),
-        method: arrival.request.method.to_string(),
+        method: arrival.method.clone(),
         target: format!("{}{mark}{query}", arrival.called),
         action: arrival.action,
-        app: about(&arrival.request, "apps"),
-        machine: about(&arrival.request, "machines"),
+        app: arrival.app.clone(),
+        machine: arrival.machine.clone(),
         who: arrival.who.clone(),
         status,
         nonce: arrival.nonce,
@@ -190,6 +200,8 @@ fn spoilt(fault: Option<Fault>, answer: Option<Answer>) -> Outcome {
     match fault {
         Some(Fault::LostAnswer) => return Outcome::Cut,
         Some(Fault::Hangs) => return Outcome::Silence,
+        // Of nothing there is no half.
+        Some(Fault::HalfAnswer) if answer.body == Body::Nothing => return Outcome::Cut,
         Some(Fault::HalfAnswer) => return Outcome::Half(answer),
         Some(Fault::Late(ms)) => return Outcome::Late(Duration::from_millis(ms.into()), answer),
         Some(Fault::StatusAfter(status)) => answer = wire::ordered(status),
@@ -223,11 +235,13 @@ fn describe(state: &mut State, arrival: &Arrival, answer: &Answer) {
         Body::Nothing => None,
         Body::Other(..) => return,
     };
-    let request = &arrival.request;
-    let sent = request.object().unwrap_or(Value::Null);
-    let method = request.method.as_str();
-    let status = answer.status;
-    let path = &arrival.called;
-    let wrong = description.exchange(method, path, &sent, &request.query, status, body);
+    let Arrival {
+        method,
+        called,
+        query,
+        sent,
+        ..
+    } = arrival;
+    let wrong = description.exchange(method, called, sent, query, answer.status, body);
     state.ledger.violations.extend(wrong);
 }

@@ -85,6 +85,12 @@ async fn an_answer_may_be_lost_although_it_happened() -> Result<()> {
         );
         assert_eq!(count(&world) > before, happens, "{fault:?}");
     }
+    // An answer without a body has no half: nothing of it comes.
+    world.fly.act(|fly| {
+        fly.order("DELETE /apps/shop", Fault::HalfAnswer, Times::Only(1));
+    });
+    assert!(world.delete("/apps/shop").await.is_err());
+    assert!(world.fly.look(|fly| fly.apps["shop"].going));
     let statuses: Vec<u16> = world.fly.look(|fly| {
         let asked = fly.ledger.requests.iter();
         let created = asked.filter(|asked| asked.action == Some(Action::CreateMachine));

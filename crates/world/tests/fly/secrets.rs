@@ -117,6 +117,7 @@ async fn secrets_are_set_taken_away_and_never_shown() -> Result<()> {
     );
     let told = world.fly.look(|fly| format!("{fly:?}"));
     assert!(!told.contains("s3cret-value"), "a value was shown");
+    assert!(!told.contains(&world.token), "a token was shown");
     world.finish()
 }
 

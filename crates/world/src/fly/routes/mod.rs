@@ -19,7 +19,7 @@ use super::{
     action::Action,
     auth::{self, Who},
     ledger::{Nonce, Write},
-    state::{App, Machine, State},
+    state::{App, Lease, Machine, State},
     wire::{self, Answer, Answered, Request},
 };
 
@@ -39,8 +39,17 @@ pub(crate) enum Reply {
     Waits(Wait),
 }
 
+/// Whether a request says the nonce of this lease.
+pub(crate) fn said_nonce(request: &Request, lease: Option<&Lease>) -> Nonce {
+    match (nonce(request), lease) {
+        (None, _) => Nonce::None,
+        (Some(said), Some(lease)) if said == lease.nonce => Nonce::Right,
+        (Some(_), _) => Nonce::Wrong,
+    }
+}
+
 /// The nonce that a request says.
-pub(crate) fn nonce(request: &Request) -> Option<&str> {
+fn nonce(request: &Request) -> Option<&str> {
     let said = request.header("fly-machine-lease-nonce");
     said.filter(|said| !said.is_empty())
 }
@@ -212,13 +221,9 @@ impl Asking<'_> {
             self.part(1)
         };
         let network = self.state.apps.get(&name).map(|app| app.network.clone());
-        let machine = self.state.machines.get(what);
-        let lease = machine.and_then(|machine| machine.lease.clone());
-        let nonce = match (nonce(self.request), lease) {
-            (None, _) => Nonce::None,
-            (Some(said), Some(lease)) if said == lease.nonce => Nonce::Right,
-            (Some(_), _) => Nonce::Wrong,
-        };
+        let lease = self.state.machines.get(what);
+        let lease = lease.and_then(|machine| machine.leased(self.state.now()));
+        let nonce = said_nonce(self.request, lease);
         let write = Write {
             at: self.state.now(),
             who: self.who.token.organisation.clone(),

@@ -67,7 +67,8 @@ pub struct State {
     pub limits: Limits,
     /// Fly's own description of its API, if it is at hand.
     pub description: Option<&'static Description>,
-    pub(crate) tokens: BTreeMap<String, Token>,
+    /// By their letters.
+    pub(crate) tokens: BTreeMap<Hidden, Token>,
     pub(crate) ids: Ids,
     pub(crate) host: Box<dyn Host>,
     pub(crate) due: BTreeSet<(i64, Due)>,

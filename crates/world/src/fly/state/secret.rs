@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 const REMEMBERED: usize = 8;
 
 /// A value that nobody sees by accident.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hidden(String);
 
 impl fmt::Debug for Hidden {
