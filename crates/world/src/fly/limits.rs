@@ -17,8 +17,8 @@ const GET_MACHINE: Rate = Rate {
 /// Apps that an organisation may delete in a minute.
 const DELETIONS: usize = 100;
 const MINUTE_MS: i64 = 60_000;
-/// Buckets that are remembered before those that are full again are forgotten.
-const BUCKETS: usize = 100_000;
+/// Buckets that are remembered at least before those that are full again are forgotten.
+const BUCKETS: usize = 10_000;
 
 #[derive(Clone, Copy)]
 struct Rate {
@@ -39,6 +39,8 @@ pub struct Limits {
     /// Whether they hold: a story without them says so.
     pub hold: bool,
     buckets: BTreeMap<(Action, String), Bucket>,
+    /// How many of them there may be before it is looked which are full again.
+    most: usize,
     deletions: BTreeMap<String, Vec<i64>>,
 }
 
@@ -47,6 +49,7 @@ impl Default for Limits {
         Limits {
             hold: true,
             buckets: BTreeMap::new(),
+            most: BUCKETS,
             deletions: BTreeMap::new(),
         }
     }
@@ -60,9 +63,10 @@ impl Limits {
         }
         let looks = action == Action::GetMachine;
         let rate = if looks { GET_MACHINE } else { ANY };
-        if self.buckets.len() > BUCKETS {
+        if self.buckets.len() > self.most {
             let old = now - MINUTE_MS;
             self.buckets.retain(|_, bucket| bucket.at > old);
+            self.most = BUCKETS.max(self.buckets.len() * 2);
         }
         let full = Bucket {
             left: rate.burst * 1000,

@@ -145,3 +145,28 @@ async fn a_list_may_be_empty_or_partial_although_there_is_more() -> Result<()> {
     assert_eq!(partial["error_regions"], json!(["fra"]));
     world.finish()
 }
+
+#[tokio::test]
+async fn a_list_may_not_know_a_machine_yet_that_is_found_by_its_id() -> Result<()> {
+    let world = with_machines(1).await?;
+    world.fly.act(|fly| fly.manners.delays.list = 5_000);
+    let new = machine("late", json!({ "env": "late" }));
+    let made = world.post("/apps/shop/machines", new).await?.expect(200);
+    let id = made["id"].as_str().unwrap();
+    let path = "/apps/shop/machines?metadata.env=late";
+    assert_eq!(world.get(path).await?.expect(200), json!([]));
+    world
+        .get(&format!("/apps/shop/machines/{id}"))
+        .await?
+        .expect(200);
+    // Its name is taken all the same.
+    let again = world
+        .post("/apps/shop/machines", machine("late", json!({})))
+        .await?;
+    assert_eq!(again.status, 409);
+    assert!(again.error().contains(id), "{again:?}");
+    world.fly.act(|fly| fly.clock.advance(5_000));
+    let list = world.get(path).await?.expect(200);
+    assert_eq!(list[0]["id"], id);
+    world.finish()
+}

@@ -18,7 +18,7 @@ impl Asking<'_> {
         let app = self.app()?;
         let machines = app.machines.iter();
         let machines = machines.filter_map(|id| self.state.machines.get(id));
-        let shown = machines.filter(|machine| self.asks_for(machine));
+        let shown = machines.filter(|machine| self.is_tagged(machine) && self.asks_for(machine));
         let summary = self.flag("summary");
         let list: Vec<Value> = shown
             .map(|machine| {
@@ -32,13 +32,17 @@ impl Asking<'_> {
         Ok(Answer::ok(Value::Array(list)))
     }
 
-    /// Whether a machine is in the list that was asked for.
-    pub(super) fn asks_for(&self, machine: &Machine) -> bool {
-        let query = &self.request.query;
-        let tagged = query.iter().all(|(name, wanted)| {
+    /// Whether a machine has the metadata that was asked for: lists of a whole organisation do not know this filter.
+    fn is_tagged(&self, machine: &Machine) -> bool {
+        let mut query = self.request.query.iter();
+        query.all(|(name, wanted)| {
             let key = name.strip_prefix(METADATA);
             key.is_none_or(|key| machine.tag(key) == Some(wanted))
-        });
+        })
+    }
+
+    /// Whether a machine is in the list that was asked for.
+    pub(super) fn asks_for(&self, machine: &Machine) -> bool {
         let region = self.request.parameter("region");
         let states = self.request.parameter("state");
         let in_state = states.is_none_or(|states| {
@@ -46,7 +50,8 @@ impl Asking<'_> {
             states.any(|state| state.trim() == machine.phase.name())
         });
         let there = machine.phase != Phase::Destroyed || self.flag("include_deleted");
-        tagged && region.is_none_or(|region| region == machine.region) && in_state && there
+        let listed = machine.created_at + self.state.manners.delays.list <= self.state.now();
+        region.is_none_or(|region| region == machine.region) && in_state && there && listed
     }
 
     /// A destroyed one is still told, as such, until its app goes.

@@ -42,6 +42,8 @@ pub struct Delays {
     pub delete: i64,
     /// How long the API does not find an app that was just created, unless its creator asked to wait for it.
     pub appear: i64,
+    /// How long lists leave a new machine out, although it is found by its id.
+    pub list: i64,
     /// How long a machine that does not say `min_secrets_version` gets the secrets from before a change.
     pub secrets: i64,
 }
@@ -62,6 +64,7 @@ impl Default for Manners {
                 check: 20,
                 delete: 20,
                 appear: 0,
+                list: 0,
                 secrets: 0,
             },
         }
@@ -80,6 +83,7 @@ impl Delays {
             check: 2_000,
             delete: 5_000,
             appear: 400,
+            list: 300,
             secrets: 500,
         }
     }
