@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use nestling_world::fly::{Action, Fault, Phase, Times};
+use nestling_world::fly::{Action, Fault, Phase, State, Times};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -90,7 +90,8 @@ async fn an_answer_may_be_lost_although_it_happened() -> Result<()> {
         fly.order("DELETE /apps/shop", Fault::HalfAnswer, Times::Only(1));
     });
     assert!(world.delete("/apps/shop").await.is_err());
-    assert!(world.fly.look(|fly| fly.apps["shop"].going));
+    let goes = |fly: &State| fly.apps.get("shop").is_none_or(|app| app.going);
+    assert!(world.fly.look(goes));
     let statuses: Vec<u16> = world.fly.look(|fly| {
         let asked = fly.ledger.requests.iter();
         let created = asked.filter(|asked| asked.action == Some(Action::CreateMachine));

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hyper::Method;
-use nestling_world::fly::{Action, Phase};
+use nestling_world::fly::{Action, Phase, Times};
 use serde_json::{Value, json};
 
 use crate::support::{IMAGE, World, machine};
@@ -30,6 +30,13 @@ async fn a_machine_comes_up_is_replaced_stopped_and_removed() -> Result<()> {
     assert_eq!(up["checks"][0]["status"], "passing");
     assert_eq!(up["config"]["image"], IMAGE);
 
+    // Long enough that it is seen on its way.
+    world.fly.act(|fly| {
+        fly.faults
+            .hold("shop", Phase::Replacing, 500, Times::Only(1));
+        fly.faults
+            .hold("shop", Phase::Stopping, 500, Times::Only(1));
+    });
     let mut next = machine("one", json!({ "env": "7", "gen": "2" }));
     next["current_version"] = up["instance_id"].clone();
     let changed = world.post(&one, next.clone()).await?.expect(200);
