@@ -239,6 +239,8 @@ impl Fly {
                     "secret_name": secret_name(generation),
                     "mode": OWNER_ONLY,
                 }],
+                // Else every secret of the app, of other generations, too, were in the environment of all that runs.
+                "processes": [{ "ignore_app_secrets": true }],
                 // How it ended is to be seen, and who starts again is decided here.
                 "restart": { "policy": "no" },
                 "auto_destroy": false,

@@ -167,6 +167,7 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
         assert_eq!(there.tag("nestling_environment"), Some("app-pr-7"));
         assert_eq!(there.tag("nestling_generation"), Some("1"));
         let config = there.config.to_string();
+        assert_eq!(there.config["processes"][0]["ignore_app_secrets"], true);
         assert!(!config.contains(TOLD) && !config.contains(&STANDARD.encode(TOLD)));
         let kinds: Vec<AddressKind> = app.addresses.iter().map(|one| one.kind).collect();
         assert_eq!(kinds, [AddressKind::SharedV4, AddressKind::V6]);
