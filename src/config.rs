@@ -1,5 +1,6 @@
 //! Configuration: `config/default.toml` is the documentation; layers replace single keys of it.
 
+mod aws;
 mod github;
 mod layers;
 mod secret;
@@ -17,6 +18,7 @@ use toml::{Table, Value};
 
 use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
+pub use aws::Aws;
 pub use github::GitHub;
 pub use secret::Secret;
 pub use server::Server;
@@ -41,6 +43,8 @@ const PREFIX: &str = "NESTLING__";
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[aws]`
+    pub aws: Aws,
     /// `[store]`
     pub store: Store,
     /// `[keys]`
@@ -308,7 +312,10 @@ impl Config {
 
     /// What cannot be, or the chosen drivers cannot work with.
     fn unusable(&self) -> Option<String> {
-        self.server.unusable().or_else(|| self.unusable_forge())
+        self.server
+            .unusable()
+            .or_else(|| self.unusable_forge())
+            .or_else(|| self.aws.unusable())
     }
 
     fn unusable_forge(&self) -> Option<String> {

@@ -69,7 +69,7 @@ impl GitHub {
 }
 
 /// Whether paths can be put after it.
-fn is_base_address(text: &str) -> bool {
+pub(super) fn is_base_address(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));

@@ -1,5 +1,6 @@
 //! What actors are built on: a trait only where two real drivers stand, else a concrete module.
 
+pub mod aws;
 pub mod blobs;
 pub mod chance;
 pub mod clock;

@@ -5,6 +5,7 @@
 // Answers of GitHub are long documents.
 #![recursion_limit = "256"]
 
+pub mod aws;
 mod clock;
 mod dice;
 pub mod fly;
