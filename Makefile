@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools github-model fly-model bench soak sim mutants deps clean-demo
+.PHONY: help demo build test check tools github-model fly-model test-aws bench soak sim mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -32,6 +32,10 @@ github-model: needs-build ## a model of GitHub to try things by hand, without an
 
 fly-model: needs-build ## a model of Fly to try things by hand, without an account (ARGS="--listen … --slow")
 	$(CARGO) run --locked -p nestling-world --bin fly-model -- $(ARGS)
+
+test-aws: needs-build ## S3 and KMS on a real account (NESTLING_TEST_BUCKET, NESTLING_TEST_KEY, and credentials as usual)
+	@[ -n "$$NESTLING_TEST_BUCKET$$NESTLING_TEST_KEY" ] || { echo "nestling: set NESTLING_TEST_BUCKET to a bucket, NESTLING_TEST_KEY to a symmetric key, or both, and AWS_REGION to where they are" >&2; exit 1; }
+	NESTLING_TEST_AWS=1 $(CARGO) nextest run --locked -p nestling --lib -E 'test(on_a_real_account)'
 
 bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh

@@ -18,7 +18,7 @@ use toml::{Table, Value};
 
 use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
-pub use aws::Aws;
+pub use aws::{Aws, Kms, S3};
 pub use github::GitHub;
 pub use secret::Secret;
 pub use server::Server;
@@ -83,6 +83,8 @@ pub enum StoreDriver {
 pub struct Keys {
     /// Which.
     pub driver: KeysDriver,
+    /// `[keys.kms]`
+    pub kms: Kms,
 }
 
 /// What seals secrets.
@@ -91,6 +93,8 @@ pub struct Keys {
 pub enum KeysDriver {
     /// A master key file in the data folder.
     Local,
+    /// A key of AWS KMS.
+    Kms,
 }
 
 /// `[blobs]`
@@ -103,6 +107,8 @@ pub struct Blobs {
     pub max_age: Duration,
     /// Beyond this much, the oldest are removed.
     pub max_mib: u64,
+    /// `[blobs.s3]`
+    pub s3: S3,
 }
 
 /// Where logs and artifacts live.
@@ -111,6 +117,8 @@ pub struct Blobs {
 pub enum BlobsDriver {
     /// In the data folder.
     Directory,
+    /// In two buckets of S3.
+    S3,
 }
 
 /// `[forge]`
@@ -315,7 +323,17 @@ impl Config {
         self.server
             .unusable()
             .or_else(|| self.unusable_forge())
-            .or_else(|| self.aws.unusable())
+            .or_else(|| self.unusable_on_aws())
+    }
+
+    /// What drivers on AWS cannot work with; nothing of it matters while there are none.
+    fn unusable_on_aws(&self) -> Option<String> {
+        let blobs = self.blobs.driver == BlobsDriver::S3;
+        let keys = self.keys.driver == KeysDriver::Kms;
+        let account = (blobs || keys).then(|| self.aws.unusable()).flatten();
+        account
+            .or_else(|| blobs.then(|| self.blobs.s3.unusable()).flatten())
+            .or_else(|| keys.then(|| self.keys.kms.unusable()).flatten())
     }
 
     fn unusable_forge(&self) -> Option<String> {

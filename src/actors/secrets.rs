@@ -245,6 +245,11 @@ impl From<StoreError> for SecretError {
 
 impl From<KeyError> for SecretError {
     fn from(error: KeyError) -> Self {
-        SecretError::Refused(error.to_string())
+        match error {
+            KeyError::Failed(_) => SecretError::Failed(error.to_string()),
+            KeyError::Refused(..) | KeyError::Unusable(_) => {
+                SecretError::Refused(error.to_string())
+            }
+        }
     }
 }

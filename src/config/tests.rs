@@ -240,3 +240,52 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
     in `forge.github.webhook_secret`
     "#);
 }
+
+#[test]
+fn buckets_keys_and_the_address_of_aws_are_looked_at_before_anybody_is_asked() {
+    let usual = [
+        ("BLOBS__DRIVER", "s3"),
+        ("BLOBS__S3__LOGS_BUCKET", "nestling-logs"),
+        ("BLOBS__S3__ARTIFACTS_BUCKET", "nestling-artifacts"),
+        ("KEYS__DRIVER", "kms"),
+        ("KEYS__KMS__KEY_ID", "alias/nestling"),
+    ];
+    let load = |instead: &[(&str, &str)]| {
+        let mut all = BTreeMap::from(usual);
+        all.extend(instead.iter().copied());
+        let variable =
+            |(name, value): (&str, &str)| (format!("NESTLING__{name}"), value.to_owned());
+        Config::load(None, all.into_iter().map(variable))
+    };
+    let config = load(&[("BLOBS__S3__PREFIX", "team/nestling/")]).unwrap();
+    assert_eq!(config.keys.driver, KeysDriver::Kms);
+    assert_eq!(config.blobs.driver, BlobsDriver::S3);
+    assert!(load(&[("AWS__ENDPOINT_URL", "http://127.0.0.1:4566")]).is_ok());
+    assert!(load(&[("AWS__ENDPOINT_URL", "http://[::1]:4566")]).is_ok());
+    let errors = [
+        ("BLOBS__S3__LOGS_BUCKET", ""),
+        ("BLOBS__S3__ARTIFACTS_BUCKET", "s3://Mine"),
+        ("BLOBS__S3__PREFIX", "nestling"),
+        ("KEYS__KMS__KEY_ID", ""),
+        ("KEYS__KMS__PREVIOUS_KEY_IDS", "[\"a key\"]"),
+        ("AWS__ENDPOINT_URL", "localhost:4566"),
+        ("AWS__ENDPOINT_URL", "http://aws.example.com"),
+    ];
+    let errors = errors.map(|wrong| load(&[wrong]).unwrap_err().to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    the configuration: blobs.s3.logs_bucket is missing: name a bucket that is there already
+    the configuration: blobs.s3.artifacts_bucket is "s3://Mine", which is no name of a bucket: 3 to 63 small letters, digits, dots and dashes
+    the configuration: blobs.s3.prefix is "nestling": write letters, digits, `.`, `_` and `-`, with a slash at the end, such as "nestling/", or leave it empty
+    the configuration: keys.kms.key_id is missing: write the ARN of a symmetric key, or its alias, such as "alias/nestling"
+    the configuration: keys.kms names "a key", which is no key: write its ARN, its id, or its alias, such as "alias/nestling"
+    the configuration: aws.endpoint_url is "localhost:4566", which is no base address: write https://HOST without a slash at the end, or leave it empty for AWS itself
+    the configuration: aws.endpoint_url is "http://aws.example.com", and what is sent there by plain HTTP can be read on the way: write https://, or an address of this machine
+    "#);
+    // None of it matters to a server without AWS.
+    let none = [
+        ("BLOBS__DRIVER", "directory"),
+        ("KEYS__DRIVER", "local"),
+        ("KEYS__KMS__KEY_ID", ""),
+    ];
+    assert!(load(&none).is_ok());
+}

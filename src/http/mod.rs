@@ -20,7 +20,7 @@ use std::sync::Arc;
 use nestling_domain::announcement::Site;
 
 use crate::{
-    drivers::{blobs::Blobs, github::GitHub, store::Store},
+    drivers::{blobs::Blobs, github::GitHub, keys::Keys, store::Store},
     messages::{
         self, admission, apps, environments, forge, github_app, logging, routes::Routes, secrets,
     },
@@ -52,8 +52,8 @@ pub struct Services {
     pub blobs: Arc<dyn Blobs>,
     /// How addresses are made.
     pub addresses: Addresses,
-    /// Why no secret can be used since the start, and what to do; `None` while all is well.
-    pub keys_trouble: Option<Arc<str>>,
+    /// For saying why no secret can be used; nothing else is asked of it here.
+    pub keys: Arc<dyn Keys>,
     /// The client of GitHub, where that is the forge.
     pub github: Option<Arc<GitHub>>,
     /// For the App that the server is there.

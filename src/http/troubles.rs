@@ -43,7 +43,7 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         about: "builds".to_owned(),
         reason: format!("no build is begun: {reason}. What runs goes on"),
     });
-    let secrets = services.keys_trouble.as_ref().map(|reason| Trouble {
+    let secrets = services.keys.trouble().map(|reason| Trouble {
         about: "secrets".to_owned(),
         reason: format!("{reason}. What runs, and every app without secrets, goes on"),
     });
@@ -117,7 +117,7 @@ pub async fn of_environment(
         .and_then(|found| not_reached(services, found));
     let trouble = repository.and_then(|found| found.trouble);
     let mut reasons: Vec<String> = trouble.into_iter().chain(installed).collect();
-    if let Some(reason) = &services.keys_trouble {
+    if let Some(reason) = services.keys.trouble() {
         let class = environment.kind.class();
         let values = services.store.values(&environment.app, class).await?;
         if values

@@ -101,7 +101,7 @@ impl Actors {
             store: drivers.store.clone(),
             blobs: drivers.blobs.clone(),
             addresses: drivers.addresses.clone(),
-            keys_trouble: drivers.keys.trouble().map(Arc::from),
+            keys: drivers.keys.clone(),
             github,
             app,
             forge_trouble: polls(config).map(Arc::from),

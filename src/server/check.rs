@@ -1,5 +1,6 @@
 //! `nestling check`: whether this box has what the server needs; what is missing comes with what to do.
 
+mod aws;
 mod github;
 
 use std::{
@@ -76,7 +77,8 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         findings.extend(machines(config, path).await);
     }
     findings.push(port(config, folder.is_in_use));
-    findings.extend(github::findings(config, &folder).await);
+    findings.extend(Box::pin(aws::findings(config)).await);
+    findings.extend(Box::pin(github::findings(config, &folder)).await);
     findings.push(registry().await);
     findings
 }

@@ -9,12 +9,13 @@ use std::{
 use anyhow::Context as _;
 use tracing::{info, warn};
 
+use super::chosen;
 use crate::{
     config::{Config, ForgeDriver, Isolation},
     drivers::{
-        blobs::{Blobs, directory::Directory},
+        blobs::Blobs,
         data_dir::DataDir,
-        keys::{Keys, local::LocalKeys, signing::RunnerKeys, token::OperatorToken},
+        keys::{Keys, signing::RunnerKeys, token::OperatorToken},
         sandbox::{self, Sandbox},
         store::{Store, sqlite::Sqlite},
     },
@@ -43,8 +44,10 @@ impl Drivers {
         let data = DataDir::open(&config.server.data_dir)?;
         let folder = data.path().to_owned();
         let store = Arc::new(Sqlite::open(&data.database())?);
-        let blobs = Arc::new(Directory::open(&data.blobs())?);
-        let keys = Arc::new(LocalKeys::open(&folder)?);
+        // Boxed: the futures of an SDK are large, and this one lives as long as the server.
+        let account = Box::pin(chosen::account(config)).await?;
+        let blobs = Box::pin(chosen::blobs(config, &data, account.as_ref())).await?;
+        let keys = Box::pin(chosen::keys(config, &folder, account.as_ref())).await?;
         let signing = Arc::new(RunnerKeys::open(&folder)?);
         let token = OperatorToken::open(&folder)?;
         let machine_socket = folder.join("machines.sock");

@@ -3,6 +3,7 @@
 mod actors;
 pub(crate) mod adopt;
 pub mod check;
+mod chosen;
 mod drivers;
 mod house;
 mod listeners;

@@ -135,7 +135,7 @@ impl fmt::Display for Failure {
             }
             Kind::Throttled => write!(
                 f,
-                "AWS has too much to do for {asked}{quoted}: nothing was done; it is tried again"
+                "AWS takes no more of {asked} at present{quoted}: nothing was done, and another try may help"
             ),
             Kind::Unreachable => write!(f, "AWS gives no good answer to {asked}{quoted}"),
             Kind::Other => write!(f, "AWS refuses {asked}{quoted}"),

@@ -29,7 +29,10 @@ macro_rules! stories {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                let (blobs, _keep) = $fresh();
+                // What a driver stands on may not be here: then the driver says so, and there is nothing to tell.
+                let Some((blobs, _keep)) = $fresh().await else {
+                    return;
+                };
                 $crate::drivers::blobs::conformance::$story(blobs).await;
             }
         )*

@@ -20,11 +20,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nestling_domain::ids::Timestamp;
 
-use super::{BlobError, Blobs};
-
-/// The longest key, and the longest of its parts: under what file systems and S3 take.
-const LONGEST_KEY: usize = 900;
-const LONGEST_PART: usize = 200;
+use super::{
+    BlobError, Blobs,
+    key::{checked_key, checked_prefix, removable_prefix},
+};
 
 /// A folder of blobs.
 #[derive(Debug, Clone)]
@@ -91,13 +90,13 @@ impl Directory {
 #[async_trait]
 impl Blobs for Directory {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
-        let path = path_of(key)?;
+        let path = PathBuf::from(checked_key(key)?);
         self.block("write", key, move |folder| folder.put(&path, &bytes))
             .await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
-        let path = path_of(key)?;
+        let path = PathBuf::from(checked_key(key)?);
         self.block("read", key, move |folder| {
             match fs::read(folder.root.join(path)) {
                 Ok(bytes) => Ok(Some(Bytes::from(bytes))),
@@ -109,7 +108,7 @@ impl Blobs for Directory {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, BlobError> {
-        let owned = checked_prefix(prefix)?;
+        let owned = checked_prefix(prefix)?.to_owned();
         let found = self
             .block("list", prefix, move |folder| folder.find(&owned))
             .await?;
@@ -120,11 +119,7 @@ impl Blobs for Directory {
     }
 
     async fn remove(&self, prefix: &str) -> Result<(), BlobError> {
-        // A caller whose prefix became empty by mistake must not lose everything.
-        if prefix.is_empty() {
-            return Err(BlobError::Key(String::new()));
-        }
-        let owned = checked_prefix(prefix)?;
+        let owned = removable_prefix(prefix)?.to_owned();
         self.block("remove", prefix, move |folder| {
             folder
                 .find(&owned)?
@@ -264,47 +259,6 @@ impl Found {
             written_at: Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
         })
     }
-}
-
-/// Where the blob of this key lies, below the root and nowhere else.
-fn path_of(key: &str) -> Result<PathBuf, BlobError> {
-    let fits = key.len() <= LONGEST_KEY && key.split('/').all(is_part);
-    if fits {
-        Ok(PathBuf::from(key))
-    } else {
-        Err(not_a_key(key))
-    }
-}
-
-/// A prefix that may end anywhere; what is before its last `/` names folders, and must be as strict as a key.
-fn checked_prefix(prefix: &str) -> Result<String, BlobError> {
-    let (folders, rest) = match prefix.rsplit_once('/') {
-        Some((folders, rest)) => (Some(folders), rest),
-        None => (None, prefix),
-    };
-    let fits = prefix.len() <= LONGEST_KEY
-        && folders.is_none_or(|folders| folders.split('/').all(is_part))
-        && rest.bytes().all(is_letter);
-    if fits {
-        Ok(prefix.to_owned())
-    } else {
-        Err(not_a_key(prefix))
-    }
-}
-
-fn is_part(part: &str) -> bool {
-    (1..=LONGEST_PART).contains(&part.len())
-        && part != "."
-        && part != ".."
-        && part.bytes().all(is_letter)
-}
-
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
-}
-
-fn not_a_key(text: &str) -> BlobError {
-    BlobError::Key(text.chars().take(100).collect())
 }
 
 /// Nothing is there: no such file, or a blob where a folder would have to be.

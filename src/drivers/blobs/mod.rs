@@ -1,11 +1,15 @@
 //! Blobs: logs, artifacts and large bodies, by key.
 
 pub mod directory;
+mod key;
+pub mod s3;
 
 #[cfg(test)]
 pub(crate) mod conformance;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use nestling_domain::ids::Timestamp;
@@ -40,6 +44,16 @@ pub trait Blobs: Send + Sync + 'static {
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, BlobError>;
     /// Removes every blob whose key begins with `prefix`.
     async fn remove(&self, prefix: &str) -> Result<(), BlobError>;
+    /// An address at which anybody may put exactly `length` bytes as this blob for that long, past the server; `None` where
+    /// blobs have no such addresses. It is a credential: never logged.
+    async fn address(
+        &self,
+        _key: &str,
+        _length: u64,
+        _valid: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        Ok(None)
+    }
     /// Removes blobs last written before `older_than`, then the oldest until all fit in `keep_bytes`. Answers how many went.
     async fn prune(&self, older_than: Timestamp, keep_bytes: u64) -> Result<u64, BlobError>;
 }

@@ -11,10 +11,10 @@ use super::{
     directory::Directory,
 };
 
-fn fresh() -> (AnyBlobs, Box<dyn Any>) {
+async fn fresh() -> Option<(AnyBlobs, Box<dyn Any>)> {
     let folder = tempfile::tempdir().unwrap();
     let blobs = Directory::open(&folder.path().join("blobs")).unwrap();
-    (Arc::new(blobs), Box::new(folder))
+    Some((Arc::new(blobs), Box::new(folder)))
 }
 
 conformance!(fresh);
@@ -65,7 +65,7 @@ async fn an_empty_folder_does_not_stay_behind() {
 
 #[tokio::test]
 async fn a_key_that_is_another_keys_folder_is_an_error_that_names_it() {
-    let (blobs, _keep) = fresh();
+    let (blobs, _keep) = fresh().await.unwrap();
     blobs.put("a", Bytes::new()).await.unwrap();
     let error = blobs.put("a/b", Bytes::new()).await.unwrap_err();
     assert_eq!(error.to_string(), "could not write blob a/b");

@@ -23,7 +23,10 @@ macro_rules! stories {
         $(
             #[tokio::test]
             async fn $story() {
-                let (keys, _keep) = $fresh();
+                // What a driver stands on may not be here: then the driver says so, and there is nothing to tell.
+                let Some((keys, _keep)) = $fresh().await else {
+                    return;
+                };
                 $crate::drivers::keys::conformance::$story(keys).await;
             }
         )*

@@ -36,7 +36,7 @@ pub const MASTER_KEY: &str = "master.key";
 pub const KEY_ID: &str = "key-id";
 
 /// The envelope's format; another one gets another number.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// Bytes of a key's id: enough that no two keys of one installation share it.
 const ID_LEN: usize = 8;
 /// Bytes of an AES-256 key.
@@ -121,8 +121,8 @@ impl LocalKeys {
 
 #[async_trait]
 impl Keys for LocalKeys {
-    fn trouble(&self) -> Option<&str> {
-        self.state.as_ref().err().map(String::as_str)
+    fn trouble(&self) -> Option<String> {
+        self.state.as_ref().err().cloned()
     }
 
     async fn seal(&self, context: &Context, plain: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -142,7 +142,11 @@ impl Keys for LocalKeys {
         let master = self.master()?;
         let refused = |why: String| KeyError::Refused(context.name.clone(), why);
         let id = id_of(envelope).ok_or_else(|| {
-            refused("it is no envelope of this version; set the secret again".to_owned())
+            refused(if envelope.first() == Some(&super::kms::VERSION) {
+                "it was sealed with a key of KMS: set keys.driver = \"kms\", or set the secret again".to_owned()
+            } else {
+                "it is no envelope of this version; set the secret again".to_owned()
+            })
         })?;
         if *id != master.id {
             return Err(refused(format!(

@@ -1,6 +1,8 @@
 //! Keys: envelopes around secrets.
 
+pub mod kms;
 pub mod local;
+pub mod moving;
 mod private_file;
 pub mod signing;
 pub mod token;
@@ -34,6 +36,9 @@ pub enum KeyError {
     /// The key cannot be used.
     #[error("the master key cannot be used: {0}")]
     Unusable(String),
+    /// The key cannot be used at present; another try may help.
+    #[error("the master key cannot be used at present: {0}")]
+    Failed(String),
 }
 
 /// Makes and opens envelopes: AES-256-GCM under a data key, with the context authenticated.
@@ -44,7 +49,7 @@ pub trait Keys: Send + Sync + 'static {
     /// Decrypts an envelope that was sealed for exactly this context.
     async fn open(&self, context: &Context, envelope: &[u8]) -> Result<Vec<u8>, KeyError>;
     /// Why no secret can be sealed or opened, and what to do; `None` while all is well.
-    fn trouble(&self) -> Option<&str> {
+    fn trouble(&self) -> Option<String> {
         None
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct World {
     pub(crate) machines: Wire,
     pub(crate) services: Services,
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) blobs: Arc<Memory>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) outside: Rc<Outside>,
     house: House,
     pub(crate) folder: tempfile::TempDir,
@@ -81,6 +81,16 @@ impl World {
 
     /// On this store; taking webhooks that are signed with these secrets, if there are any.
     pub(crate) async fn start_on(store: Arc<dyn Store>, secrets: Option<&[&str]>) -> Self {
+        World::build((store, Arc::new(Memory::default())), secrets).await
+    }
+
+    /// With logs and artifacts there.
+    pub(crate) async fn start_with(blobs: Arc<dyn Blobs>) -> Self {
+        let store = Arc::new(Sqlite::in_memory().unwrap());
+        World::build((store, blobs), None).await
+    }
+
+    async fn build(parts: (Arc<dyn Store>, Arc<dyn Blobs>), secrets: Option<&[&str]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -89,9 +99,8 @@ impl World {
             dashboard: format!("nestling.localhost:{port}"),
             preview_domain: format!("localhost:{port}"),
         };
-        let blobs = Arc::new(Memory::default());
+        let blobs = parts.1.clone();
         let tokens = Arc::new(Tokens::new(folder.path()));
-        let parts = (store, blobs.clone() as Arc<dyn Blobs>);
         let (services, house, arrived) = services(parts, &tokens, addresses.clone(), &folder).await;
         let webhooks = |secrets: &[&str]| Webhooks::new(services.store.clone(), arrived, secrets);
         let webhooks = secrets.map(webhooks).map(web::Data::new);
@@ -292,7 +301,7 @@ async fn services(
     };
     store.put_repository(&repository).await.unwrap();
     let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());
-    let secrets = Secrets::new(store.clone(), keys).start();
+    let secrets = Secrets::new(store.clone(), keys.clone()).start();
     let logging = Logging::new(blobs.clone()).start();
     let signing = tokens.clone();
     let sign = move |id: &EnvironmentId, generation| signing.sign(id, generation, clock::now());
@@ -322,7 +331,7 @@ async fn services(
         routes: house.routes.clone(),
         store,
         blobs,
-        keys_trouble: None,
+        keys,
         github: None,
         app: None,
         forge_trouble: None,

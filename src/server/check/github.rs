@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use nestling_domain::github::manifest::{EVENTS, PERMISSIONS};
 
-use super::{Finding, Folder, Verdict, finding};
+use super::{super::chosen, Finding, Folder, Verdict, finding};
 use crate::{
     actors::github::making::kept::Kept,
     config::{Config, ForgeDriver},
     drivers::{
         data_dir::DataDir,
         github::{AppShown, GitHub, Skew, TOLERATED},
-        keys::local::LocalKeys,
         store::sqlite::Sqlite,
     },
     http::{dashboard::paths, webhook},
@@ -118,7 +117,7 @@ async fn app(config: &Config, folder: &Folder, client: &GitHub) -> Result<u64, F
         );
         return Err(finding(WHAT, Verdict::Poor, says));
     }
-    match made_here(folder).await {
+    match made_here(config, folder).await {
         Err(error) => Err(missing(error.to_string())),
         Ok(Kept::Nothing) => {
             let says = format!(
@@ -136,7 +135,7 @@ async fn app(config: &Config, folder: &Folder, client: &GitHub) -> Result<u64, F
 }
 
 /// What the store of a server that does not run has of an App. Nothing is made where nothing is.
-async fn made_here(folder: &Folder) -> anyhow::Result<Kept> {
+async fn made_here(config: &Config, folder: &Folder) -> anyhow::Result<Kept> {
     let Some(path) = &folder.path else {
         return Ok(Kept::Nothing);
     };
@@ -145,8 +144,10 @@ async fn made_here(folder: &Folder) -> anyhow::Result<Kept> {
     if !data.database().exists() {
         return Ok(Kept::Nothing);
     }
-    let (store, keys) = (Sqlite::open(&data.database())?, LocalKeys::open(path)?);
-    Ok(Kept::read(&store, &keys).await?)
+    let account = chosen::account(config).await?;
+    let keys = chosen::keys(config, path, account.as_ref()).await?;
+    let store = Sqlite::open(&data.database())?;
+    Ok(Kept::read(&store, &*keys).await?)
 }
 
 fn permissions(app: &AppShown) -> Finding {

@@ -189,6 +189,7 @@ fn response(answer: Answer, cut: Option<usize>) -> Response<Sent> {
         }),
         whole,
         is_cut: cut.is_some(),
+        is_sent: false,
     };
     let failed = |_| -> Result<Response<Sent>, Infallible> { Ok(Response::new(Sent::default())) };
     response.body(body).or_else(failed).unwrap_or_default()
@@ -200,6 +201,7 @@ struct Sent {
     bytes: Bytes,
     whole: u64,
     is_cut: bool,
+    is_sent: bool,
 }
 
 impl Body for Sent {
@@ -208,10 +210,16 @@ impl Body for Sent {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if !self.bytes.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
+        }
+        // What came before the cut is sent first.
+        if self.is_cut && !self.is_sent {
+            self.is_sent = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let cut = self.is_cut;
         Poll::Ready(cut.then(|| Err(io::Error::other("cut by order of the story"))))

@@ -15,12 +15,10 @@ use crate::drivers::keys::{
     local::{KEY_ID, LocalKeys, MASTER_KEY},
 };
 
-fn fresh() -> (AnyKeys, Box<dyn Any>) {
+async fn fresh() -> Option<(AnyKeys, Box<dyn Any>)> {
     let folder = folder();
-    (
-        Arc::new(LocalKeys::open(folder.path()).unwrap()),
-        Box::new(folder),
-    )
+    let keys = LocalKeys::open(folder.path()).unwrap();
+    Some((Arc::new(keys), Box::new(folder)))
 }
 
 conformance!(fresh);
@@ -39,7 +37,7 @@ async fn open(keys: &LocalKeys, envelope: &[u8]) -> Result<Vec<u8>, KeyError> {
 /// The trouble of a folder, with the random key ids taken out; and that nothing is sealed or opened in it.
 async fn trouble(folder: &TempDir, envelope: &[u8]) -> String {
     let keys = LocalKeys::open(folder.path()).unwrap();
-    let trouble = keys.trouble().expect("nothing is wrong").to_owned();
+    let trouble = keys.trouble().expect("nothing is wrong");
     for outcome in [
         open(&keys, envelope).await,
         keys.seal(&context("shop", "preview", "NEW"), b"x").await,

@@ -1,5 +1,6 @@
 //! What is special about keys in files.
 
+mod kms;
 mod local;
 mod signing;
 mod token;

@@ -11,15 +11,12 @@ use nestling_protocol::{
     test::{Counts, Outcome, Results, TestRecord},
 };
 
-use crate::{
-    drivers::blobs::Blobs as _,
-    http::{
-        api::views::{
-            AppsPage, DeploymentView, DeploymentsPage, EnvironmentView, EnvironmentsPage,
-            OrderedView, QueueView, WaitView,
-        },
-        world::{Reply, World, app, commit, deploying, waiting},
+use crate::http::{
+    api::views::{
+        AppsPage, DeploymentView, DeploymentsPage, EnvironmentView, EnvironmentsPage, OrderedView,
+        QueueView, WaitView,
     },
+    world::{Reply, World, app, commit, deploying, waiting},
 };
 
 /// Where the story's environment is.

@@ -11,10 +11,7 @@ use nestling_domain::{
 use nestling_protocol::log::{Line, Lines, Log, Source};
 
 use crate::{
-    drivers::{
-        blobs::Blobs as _,
-        store::{Save, StoreError},
-    },
+    drivers::store::{Save, StoreError},
     http::world::{Runner, World, app, deploying},
 };
 

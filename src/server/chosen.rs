@@ -1,0 +1,116 @@
+//! The drivers that the configuration chooses between, made: for the server, and for `nestling check`.
+
+use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{BlobsDriver, Config, KeysDriver},
+    drivers::{
+        aws::{Account, AccountError},
+        blobs::{
+            Blobs,
+            directory::Directory,
+            s3::{self, S3},
+        },
+        data_dir::DataDir,
+        keys::{
+            Keys,
+            kms::{self, KmsKeys},
+            local::LocalKeys,
+            moving::Moving,
+        },
+    },
+};
+
+/// What is on AWS is waited for so long at a start: what runs has to be served soon.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The account of AWS, if any driver is there.
+pub(super) async fn account(config: &Config) -> Result<Option<Account>, AccountError> {
+    if config.blobs.driver != BlobsDriver::S3 && config.keys.driver != KeysDriver::Kms {
+        return Ok(None);
+    }
+    let aws = &config.aws;
+    Account::open(&aws.region, &aws.endpoint_url)
+        .await
+        .map(Some)
+}
+
+/// Buckets, if that is where blobs live.
+pub(super) fn s3(config: &Config, account: Option<&Account>) -> Option<S3> {
+    let place = &config.blobs.s3;
+    let order = s3::Order {
+        logs_bucket: place.logs_bucket.clone(),
+        artifacts_bucket: place.artifacts_bucket.clone(),
+        prefix: place.prefix.clone(),
+    };
+    match config.blobs.driver {
+        BlobsDriver::Directory => None,
+        BlobsDriver::S3 => account.map(|account| S3::new(account, &order)),
+    }
+}
+
+/// A key of KMS, if that is what seals.
+pub(super) fn kms(config: &Config, account: Option<&Account>) -> Option<KmsKeys> {
+    let order = kms::Order {
+        key_id: config.keys.kms.key_id.clone(),
+        previous_key_ids: config.keys.kms.previous_key_ids.clone(),
+    };
+    match config.keys.driver {
+        KeysDriver::Local => None,
+        KeysDriver::Kms => {
+            account.map(|account| KmsKeys::new(account, order, kms::Bounds::default()))
+        }
+    }
+}
+
+/// Where blobs live. What a person has to mend is an error; buckets that only do not answer now are not waited for, because
+/// what runs has to be served.
+pub(super) async fn blobs(
+    config: &Config,
+    data: &DataDir,
+    account: Option<&Account>,
+) -> anyhow::Result<Arc<dyn Blobs>> {
+    let Some(s3) = s3(config, account) else {
+        return Ok(Arc::new(Directory::open(&data.blobs())?));
+    };
+    let reached = timeout(LOOK, s3.reach()).await;
+    match reached.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+        Ok(()) => info!(
+            "logs are in the bucket {}, artifacts in {}",
+            config.blobs.s3.logs_bucket, config.blobs.s3.artifacts_bucket
+        ),
+        Err(reason)
+            if matches!(
+                reason.kind(),
+                ErrorKind::NotFound | ErrorKind::PermissionDenied
+            ) =>
+        {
+            anyhow::bail!("logs and artifacts cannot be kept: {reason}");
+        }
+        Err(reason) => warn!("logs and artifacts cannot be kept at present: {reason}"),
+    }
+    Ok(Arc::new(s3))
+}
+
+/// What seals. A key that cannot be used is no error: the server goes on without secrets, and every use says why.
+pub(super) async fn keys(
+    config: &Config,
+    folder: &Path,
+    account: Option<&Account>,
+) -> anyhow::Result<Arc<dyn Keys>> {
+    let Some(kms) = kms(config, account) else {
+        return Ok(Arc::new(LocalKeys::open(folder)?));
+    };
+    match timeout(LOOK, kms.look()).await {
+        Ok(Ok(arn)) => info!("secrets are sealed with the KMS key {arn}"),
+        Ok(Err(trouble)) => error!("secrets cannot be used: {trouble}"),
+        Err(_) => warn!(
+            "KMS has not answered within {} s: secrets cannot be used before it does",
+            LOOK.as_secs()
+        ),
+    }
+    Ok(Moving::beside(Arc::new(kms), folder)?)
+}
