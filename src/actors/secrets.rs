@@ -1,5 +1,7 @@
 //! Secrets: the one actor that sees values in the clear, for as long as it takes to hand them on.
 
+mod reseal;
+
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -8,6 +10,7 @@ use nestling_domain::{
     ids::{AppId, Class},
     record::{Content, Value},
 };
+use tokio::sync::Mutex;
 
 use crate::{
     drivers::{
@@ -31,12 +34,18 @@ pub const SHORTEST_MASKED: usize = 6;
 pub struct Secrets {
     store: Arc<dyn Store>,
     keys: Arc<dyn Keys>,
+    /// Held while a value is written, so that sealing anew does not bring back what was replaced meanwhile.
+    writing: Arc<Mutex<()>>,
 }
 
 impl Secrets {
     /// The actor on these drivers.
     pub fn new(store: Arc<dyn Store>, keys: Arc<dyn Keys>) -> Self {
-        Secrets { store, keys }
+        Secrets {
+            store,
+            keys,
+            writing: Arc::default(),
+        }
     }
 
     /// The way for everybody else to reach it.
@@ -47,6 +56,7 @@ impl Secrets {
             put: address.clone().recipient(),
             delete: address.clone().recipient(),
             list: address.clone().recipient(),
+            reseal: address.clone().recipient(),
         }
     }
 }
@@ -116,6 +126,7 @@ impl Handler<Put> for Secrets {
         _: &mut Self::Context,
     ) -> Self::Result {
         let (store, keys) = (self.store.clone(), self.keys.clone());
+        let writing = self.writing.clone();
         Box::pin(async move {
             check(&name, &text, secret)?;
             let known = store.values(&app, class).await?;
@@ -145,6 +156,7 @@ impl Handler<Put> for Secrets {
             } else {
                 Content::Plain { text }
             };
+            let _writing = writing.lock().await;
             store
                 .put_value(&Value {
                     app,
@@ -167,8 +179,11 @@ impl Handler<Delete> for Secrets {
         Delete { app, class, name }: Delete,
         _: &mut Self::Context,
     ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { Ok(store.delete_value(&app, class, &name).await?) })
+        let (store, writing) = (self.store.clone(), self.writing.clone());
+        Box::pin(async move {
+            let _writing = writing.lock().await;
+            Ok(store.delete_value(&app, class, &name).await?)
+        })
     }
 }
 

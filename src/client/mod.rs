@@ -86,7 +86,7 @@ pub enum Command {
     App(Apps),
     /// Secrets of an app
     #[command(subcommand)]
-    Secret(Values),
+    Secret(Secrets),
     /// Plain variables of an app
     #[command(subcommand)]
     Variable(Values),
@@ -130,6 +130,20 @@ pub enum Apps {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+    },
+}
+
+/// What can be done with secrets.
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// One app's.
+    #[command(flatten)]
+    One(Values),
+    /// Seal every secret of every app anew, after the key that seals was changed or turned over
+    Reseal {
+        /// Which server.
+        #[command(flatten)]
+        to: To,
     },
 }
 
@@ -300,7 +314,8 @@ async fn obey(command: Command, output: &mut Output<'_>) -> Result<(), Failed> {
             orders::open(&connection, &one.environment, output).await
         }
         Command::App(order) => apps::apps(order, output).await,
-        Command::Secret(values) => values::values(values, "secrets", output).await,
+        Command::Secret(Secrets::One(values)) => values::values(values, "secrets", output).await,
+        Command::Secret(Secrets::Reseal { to }) => values::reseal(&to, output).await,
         Command::Variable(values) => values::values(values, "variables", output).await,
     }
 }

@@ -4,8 +4,8 @@ use std::io::{IsTerminal as _, Read as _};
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use super::{AppName, Class, Failed, Output, Values, connection::Connection, output::Table};
-use crate::http::api::views::{PlainValue, ValuesPage};
+use super::{AppName, Class, Failed, Output, To, Values, connection::Connection, output::Table};
+use crate::http::api::views::{LeftView, PlainValue, ResealedView, ValuesPage};
 
 /// The longest value that the server takes.
 const LONGEST: u64 = 64 * 1024;
@@ -56,6 +56,19 @@ pub(super) async fn values(
             )
         }
     }
+}
+
+/// Has the server seal everything anew, and says what it could not open.
+pub(super) async fn reseal(to: &To, output: &mut Output<'_>) -> Result<(), Failed> {
+    let connection = Connection::to(to)?;
+    let resealed: ResealedView = connection.order("/v1/secrets/reseal").await?;
+    if connection.json {
+        return Ok(output.json(&resealed)?);
+    }
+    for LeftView { name, reason } in &resealed.left {
+        output.line(&format!("{name} is left as it was: {reason}"))?;
+    }
+    Ok(output.line(&format!("{} secrets are sealed anew", resealed.secrets))?)
 }
 
 async fn list(

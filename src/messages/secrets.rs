@@ -78,6 +78,20 @@ pub struct Delete {
     pub name: VariableName,
 }
 
+/// Open every secret there is and seal it anew, by the key that seals now: after that key was changed or turned over.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Resealed, SecretError>")]
+pub struct Reseal;
+
+/// What came of sealing everything anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// How many secrets were sealed anew.
+    pub secrets: u64,
+    /// Those that could not be, as `owner/app preview/NAME`, each with why. They are as they were.
+    pub left: Vec<(String, String)>,
+}
+
 /// The names, masked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<Listed>, SecretError>")]
@@ -126,4 +140,6 @@ pub struct Handle {
     pub delete: Recipient<Delete>,
     /// For a person.
     pub list: Recipient<List>,
+    /// For the operator.
+    pub reseal: Recipient<Reseal>,
 }

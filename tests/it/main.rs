@@ -13,6 +13,7 @@
 )]
 
 mod apps;
+mod aws;
 mod bad_input;
 mod bombs;
 mod check;

@@ -100,6 +100,7 @@ fn described(config: &mut ServiceConfig<'_>) {
         .service(values::get_variable)
         .service(values::put_variable)
         .service(values::delete_variable)
+        .service(values::reseal)
         .service(overview::deliveries)
         .service(overview::queue)
         .service(overview::troubles);

@@ -1,6 +1,6 @@
 //! Secrets and plain variables of an app, for `production` and for all its previews.
 
-use actix_web::{HttpResponse, delete, get, http::header, put, web};
+use actix_web::{HttpResponse, delete, get, http::header, post, put, web};
 use nestling_domain::{
     app::{App, VariableName},
     ids::Class,
@@ -8,11 +8,11 @@ use nestling_domain::{
 
 use super::{
     find,
-    views::{PlainValue, ValueView, ValuesPage},
+    views::{LeftView, PlainValue, ResealedView, ValueView, ValuesPage},
 };
 use crate::{
     http::{Services, problem::Problem},
-    messages::secrets::{Delete, List, Listed, Put, RevealOne},
+    messages::secrets::{Delete, List, Listed, Put, Reseal, RevealOne},
 };
 
 type All = web::Path<(String, String, String)>;
@@ -98,6 +98,23 @@ pub(super) async fn delete_variable(
     path: One,
 ) -> Result<HttpResponse, Problem> {
     remove(&services, path, false).await
+}
+
+/// Seal every secret of every app anew by the key that seals now, after it was changed. Those that cannot be opened are told
+/// and left as they are.
+#[utoipa::path(tag = "values", responses((status = 200, body = ResealedView), (status = 503, body = Problem)))]
+#[post("/v1/secrets/reseal")]
+pub(super) async fn reseal(
+    services: web::Data<Services>,
+) -> Result<web::Json<ResealedView>, Problem> {
+    let resealed = services.secrets.reseal.send(Reseal).await??;
+    let left = resealed.left.into_iter();
+    Ok(web::Json(ResealedView {
+        secrets: resealed.secrets,
+        left: left
+            .map(|(name, reason)| LeftView { name, reason })
+            .collect(),
+    }))
 }
 
 /// A value that a path names.

@@ -261,6 +261,24 @@ pub struct ValueView {
     pub updated_at: u64,
 }
 
+/// What came of sealing every secret anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResealedView {
+    /// How many were sealed anew.
+    pub secrets: u64,
+    /// Those that could not be opened, and are as they were.
+    pub left: Vec<LeftView>,
+}
+
+/// A secret that could not be sealed anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftView {
+    /// Which, as `owner/app preview/NAME`.
+    pub name: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
 /// The secrets, or the variables, of an app for one kind of environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ValuesPage {

@@ -139,6 +139,36 @@ pub(super) async fn keep(safe: &Safe, made: &Made, app: &MadeApp) -> Result<(), 
     Ok(())
 }
 
+/// Seals the keys of the recorded App anew, and records them; how many there were.
+pub(crate) async fn sealed_anew(
+    store: &dyn Store,
+    keys: &dyn Keys,
+) -> Result<Result<u64, KeyError>, StoreError> {
+    let Some(app) = store.own_app().await? else {
+        return Ok(Ok(0));
+    };
+    let anew = async |name, envelope: &[u8]| {
+        let context = context(app.number, name);
+        let plain = Zeroizing::new(keys.open(&context, envelope).await?);
+        keys.seal(&context, &plain).await
+    };
+    let private_key = match anew(PRIVATE_KEY, &app.private_key).await {
+        Ok(envelope) => envelope,
+        Err(error) => return Ok(Err(error)),
+    };
+    let webhook_secret = match anew(WEBHOOK_SECRET, &app.webhook_secret).await {
+        Ok(envelope) => envelope,
+        Err(error) => return Ok(Err(error)),
+    };
+    let app = OwnApp {
+        private_key,
+        webhook_secret,
+        ..app
+    };
+    store.put_own_app(&app).await?;
+    Ok(Ok(2))
+}
+
 fn random() -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(&mut *bytes).ok()?;

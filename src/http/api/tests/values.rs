@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use nestling_domain::ids::Kind;
+use nestling_domain::{
+    ids::{Class, Kind},
+    record::Content,
+};
 
 use crate::http::{
-    api::views::{PlainValue, ValuesPage},
+    api::views::{PlainValue, ResealedView, ValuesPage},
     world::{World, app},
 };
 
@@ -98,5 +101,43 @@ async fn values_that_cannot_be_are_refused_without_being_repeated() {
         assert!(reply.detail().contains(says), "{path}: {reply:?}");
         assert!(!reply.text().contains("a-secret-value"));
     }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn everything_is_sealed_anew_and_what_cannot_be_opened_is_named_and_left() {
+    let world = World::start().await;
+    let shop = app("shop");
+    world.deploy(&shop, Kind::Production, 1).await;
+    for name in ["API_KEY", "OTHER_KEY"] {
+        put(&world, &format!("{SECRETS}/{name}"), "a-secret-value").await;
+    }
+    put(&world, &format!("{VARIABLES}/MODE"), "fast").await;
+    let store = &world.services.store;
+    let values = async || store.values(&shop.id, Class::Preview).await.unwrap();
+    let mut broken = values().await.swap_remove(2);
+    assert_eq!(broken.name.as_str(), "OTHER_KEY");
+    broken.content = Content::Secret {
+        envelope: b"no envelope".to_vec(),
+    };
+    store.put_value(&broken).await.unwrap();
+    let before = values().await;
+
+    let reply = world
+        .people
+        .send(Method::POST, "/v1/secrets/reseal", Bytes::new())
+        .await;
+    let resealed: ResealedView = reply.json();
+    assert_eq!(resealed.secrets, 1);
+    assert_eq!(resealed.left[0].name, "local/shop preview/OTHER_KEY");
+    assert!(
+        resealed.left[0].reason.contains("set the secret again"),
+        "{resealed:?}"
+    );
+    let after = values().await;
+    assert!(after[0].content != before[0].content, "sealed anew");
+    assert!(after[1..] == before[1..], "as they were");
+    let revealed = world.people.get(&format!("{SECRETS}/API_KEY")).await;
+    assert_eq!(revealed.json::<PlainValue>().value, "a-secret-value");
     world.stop().await;
 }
