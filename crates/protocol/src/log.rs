@@ -73,6 +73,9 @@ pub struct Upload {
     pub length: u64,
     /// Whether these bytes complete the object (a sealed segment, an artifact).
     pub sealed: bool,
+    /// Whether the runner can put to a whole address elsewhere, too, by HTTPS.
+    #[serde(default)]
+    pub direct: bool,
 }
 
 /// Where to put what was announced; valid for five minutes.

@@ -36,6 +36,7 @@ fn routes() -> Vec<(Method, &'static str, serde_json::Value)> {
         generation: 1,
         name: "logs/runtime/000001".into(),
         length: 1,
+        direct: false,
         sealed: false,
     };
     let beat = Heartbeat {

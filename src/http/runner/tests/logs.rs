@@ -1,5 +1,7 @@
 //! Live lines and uploads.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use nestling_domain::ids::Kind;
@@ -9,7 +11,10 @@ use nestling_protocol::{
 };
 
 use crate::{
-    drivers::blobs::Blobs as _,
+    drivers::{
+        aws::tests::account_at,
+        blobs::s3::{self, S3},
+    },
     http::world::{Reply, Runner, World, app, deploying},
     messages::logging::{LogId, Read},
 };
@@ -34,6 +39,7 @@ async fn address(runner: &Runner<'_>, name: &str, length: u64, sealed: bool) -> 
         name: name.to_owned(),
         length,
         sealed,
+        direct: false,
     };
     runner.wire().post("/runner/v1/upload", &upload).await
 }
@@ -164,5 +170,49 @@ async fn a_deployment_that_has_just_failed_still_says_its_last_words() {
     assert_eq!(stale.status, StatusCode::CONFLICT, "{stale:?}");
     let last = put(&world, &runner, "logs/deployment/000001", "the end\n", true).await;
     assert_eq!(last.status, StatusCode::NO_CONTENT, "{last:?}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_runner_that_can_puts_past_the_server_and_what_is_sealed_stays() {
+    let model = nestling_world::aws::Model::start().unwrap();
+    model.act(|aws| aws.create_bucket("nestling", "eu-central-1"));
+    let order = s3::Order {
+        logs_bucket: "nestling".to_owned(),
+        artifacts_bucket: "nestling".to_owned(),
+        prefix: String::new(),
+    };
+    let account = account_at(&model.base()).await;
+    let world = World::start_with(Arc::new(S3::new(&account, &order))).await;
+    let runner = world.deploy(&app("shop"), Kind::Production, 1).await;
+    let name = "logs/deployment/000001";
+    let ask = async |length, sealed| {
+        let upload = Upload {
+            generation: runner.generation.0,
+            name: name.to_owned(),
+            length,
+            sealed,
+            direct: true,
+        };
+        runner.wire().post("/runner/v1/upload", &upload).await
+    };
+    let given = ask(4, false).await.json::<UploadAddress>().url;
+    assert!(given.starts_with(&model.base()), "{given}");
+    assert!(!given.contains(nestling_world::aws::SECRET_KEY));
+    let last = ask(8, true).await.json::<UploadAddress>().url;
+    assert_ne!(last, given);
+    // The put may have been lost: it can be made again, and no other.
+    assert_eq!(ask(8, true).await.status, StatusCode::OK);
+    for (length, sealed) in [(8, false), (9, true)] {
+        let refused = ask(length, sealed).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        assert!(refused.detail().contains("is sealed"), "{refused:?}");
+    }
+    // A runner that cannot is given an address of the server's own.
+    let name = "logs/deployment/000002";
+    let reply = put(&world, &runner, name, "two\n", true).await;
+    assert_eq!(reply.status, StatusCode::NO_CONTENT);
+    let key = format!("environments/{}/1/{name}", runner.id);
+    assert_eq!(world.blobs.get(&key).await.unwrap().unwrap(), "two\n");
     world.stop().await;
 }
