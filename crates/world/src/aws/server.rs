@@ -189,7 +189,7 @@ fn response(answer: Answer, cut: Option<usize>) -> Response<Sent> {
         }),
         whole,
         is_cut: cut.is_some(),
-        is_sent: false,
+        has_paused: false,
     };
     let failed = |_| -> Result<Response<Sent>, Infallible> { Ok(Response::new(Sent::default())) };
     response.body(body).or_else(failed).unwrap_or_default()
@@ -201,7 +201,7 @@ struct Sent {
     bytes: Bytes,
     whole: u64,
     is_cut: bool,
-    is_sent: bool,
+    has_paused: bool,
 }
 
 impl Body for Sent {
@@ -216,8 +216,8 @@ impl Body for Sent {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
         // What came before the cut is sent first.
-        if self.is_cut && !self.is_sent {
-            self.is_sent = true;
+        if self.is_cut && !self.has_paused {
+            self.has_paused = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
