@@ -1,6 +1,12 @@
 //! What is special about blobs in a folder.
 
-use std::{any::Any, fs, os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{
+    any::Any,
+    fs,
+    future::{Ready, ready},
+    os::unix::fs::PermissionsExt as _,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use nestling_domain::ids::Timestamp;
@@ -11,10 +17,10 @@ use super::{
     directory::Directory,
 };
 
-async fn fresh() -> Option<(AnyBlobs, Box<dyn Any>)> {
+fn fresh() -> Ready<Option<(AnyBlobs, Box<dyn Any>)>> {
     let folder = tempfile::tempdir().unwrap();
     let blobs = Directory::open(&folder.path().join("blobs")).unwrap();
-    Some((Arc::new(blobs), Box::new(folder)))
+    ready(Some((Arc::new(blobs), Box::new(folder))))
 }
 
 conformance!(fresh);

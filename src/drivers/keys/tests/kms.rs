@@ -227,7 +227,7 @@ async fn what_is_wrong_with_a_key_is_said_with_what_to_do_and_passes_when_it_is_
         aws.faults.order_times("kms:GenerateDataKey", &throttled, 4);
     });
     seal(ALIAS).await;
-    model.act(|aws| aws.expire_credentials());
+    model.act(nestling_world::aws::State::expire_credentials);
     seal(ALIAS).await;
     insta::assert_snapshot!(said.join("\n"), @r"
     stays: the master key cannot be used: the KMS key alias/nestling is disabled: enable it (aws kms enable-key)

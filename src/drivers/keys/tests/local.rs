@@ -1,6 +1,10 @@
 //! The master key: made once, never exchanged silently.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use nestling_domain::{
     app::VariableName,
@@ -15,10 +19,10 @@ use crate::drivers::keys::{
     local::{KEY_ID, LocalKeys, MASTER_KEY},
 };
 
-async fn fresh() -> Option<(AnyKeys, Box<dyn Any>)> {
+fn fresh() -> Ready<Option<(AnyKeys, Box<dyn Any>)>> {
     let folder = folder();
     let keys = LocalKeys::open(folder.path()).unwrap();
-    Some((Arc::new(keys), Box::new(folder)))
+    ready(Some((Arc::new(keys), Box::new(folder))))
 }
 
 conformance!(fresh);

@@ -54,7 +54,7 @@ async fn a_body_that_is_cut_is_read_again_and_never_taken_for_the_whole() {
 
     model.act(|aws| {
         aws.faults
-            .order_times("s3:GetObject", &Fault::CutBody(200_000), 3)
+            .order_times("s3:GetObject", &Fault::CutBody(200_000), 3);
     });
     let error = s3.get(SEGMENT).await.unwrap_err();
     assert_eq!(error.to_string(), format!("could not read blob {SEGMENT}"));
