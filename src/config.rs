@@ -1,6 +1,7 @@
 //! Configuration: `config/default.toml` is the documentation; layers replace single keys of it.
 
 mod aws;
+mod dynamodb;
 mod github;
 mod layers;
 mod secret;
@@ -19,6 +20,7 @@ use toml::{Table, Value};
 use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
 pub use aws::{Aws, Kms, S3};
+pub use dynamodb::DynamoDb;
 pub use github::GitHub;
 pub use secret::Secret;
 pub use server::Server;
@@ -68,6 +70,8 @@ pub struct Config {
 pub struct Store {
     /// Which.
     pub driver: StoreDriver,
+    /// `[store.dynamodb]`
+    pub dynamodb: DynamoDb,
 }
 
 /// Where records live.
@@ -76,6 +80,9 @@ pub struct Store {
 pub enum StoreDriver {
     /// One file in the data folder.
     Sqlite,
+    /// Two tables of AWS DynamoDB.
+    #[serde(rename = "dynamodb")]
+    DynamoDb,
 }
 
 /// `[keys]`
@@ -330,10 +337,13 @@ impl Config {
     fn unusable_on_aws(&self) -> Option<String> {
         let blobs = self.blobs.driver == BlobsDriver::S3;
         let keys = self.keys.driver == KeysDriver::Kms;
-        let account = (blobs || keys).then(|| self.aws.unusable()).flatten();
+        let store = self.store.driver == StoreDriver::DynamoDb;
+        let account = (blobs || keys || store).then(|| self.aws.unusable());
         account
+            .flatten()
             .or_else(|| blobs.then(|| self.blobs.s3.unusable()).flatten())
             .or_else(|| keys.then(|| self.keys.kms.unusable()).flatten())
+            .or_else(|| store.then(|| self.store.dynamodb.unusable()).flatten())
     }
 
     fn unusable_forge(&self) -> Option<String> {

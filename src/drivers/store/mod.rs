@@ -1,5 +1,6 @@
 //! The store, in words of the domain. Every driver passes the same conformance suite.
 
+pub mod dynamodb;
 pub mod sqlite;
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! From items to words of the domain and back. A record that cannot be read is named, never a panic, and never hides its
+//! neighbours.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::trouble::Trouble;
+
+/// What a table holds under one key.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The partition key of both tables.
+pub(super) const PK: &str = "pk";
+/// The sort key of both tables.
+pub(super) const SK: &str = "sk";
+/// The record, as JSON.
+pub(super) const BODY: &str = "body";
+/// The second from which on an item counts as gone; DynamoDB removes it some time later.
+pub(super) const EXPIRES: &str = "expires";
+/// The id of what a list names.
+pub(super) const ID: &str = "id";
+
+/// The largest body of a record: DynamoDB takes items of 400 KB, keys and all.
+const LARGEST: usize = 350 * 1024;
+
+/// An item under this key, with nothing in it yet.
+pub(super) fn item(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))])
+}
+
+/// A text as DynamoDB takes it.
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A number as DynamoDB takes it.
+pub(super) fn digits(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// What is added to an item.
+pub(super) trait With: Sized {
+    fn with(self, name: &str, value: AttributeValue) -> Self;
+    /// Nothing when there is nothing.
+    fn with_any(self, name: &str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}
+
+impl With for Item {
+    fn with(mut self, name: &str, value: AttributeValue) -> Self {
+        self.insert(name.to_owned(), value);
+        self
+    }
+}
+
+/// A text of an item; empty when it has none of that name.
+pub(super) fn word<'a>(item: &'a Item, name: &str) -> &'a str {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => text,
+        _ => "",
+    }
+}
+
+/// A number of an item.
+pub(super) fn number(item: &Item, name: &str) -> Option<u64> {
+    match item.get(name) {
+        Some(AttributeValue::N(digits)) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Its key alone.
+pub(super) fn key_of(whole: &Item) -> Item {
+    item(word(whole, PK), word(whole, SK))
+}
+
+/// A record with its body.
+pub(super) fn record<T: Serialize>(
+    (pk, sk): (&str, &str),
+    what: &str,
+    value: &T,
+) -> Result<Item, Trouble> {
+    Ok(item(pk, sk).with(BODY, text(encode(what, value)?)))
+}
+
+/// The text of a record.
+pub(super) fn encode<T: Serialize>(what: &str, value: &T) -> Result<String, Trouble> {
+    let body = encode_any(what, value)?;
+    if body.len() > LARGEST {
+        return Err(Trouble::Rejected(format!(
+            "{what} has {} KiB and DynamoDB takes {} KiB: nothing was written",
+            body.len() >> 10,
+            LARGEST >> 10
+        )));
+    }
+    Ok(body)
+}
+
+/// The text of a record, however large.
+pub(super) fn encode_any<T: Serialize>(what: &str, value: &T) -> Result<String, Trouble> {
+    serde_json::to_string(value)
+        .map_err(|error| Trouble::Rejected(format!("{what} cannot be written as JSON: {error}")))
+}
+
+/// The record that an item holds.
+pub(super) fn decode<T: DeserializeOwned>(item: &Item) -> Result<T, Trouble> {
+    decode_text(item, word(item, BODY))
+}
+
+/// The record that a text of an item holds.
+pub(super) fn decode_text<T: DeserializeOwned>(item: &Item, text: &str) -> Result<T, Trouble> {
+    serde_json::from_str(text).map_err(|error| {
+        // Only where and what kind: the parser's own words may quote what is stored, a variable's value say.
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => "a field is missing or not of its kind",
+            serde_json::error::Category::Eof => "it ends too early",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not JSON",
+        };
+        Trouble::Rejected(format!(
+            "the record {} {} cannot be read: {kind}, at line {} column {}; restore it from a backup, or remove that item",
+            word(item, PK),
+            word(item, SK),
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// The records that can be read; the others are skipped with a warning.
+pub(super) fn decode_all<'a, T: DeserializeOwned>(
+    items: impl IntoIterator<Item = &'a Item>,
+) -> Vec<T> {
+    let mut records = Vec::new();
+    for item in items {
+        keep(decode(item), &mut records);
+    }
+    records
+}
+
+/// Keeps what could be read, and warns of what could not.
+pub(super) fn keep<T>(read: Result<T, Trouble>, records: &mut Vec<T>) {
+    match read {
+        Ok(record) => records.push(record),
+        Err(trouble) => tracing::warn!("skipped a record: {trouble}"),
+    }
+}
