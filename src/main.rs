@@ -61,6 +61,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Make or look at the tables of DynamoDB, with store.driver = "dynamodb"
+    Tables {
+        #[command(subcommand)]
+        what: Tables,
+        /// The configuration; config/default.toml documents every key
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Option<PathBuf>,
+    },
     #[command(flatten)]
     Client(client::Command),
     /// The program inside a machine; started by the server, not by people
@@ -73,6 +81,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+}
+
+/// What is done with the tables.
+#[derive(Clone, Copy, Subcommand)]
+enum Tables {
+    /// Make what is missing, and wait until it can be used
+    Create,
+    /// Say whether they are there and as they must be
+    Check,
 }
 
 /// Where a server keeps its data and listens.
@@ -134,6 +151,7 @@ fn main() -> ExitCode {
             Kind::Serve,
         ),
         Command::Check { config } => look(config.as_deref()),
+        Command::Tables { what, config } => tables(what, config.as_deref()),
         Command::Client(command) => ask(command),
         Command::Runner(arguments) => run_machine(arguments),
         Command::MachineInit { arguments } => machine_init(arguments),
@@ -243,6 +261,26 @@ fn look(config: Option<&std::path::Path>) -> ExitCode {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+fn tables(what: Tables, config: Option<&std::path::Path>) -> ExitCode {
+    let done = Config::load(config, std::env::vars()).map_err(Into::into);
+    let done = done.and_then(|config| {
+        let runtime = single_threaded()?;
+        match what {
+            Tables::Create => runtime.block_on(server::tables::create(&config)),
+            Tables::Check => runtime.block_on(server::tables::check(&config)),
+        }
+    });
+    match done {
+        Ok(lines) => {
+            for line in lines {
+                say(&line);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&error),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod aws;
 mod github;
+mod store;
 
 use std::{
     fmt,
@@ -77,6 +78,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         findings.extend(machines(config, path).await);
     }
     findings.push(port(config, folder.is_in_use));
+    findings.extend(Box::pin(store::findings(config)).await);
     findings.extend(Box::pin(aws::findings(config)).await);
     findings.extend(Box::pin(github::findings(config, &folder)).await);
     findings.push(registry().await);

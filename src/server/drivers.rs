@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tracing::{info, warn};
 
-use super::chosen;
+use super::{chosen, store};
 use crate::{
     config::{Config, ForgeDriver, Isolation},
     drivers::{
@@ -17,7 +17,7 @@ use crate::{
         data_dir::DataDir,
         keys::{Keys, signing::RunnerKeys, token::OperatorToken},
         sandbox::{self, Sandbox},
-        store::{Store, sqlite::Sqlite},
+        store::{Store, dynamodb::Owner},
     },
     http::Addresses,
 };
@@ -26,6 +26,8 @@ use crate::{
 pub(super) struct Drivers {
     pub(super) data: DataDir,
     pub(super) store: Arc<dyn Store>,
+    /// What makes of several servers on one store one that acts, where several may be.
+    pub(super) owner: Option<Owner>,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) keys: Arc<dyn Keys>,
     pub(super) signing: Arc<RunnerKeys>,
@@ -43,8 +45,8 @@ impl Drivers {
         let listen = config.server.listen;
         let data = DataDir::open(&config.server.data_dir)?;
         let folder = data.path().to_owned();
-        let store = Arc::new(Sqlite::open(&data.database())?);
         // Boxed: the futures of an SDK are large, and this one lives as long as the server.
+        let (store, owner) = Box::pin(store::open(config, &data)).await?;
         let account = Box::pin(chosen::account(config)).await?;
         let blobs = Box::pin(chosen::blobs(config, &data, account.as_ref())).await?;
         let keys = Box::pin(chosen::keys(config, &folder, account.as_ref())).await?;
@@ -57,6 +59,7 @@ impl Drivers {
         let drivers = Drivers {
             data,
             store,
+            owner,
             blobs,
             keys,
             signing,

@@ -14,6 +14,7 @@ use super::{
     actors::{self, Actors},
     drivers::Drivers,
     listeners::{self, Doors},
+    standing::{self, Acting},
     tls::{self, Pair},
 };
 use crate::{
@@ -36,12 +37,21 @@ pub struct House {
     for_machines: ServerHandle,
     for_people: ServerHandle,
     drivers: Drivers,
+    /// Where another server may act in its place.
+    acting: Option<Acting>,
 }
 
 impl House {
     /// Opens what is stored, starts everything, adopts what runs, and listens.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let (drivers, listener) = Drivers::open(&config).await?;
+        let (mut drivers, listener) = Drivers::open(&config).await?;
+        let acting = match drivers.owner.take() {
+            None => None,
+            Some(owner) => {
+                let door = (!config.server.has_tls()).then_some(&listener);
+                Some(standing::until_it_acts(owner, door).await?)
+            }
+        };
         let listen = listener.local_addr()?;
         let doors = doors(&config, listener)?;
         let here = doors.here.as_ref().map(TcpListener::local_addr);
@@ -76,6 +86,7 @@ impl House {
             for_machines,
             for_people,
             drivers,
+            acting,
         })
     }
 
@@ -117,6 +128,17 @@ impl House {
         }
         // Last: a runner that is told to stop hands over the end of its logs here, and ends at once.
         self.for_machines.stop(true).await;
+        if let Some(acting) = self.acting {
+            acting.leave().await;
+        }
+    }
+
+    /// Waits until another server acts in place of this one, and answers which: for ever, where there can be only one.
+    pub async fn replaced(&self) -> String {
+        match &self.acting {
+            Some(acting) => acting.replaced().await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn stop_machines(&self) {

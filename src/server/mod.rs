@@ -8,11 +8,14 @@ mod drivers;
 mod house;
 mod listeners;
 pub mod progress;
+mod standing;
+mod store;
+pub mod tables;
 pub(crate) mod tls;
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -57,6 +60,11 @@ where
     let ending = tokio::select! {
         ending = told() => ending,
         ended = beside => ended,
+        other = house.replaced() => {
+            // What runs is the other one's now.
+            house.close(false).await;
+            bail!("{other} acts on these tables now, and this server ends: it could not reach DynamoDB for too long");
+        }
     };
     let stops_machines = !matches!(ending, Ok(Ending::Terminated));
     info!("stops: no new requests, and all that was acknowledged is stored");

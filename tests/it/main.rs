@@ -19,6 +19,7 @@ mod bombs;
 mod check;
 mod commits;
 mod demo;
+mod dynamodb;
 mod github;
 mod https;
 mod kill;

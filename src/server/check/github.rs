@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use nestling_domain::github::manifest::{EVENTS, PERMISSIONS};
 
-use super::{super::chosen, Finding, Folder, Verdict, finding};
+use super::{
+    super::{chosen, store},
+    Finding, Folder, Verdict, finding,
+};
 use crate::{
     actors::github::making::kept::Kept,
     config::{Config, ForgeDriver},
     drivers::{
         data_dir::DataDir,
         github::{AppShown, GitHub, Skew, TOLERATED},
-        store::sqlite::Sqlite,
+        store::{Store as _, sqlite::Sqlite},
     },
     http::{dashboard::paths, webhook},
 };
@@ -141,11 +144,17 @@ async fn made_here(config: &Config, folder: &Folder) -> anyhow::Result<Kept> {
     };
     // Locked while it is read.
     let data = DataDir::open(path)?;
+    let account = chosen::account(config).await?;
+    let keys = chosen::keys(config, path, account.as_ref()).await?;
+    if let Some(store) = store::dynamodb(config).await? {
+        if store.own_app().await?.is_none() {
+            return Ok(Kept::Nothing);
+        }
+        return Ok(Kept::read(&store, &*keys).await?);
+    }
     if !data.database().exists() {
         return Ok(Kept::Nothing);
     }
-    let account = chosen::account(config).await?;
-    let keys = chosen::keys(config, path, account.as_ref()).await?;
     let store = Sqlite::open(&data.database())?;
     Ok(Kept::read(&store, &*keys).await?)
 }

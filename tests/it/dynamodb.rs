@@ -1,0 +1,111 @@
+//! A server whose records are in DynamoDB: the same life, and another server that follows when it ends.
+
+use std::process::{Command, Stdio};
+
+use nestling_world::aws::dynamodb::Model;
+
+use crate::server::{SOON, Server, commit, free_port, get, head, quiet_site};
+
+const NAME: &str = "local/site/production";
+
+/// What the server's environment says of the tables.
+fn settings(model: &Model) -> Vec<(String, String)> {
+    let settings = [
+        ("AWS_ACCESS_KEY_ID", "of-the-story"),
+        ("AWS_SECRET_ACCESS_KEY", "of-the-story"),
+        ("NESTLING__AWS__REGION", "eu-central-1"),
+        ("NESTLING__AWS__ENDPOINT_URL", &model.base()),
+        ("NESTLING__STORE__DRIVER", "dynamodb"),
+    ];
+    let owned = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    owned.into()
+}
+
+/// Whether `nestling tables` went well, and what it said.
+fn tables(model: &Model, what: &str) -> (bool, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_nestling"))
+        .args(["tables", what])
+        .envs(settings(model))
+        .output()
+        .unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_site_lives_on_dynamodb_and_its_records_outlive_the_server() {
+    let model = Model::start().unwrap();
+    let (well, said) = tables(&model, "check");
+    assert!(!well);
+    assert!(
+        said.contains("there is no table nestling in eu-central-1"),
+        "{said}"
+    );
+    let (well, said) = tables(&model, "create");
+    assert!(well, "{said}");
+    let (well, said) = tables(&model, "check");
+    assert_eq!(
+        (well, said.as_str()),
+        (true, "the tables are as they must be\n")
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let repository = quiet_site(folder.path());
+    let data = folder.path().join("data");
+    let port = free_port();
+    let order = ["up", "--repo", repository.to_str().unwrap()];
+    let mut server = Server::start_with(&order, &data, port, &settings(&model), Stdio::inherit());
+    let runs = |server: &Server, commit: &str| {
+        server.status(NAME) == ("running".to_owned(), commit.to_owned())
+    };
+    let first = head(&repository);
+    server.until("it runs", SOON, |server| runs(server, &first));
+    assert_eq!(
+        get("site.localhost", port, "/"),
+        (200, "a quiet site".to_owned())
+    );
+    let second = commit(&repository, "Say more");
+    server.until("the second runs", SOON, |server| runs(server, &second));
+
+    // A server of the same folder does not wait for the one that died.
+    server.die();
+    server.rise();
+    server.until("it serves again", SOON, |server| runs(server, &second));
+    assert_eq!(server.deployments(NAME).len(), 2);
+    assert!(!data.join("nestling.db").exists());
+}
+
+#[test]
+fn a_second_server_on_the_same_tables_waits_and_follows() {
+    let model = Model::start().unwrap();
+    assert!(tables(&model, "create").0);
+    let folder = tempfile::tempdir().unwrap();
+    let repository = quiet_site(folder.path());
+    let start = |name: &str| {
+        let order = ["up", "--repo", repository.to_str().unwrap()];
+        let data = folder.path().join(name);
+        Server::start_with(
+            &order,
+            &data,
+            free_port(),
+            &settings(&model),
+            Stdio::inherit(),
+        )
+    };
+    let mut first = start("first");
+    let commit = head(&repository);
+    let runs = |server: &Server| server.status(NAME) == ("running".to_owned(), commit.clone());
+    first.until("it runs", SOON, runs);
+
+    let second = start("second");
+    second.until("it waits", SOON, |server| {
+        server.text("/healthz").as_deref() == Some("waits\n")
+    });
+    let (status, says) = second.answer("GET", "/v1/apps", "").unwrap();
+    assert_eq!(status, 503);
+    assert!(says.contains("acts on these tables"), "{says}");
+    assert!(runs(&first), "nobody took anything from it");
+
+    first.interrupt();
+    second.until("it acts, and runs what the first did", SOON, runs);
+}
