@@ -12,7 +12,7 @@ async fn world() -> (Model, DynamoDb, AnyStore) {
 #[tokio::test]
 async fn what_never_ends_by_itself_is_unknown_and_bounded() {
     let model = Model::start().unwrap();
-    store_in(&model).await;
+    let patient = store_in(&model).await;
     let settings = Settings {
         one_try: Duration::from_millis(50),
         all_tries: Duration::from_millis(300),
@@ -36,7 +36,8 @@ async fn what_never_ends_by_itself_is_unknown_and_bounded() {
         );
         assert!(began.elapsed() < Duration::from_secs(5), "{fault:?}");
         model.act(|state| state.faults.clear());
-        assert_eq!(any.environment(&preview("shop", 1).id).await.unwrap(), None);
+        let there = patient.environment(&preview("shop", 1).id).await.unwrap();
+        assert_eq!(there, None, "{fault:?}");
     }
 }
 

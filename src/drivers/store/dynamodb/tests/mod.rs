@@ -72,7 +72,7 @@ mod when_all_is_well {
     conformance!(fresh);
 }
 
-/// Every kind of trouble that ends by itself: nobody who uses the store may notice.
+/// Every kind of trouble that ends by itself, for a quarter of all requests: nobody who uses the store may notice.
 mod in_bad_hours {
     use super::*;
 
@@ -80,15 +80,15 @@ mod in_bad_hours {
         let model = Model::start().unwrap();
         let store = fresh_at(&model.base());
         for (fault, one_in) in [
-            (Fault::Throttled, 7),
-            (Fault::LostAnswer, 11),
-            (Fault::Status(500), 13),
-            (Fault::Cut, 17),
-            (Fault::DoneButStatus(503), 19),
+            (Fault::Throttled, 17),
+            (Fault::LostAnswer, 19),
+            (Fault::Status(500), 23),
+            (Fault::Cut, 29),
+            (Fault::DoneButStatus(503), 31),
         ] {
             model.order("*", fault, Times::OneIn(one_in));
         }
-        model.order("TransactWriteItems", Fault::Conflict, Times::OneIn(5));
+        model.order("TransactWriteItems", Fault::Conflict, Times::OneIn(13));
         model.order("BatchGetItem", Fault::LeftOver, Times::OneIn(3));
         model.order("BatchWriteItem", Fault::LeftOver, Times::OneIn(2));
         (Arc::new(store), Box::new(model))
