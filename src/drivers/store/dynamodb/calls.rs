@@ -9,9 +9,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::TransactWriteItemsError,
         update_item::builders::UpdateItemFluentBuilder,
     },
-    types::{
-        AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, WriteRequest,
-    },
+    types::{DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, WriteRequest},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -342,12 +340,4 @@ fn token() -> Result<String, Trouble> {
 /// A request that lacks something is a mistake of ours.
 pub(super) fn unbuilt(error: aws_sdk_dynamodb::error::BuildError) -> Trouble {
     Trouble::Rejected(format!("a request to DynamoDB was not whole: {error}"))
-}
-
-/// A number that an update added to.
-pub(super) fn added(item: &Item, name: &str) -> Option<u64> {
-    match item.get(name) {
-        Some(AttributeValue::N(digits)) => digits.parse().ok(),
-        _ => None,
-    }
 }

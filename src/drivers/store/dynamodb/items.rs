@@ -61,18 +61,14 @@ impl With for Item {
 
 /// A text of an item; empty when it has none of that name.
 pub(super) fn word<'a>(item: &'a Item, name: &str) -> &'a str {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => text,
-        _ => "",
-    }
+    let text = item.get(name).and_then(|value| value.as_s().ok());
+    text.map_or("", String::as_str)
 }
 
 /// A number of an item.
 pub(super) fn number(item: &Item, name: &str) -> Option<u64> {
-    match item.get(name) {
-        Some(AttributeValue::N(digits)) => digits.parse().ok(),
-        _ => None,
-    }
+    let digits = item.get(name).and_then(|value| value.as_n().ok());
+    digits.and_then(|digits| digits.parse().ok())
 }
 
 /// Its key alone.

@@ -15,8 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     DynamoDb,
-    calls::added,
-    items::{digits, item},
+    items::{digits, item, number},
     keys,
     transaction::Condition,
     trouble::Trouble,
@@ -98,9 +97,9 @@ impl DynamoDb {
                     is_over: false,
                 });
             }
-            let number = self.take_block().await?;
+            let taken = self.take_block().await?;
             // Zero is before the first.
-            *block = Some((number * BLOCK + 1, (number + 1) * BLOCK));
+            *block = Some((taken * BLOCK + 1, (taken + 1) * BLOCK));
         }
         Err(Trouble::Rejected(format!(
             "there is no number above {above} for {count} events"
@@ -123,7 +122,7 @@ impl DynamoDb {
             .value(":one", digits(1));
         let key = item(keys::SEQUENCE, keys::SEQUENCE);
         let item = self.update(key, expression, one).await?;
-        added(&item, "blocks").ok_or_else(|| {
+        number(&item, "blocks").ok_or_else(|| {
             Trouble::Rejected(format!(
                 "the record {} of table {} holds no number: remove its attribute blocks only if there are no events",
                 keys::SEQUENCE,

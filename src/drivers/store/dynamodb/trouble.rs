@@ -68,9 +68,11 @@ where
         }
         _ => {}
     }
-    match failure.kind {
-        _ if failure.is_unknown => Verdict::Unclear(failure.to_string()),
-        Kind::Throttled | Kind::Unreachable => Verdict::Busy(failure.to_string()),
-        _ => Verdict::Final(Trouble::Rejected(failure.to_string())),
+    if failure.is_unknown {
+        Verdict::Unclear(failure.to_string())
+    } else if matches!(failure.kind, Kind::Throttled | Kind::Unreachable) {
+        Verdict::Busy(failure.to_string())
+    } else {
+        Verdict::Final(Trouble::Rejected(failure.to_string()))
     }
 }
