@@ -14,7 +14,7 @@ use crate::{
     drivers::{
         data_dir::DataDir,
         github::{AppShown, GitHub, Skew, TOLERATED},
-        store::{Store as _, sqlite::Sqlite},
+        store::{Store, sqlite::Sqlite},
     },
     http::{dashboard::paths, webhook},
 };
@@ -144,19 +144,17 @@ async fn made_here(config: &Config, folder: &Folder) -> anyhow::Result<Kept> {
     };
     // Locked while it is read.
     let data = DataDir::open(path)?;
-    let account = chosen::account(config).await?;
-    let keys = chosen::keys(config, path, account.as_ref()).await?;
-    if let Some(store) = store::dynamodb(config).await? {
-        if store.own_app().await?.is_none() {
-            return Ok(Kept::Nothing);
-        }
-        return Ok(Kept::read(&store, &*keys).await?);
-    }
-    if !data.database().exists() {
+    let store: Box<dyn Store> = match store::dynamodb(config).await? {
+        Some(tables) => Box::new(tables),
+        None if data.database().exists() => Box::new(Sqlite::open(&data.database())?),
+        None => return Ok(Kept::Nothing),
+    };
+    if store.own_app().await?.is_none() {
         return Ok(Kept::Nothing);
     }
-    let store = Sqlite::open(&data.database())?;
-    Ok(Kept::read(&store, &*keys).await?)
+    let account = chosen::account(config).await?;
+    let keys = chosen::keys(config, path, account.as_ref()).await?;
+    Ok(Kept::read(&*store, &*keys).await?)
 }
 
 fn permissions(app: &AppShown) -> Finding {

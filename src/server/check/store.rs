@@ -25,14 +25,12 @@ pub(super) async fn findings(config: &Config) -> Option<Finding> {
         return Some(finding(WHAT, Verdict::Missing, error.to_string()));
     }
     let names = &config.store.dynamodb;
-    Some(match says {
-        Some(why) => finding(WHAT, Verdict::Poor, why),
-        None => {
-            let says = format!(
-                "{} and {} are as they must be, and can be written",
-                names.records_table, names.values_table
-            );
-            finding(WHAT, Verdict::Ok, says)
-        }
-    })
+    if let Some(why) = says {
+        return Some(finding(WHAT, Verdict::Poor, why));
+    }
+    let says = format!(
+        "{} and {} are as they must be, and can be written",
+        names.records_table, names.values_table
+    );
+    Some(finding(WHAT, Verdict::Ok, says))
 }

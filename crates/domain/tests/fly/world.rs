@@ -160,6 +160,22 @@ impl Fly {
         }
     }
 
+    fn leases_out(&mut self, machine: &str) -> (Outcome, Seen) {
+        let is_there = |app: &App| app.machines.contains_key(machine);
+        if !self.app.as_ref().is_some_and(is_there) {
+            return (Outcome::Refused(Refusal::NotFound), Seen::Nothing);
+        }
+        let held = self.leases.get(machine);
+        if held.is_some_and(|(_, until)| *until > self.now) {
+            return (Outcome::Refused(Refusal::Leased), Seen::Nothing);
+        }
+        self.leased += 1;
+        let nonce = format!("n{}", self.leased);
+        let lease = (nonce.clone(), self.now + 15);
+        self.leases.insert(machine.to_owned(), lease);
+        (Outcome::Done, Seen::Nonce(nonce))
+    }
+
     fn does(&mut self, ask: &Ask) -> (Outcome, Seen) {
         let done = |seen| (Outcome::Done, seen);
         let refused = |why| (Outcome::Refused(why), Seen::Nothing);
@@ -228,21 +244,7 @@ impl Fly {
                 Some(_) => (Outcome::Unknown("408".to_owned()), Seen::Nothing),
                 None => refused(Refusal::NotFound),
             },
-            Ask::Lease { machine } => {
-                if !app.machines.contains_key(machine) {
-                    return refused(Refusal::NotFound);
-                }
-                match self.leases.get(machine) {
-                    Some((_, until)) if *until > self.now => refused(Refusal::Leased),
-                    _ => {
-                        self.leased += 1;
-                        let nonce = format!("n{}", self.leased);
-                        let lease = (nonce.clone(), self.now + 15);
-                        self.leases.insert(machine.clone(), lease);
-                        done(Seen::Nonce(nonce))
-                    }
-                }
-            }
+            Ask::Lease { machine } => self.leases_out(machine),
             Ask::Destroy { machine, nonce } => {
                 if !app.machines.contains_key(machine) {
                     return refused(Refusal::NotFound);

@@ -121,22 +121,19 @@ async fn write_app(
 ) -> Result<App, Trouble> {
     let table = store.records();
     let old: Option<App> = there.map(decode).transpose()?;
-    match &old {
-        Some(old) => {
-            app.slug = old.slug.clone();
-            if *old == app {
-                return Ok(app);
-            }
-            for (pk, sk) in lists(old) {
-                if !lists(&app).contains(&(pk.clone(), sk.clone())) {
-                    all.delete(table, item(pk, sk), Condition::none());
-                }
+    if let Some(old) = &old {
+        app.slug = old.slug.clone();
+        if *old == app {
+            return Ok(app);
+        }
+        for (pk, sk) in lists(old) {
+            if !lists(&app).contains(&(pk.clone(), sk.clone())) {
+                all.delete(table, item(pk, sk), Condition::none());
             }
         }
-        None => {
-            app.slug = slugs::free_for(store, &app).await?;
-            slugs::claim(store, &mut all, &app)?;
-        }
+    } else {
+        app.slug = slugs::free_for(store, &app).await?;
+        slugs::claim(store, &mut all, &app)?;
     }
     let pk = keys::app(&app.id);
     let whole = record((&pk, &pk), "an app", &app)?;

@@ -61,18 +61,28 @@ pub enum Standing {
     Waits(String),
 }
 
-/// Until when this server may write, by the clock that also runs while the machine sleeps; nothing while it may not. A store that
-/// is no server's (the doctor's, a story's) has none, and writes.
+/// Whether this store may write.
 #[derive(Debug, Default)]
-pub(super) struct Permit(Mutex<Option<Option<Duration>>>);
+pub(super) struct Permit(Mutex<May>);
+
+#[derive(Debug, Default, Clone, Copy)]
+enum May {
+    /// It is no server's (the doctor's, a story's).
+    #[default]
+    Always,
+    /// By the clock that also runs while the machine sleeps.
+    Until(Duration),
+    /// Another server acts, or may.
+    Never,
+}
 
 impl Permit {
     /// Whether a write may be begun now.
     pub(super) fn check(&self) -> Result<(), Trouble> {
         match *self.lock() {
-            None => Ok(()),
-            Some(Some(until)) if since_boot() < until => Ok(()),
-            Some(_) => Err(Trouble::Unknown(
+            May::Always => Ok(()),
+            May::Until(end) if since_boot() < end => Ok(()),
+            May::Until(_) | May::Never => Err(Trouble::Unknown(
                 "this server may not write: another one acts on these tables, or may begin to"
                     .to_owned(),
             )),
@@ -80,10 +90,10 @@ impl Permit {
     }
 
     fn set(&self, until: Option<Duration>) {
-        *self.lock() = Some(until);
+        *self.lock() = until.map_or(May::Never, May::Until);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Option<Duration>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, May> {
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -134,7 +134,7 @@ impl DynamoDb {
                 || request.clone().send(),
                 |error| {
                     let is_gone = error.code() == Some("ResourceNotFoundException");
-                    is_gone.then(|| Verdict::Final(Trouble::Unmet(0)))
+                    is_gone.then_some(Verdict::Final(Trouble::Unmet(0)))
                 },
             )
             .await;
@@ -177,7 +177,7 @@ impl DynamoDb {
                 |error| {
                     // A try before, or somebody else, was quicker.
                     let is_there = error.code() == Some("ResourceInUseException");
-                    is_there.then(|| Verdict::Final(Trouble::Unmet(0)))
+                    is_there.then_some(Verdict::Final(Trouble::Unmet(0)))
                 },
             )
             .await;

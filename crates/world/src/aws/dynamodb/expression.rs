@@ -171,7 +171,11 @@ impl Condition {
                 let of_range = match &**second {
                     Condition::Compare(name, how, _) => name == range && *how != "<>",
                     Condition::Begins(name, _) | Condition::Between(name, _, _) => name == range,
-                    _ => false,
+                    Condition::And(..)
+                    | Condition::Or(..)
+                    | Condition::Not(_)
+                    | Condition::Exists(_)
+                    | Condition::Absent(_) => false,
                 };
                 match (&**first, of_range) {
                     (Condition::Compare(name, "=", value), true) if name == hash => {
@@ -180,7 +184,13 @@ impl Condition {
                     _ => Err(unsupported()),
                 }
             }
-            _ => Err(unsupported()),
+            Condition::Compare(..)
+            | Condition::Or(..)
+            | Condition::Not(_)
+            | Condition::Exists(_)
+            | Condition::Absent(_)
+            | Condition::Begins(..)
+            | Condition::Between(..) => Err(unsupported()),
         }
     }
 }

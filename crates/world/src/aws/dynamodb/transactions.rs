@@ -152,7 +152,7 @@ fn write_of(state: &State, action: &Action) -> Result<Write, Fail> {
 fn bytes_of(state: &State, write: &Write) -> usize {
     match &write.change {
         Change::Put(item) => size(item),
-        _ => {
+        Change::Delete | Change::Update(_) | Change::Nothing => {
             let table = state.tables.get(&write.place.0);
             let there = table.and_then(|table| table.items.get(&write.place.1));
             there.map_or(0, size)
