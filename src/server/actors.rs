@@ -190,7 +190,7 @@ async fn take_up(
 fn polls(config: &Config) -> Option<&'static str> {
     let is_deaf = config.forge.driver == ForgeDriver::GitHub && config.server.public().is_none();
     is_deaf.then_some(
-        "server.public_url is not set, so GitHub cannot tell the server what happens: pull requests and branches are looked at every 30 s, and comments are not heard",
+        "server.public_url is not set, so GitHub cannot tell the server what happens: pull requests, branches and the comments on them are looked at every 30 s, and buttons of checks are not heard",
     )
 }
 

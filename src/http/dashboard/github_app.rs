@@ -114,7 +114,7 @@ fn form(panel: &Panel, visit: &Visit) -> Markup {
 
 fn unreached() -> Markup {
     html! {
-        p { "GitHub cannot reach this server, because " code { "server.public_url" } " is not set: the App gets no webhook, the server looks every 30 s, and hears no comments." }
+        p { "GitHub cannot reach this server, because " code { "server.public_url" } " is not set: the App gets no webhook, and the server looks every 30 s, at comments, too. Buttons of checks do nothing." }
     }
 }
 
