@@ -2,6 +2,7 @@
 
 mod comments;
 mod defects;
+mod gone;
 mod names;
 mod races;
 mod source;
@@ -313,62 +314,6 @@ async fn a_repository_is_found_under_its_new_name_and_owner() {
     let now = world.recorded().await;
     assert_eq!((&*now.owner, &*now.name), ("umbrella", "store"));
     assert_ne!(now.installation, Some(world.installation));
-}
-
-#[actix::test]
-async fn what_github_cannot_say_closes_nothing_and_what_it_says_twice_does() {
-    let world = World::start().await;
-    let number = world.act(|state| propose(state, "basket", "ann"));
-    let (production, preview) = (Kind::Production, Kind::Preview(number));
-    for fault in [Fault::Status(500), Fault::Status(403)] {
-        world
-            .github
-            .act(|state| state.order("GET /repos/**", fault, Times::Always));
-        for kind in [production, preview] {
-            let failed = world.head(kind).await;
-            assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
-        }
-        world.github.act(|state| state.faults.clear());
-    }
-    world.act(|state| state.suspend(world.installation));
-    let failed = world.head(preview).await;
-    assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
-    world.act(|state| state.unsuspend(world.installation));
-    assert_eq!(world.runs(number).await, Trust::Member);
-
-    world.act(|state| state.uninstall(world.installation));
-    for kind in [production, preview] {
-        let failed = world.head(kind).await;
-        assert!(
-            matches!(failed, Err(ForgeError::Failed(_))),
-            "once: {failed:?}"
-        );
-    }
-    let seen_since = |minutes| {
-        let long_ago = Instant::now().checked_sub(Duration::from_mins(minutes));
-        let seen = (world.shop.repository, long_ago.unwrap());
-        world.desk.gone.lock().unwrap().extend([seen]);
-    };
-    // Nobody told of it, so GitHub may be wrong for as long as one of its failures lasts.
-    seen_since(9);
-    let failed = world.head(production).await;
-    assert!(matches!(failed, Err(ForgeError::Failed(_))), "{failed:?}");
-    seen_since(11);
-    for kind in [production, preview] {
-        assert_eq!(world.head(kind).await, Ok(Found::Closed), "still so");
-    }
-}
-
-#[actix::test]
-async fn what_github_does_not_show_for_a_moment_counts_for_nothing_later() {
-    let world = World::start().await;
-    let number = world.act(|state| propose(state, "basket", "ann"));
-    // A while ago GitHub showed nothing of it.
-    let long_ago = Instant::now().checked_sub(Duration::from_mins(9)).unwrap();
-    let seen = (world.shop.repository, long_ago);
-    world.desk.gone.lock().unwrap().extend([seen]);
-    assert_eq!(world.runs(number).await, Trust::Member);
-    assert!(world.desk.gone.lock().unwrap().is_empty(), "it answered");
 }
 
 #[actix::test]

@@ -15,16 +15,14 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     Response,
     body::{Body, Frame, Incoming, SizeHint},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::sync::oneshot;
 
 use super::{
     Fault, State, kms, lock, s3, signature,
     wire::{Answer, Answered, Request},
 };
+use crate::server::accept;
 
 /// Nobody sends more at once.
 const BODY: usize = 64 << 20;
@@ -39,29 +37,11 @@ pub(super) fn run(state: Arc<Mutex<State>>, listener: TcpListener, stopped: ones
     };
     runtime.block_on(async {
         tokio::select! {
-            () = accept(state, listener) => {}
+            () = accept(listener, move |request| answer(state.clone(), request)) => {}
             _ = stopped => {}
         }
     });
     runtime.shutdown_background();
-}
-
-async fn accept(state: Arc<Mutex<State>>, listener: TcpListener) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-        return;
-    };
-    // Dropped with this future: a stopped model leaves no connection behind.
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let state = state.clone();
-        let service = service_fn(move |request| answer(state.clone(), request));
-        let _ = stream.set_nodelay(true);
-        connections.spawn(async move {
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            let _ = connection.await;
-        });
-        while connections.try_join_next().is_some() {}
-    }
 }
 
 async fn answer(

@@ -4,12 +4,9 @@ use std::{io, net::TcpListener, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{
-    Response, body::Incoming, header::HeaderMap, server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Response, body::Incoming, header::HeaderMap};
 use serde_json::Value as Json;
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::sync::oneshot;
 
 use super::{
     Shared,
@@ -20,6 +17,7 @@ use super::{
     wire::{Fail, Reason},
     writing::{self, Kind},
 };
+use crate::server::accept;
 
 /// The largest request that DynamoDB takes is 16 MB.
 const BODY: usize = 16 << 20;
@@ -43,29 +41,11 @@ pub(super) fn run(shared: Arc<Shared>, listener: TcpListener, stopped: oneshot::
     };
     runtime.block_on(async {
         tokio::select! {
-            () = accept(shared, listener) => {}
+            () = accept(listener, move |request| answer(shared.clone(), request)) => {}
             _ = stopped => {}
         }
     });
     runtime.shutdown_background();
-}
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-        return;
-    };
-    // Dropped with this future: a stopped model leaves no connection behind.
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let shared = shared.clone();
-        let service = service_fn(move |request| answer(shared.clone(), request));
-        let _ = stream.set_nodelay(true);
-        connections.spawn(async move {
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            let _ = connection.await;
-        });
-        while connections.try_join_next().is_some() {}
-    }
 }
 
 async fn answer(
