@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools github-model fly-model test-aws bench soak sim mutants deps clean-demo
+.PHONY: help demo build test check tools github-model fly-model images test-images test-aws bench soak sim mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -32,6 +32,13 @@ github-model: needs-build ## a model of GitHub to try things by hand, without an
 
 fly-model: needs-build ## a model of Fly to try things by hand, without an account (ARGS="--listen … --slow")
 	$(CARGO) run --locked -p nestling-world --bin fly-model -- $(ARGS)
+
+TAG ?= $(shell git rev-parse --short HEAD)
+images: ## the images of server and runner, with Docker, Podman or Buildah (TAG=1.0 ARGS="--build-arg NODE=…")
+	scripts/images.sh $(TAG) $(ARGS)
+
+test-images: needs-build ## build both images of bases made here, and try what is in them (root, buildah, mmdebstrap)
+	scripts/test-images.sh
 
 test-aws: needs-build ## S3 and KMS on a real account (NESTLING_TEST_BUCKET, NESTLING_TEST_KEY, and credentials as usual)
 	@[ -n "$$NESTLING_TEST_BUCKET$$NESTLING_TEST_KEY" ] || { echo "nestling: set NESTLING_TEST_BUCKET to a bucket, NESTLING_TEST_KEY to a symmetric key, or both, and AWS_REGION to where they are" >&2; exit 1; }

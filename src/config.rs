@@ -4,6 +4,7 @@ mod aws;
 mod dynamodb;
 mod github;
 mod layers;
+mod proxies;
 mod secret;
 mod server;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 pub use aws::{Aws, Kms, S3};
 pub use dynamodb::DynamoDb;
 pub use github::GitHub;
+pub use proxies::Proxies;
 pub use secret::Secret;
 pub use server::Server;
 

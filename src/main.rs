@@ -323,6 +323,7 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
         state_dir: place(arguments.state_dir, "NESTLING_STATE_DIR", &usual.state_dir),
         work_dir: place(arguments.work_dir, "NESTLING_WORK_DIR", &usual.work_dir),
         cache_dir: place(arguments.cache_dir, "NESTLING_CACHE_DIR", &usual.cache_dir),
+        image_tools_dir: usual.image_tools_dir,
         lock: arguments.lock.or(usual.lock),
         isolation,
     };

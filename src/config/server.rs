@@ -1,11 +1,10 @@
 //! `[server]`: where the server listens, and how people reach it.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
+
+use super::Proxies;
 
 /// `[server]`
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +18,7 @@ pub struct Server {
     /// Its private key; empty for none.
     pub tls_key: PathBuf,
     /// Proxies in front of the server that are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Proxies,
     /// Everything that must survive.
     pub data_dir: PathBuf,
     /// What follows a label.

@@ -22,6 +22,7 @@ mod demo;
 mod dynamodb;
 mod github;
 mod https;
+mod images;
 mod kill;
 mod large_files;
 mod limits;

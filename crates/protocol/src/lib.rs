@@ -78,4 +78,6 @@ pub mod machine {
     pub const WORK_DIR: &str = "/work";
     /// Dependency caches, shared by deployments of the same app and trust.
     pub const CACHE_DIR: &str = "/cache";
+    /// Tools that the machine's image brings along, each in a folder `name-version`. Nothing of a deployment writes there.
+    pub const IMAGE_TOOLS_DIR: &str = "/usr/local/lib/nestling";
 }

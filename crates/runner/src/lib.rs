@@ -57,6 +57,8 @@ pub struct Options {
     pub work_dir: PathBuf,
     /// Downloads and installed dependencies, shared by deployments of the same app and trust.
     pub cache_dir: PathBuf,
+    /// Tools that need not be installed because the machine's image brings them, each in a folder `name-version`.
+    pub image_tools_dir: PathBuf,
     /// Locked for the runner's whole life, before anything else: lock held means machine alive.
     pub lock: Option<PathBuf>,
     /// How the app's code is kept apart from the runner.
@@ -80,6 +82,7 @@ impl Default for Options {
             state_dir: places::STATE_DIR.into(),
             work_dir: places::WORK_DIR.into(),
             cache_dir: places::CACHE_DIR.into(),
+            image_tools_dir: places::IMAGE_TOOLS_DIR.into(),
             lock: None,
             isolation: Isolation::Nested,
         }

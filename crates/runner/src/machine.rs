@@ -123,6 +123,16 @@ impl Machine {
         self.options.work_dir.join("tools")
     }
 
+    /// Where a tool of this name and version (`wing-0.85.49`) is: in the machine's image if that brings it, else in the cache.
+    pub(crate) fn tool_home(&self, name: &str) -> PathBuf {
+        let brought = self.options.image_tools_dir.join(name);
+        if brought.is_dir() {
+            brought
+        } else {
+            self.options.cache_dir.join(name)
+        }
+    }
+
     /// Where steps leave what the runner reads: test reports, discovered endpoints.
     pub(crate) fn control(&self) -> PathBuf {
         self.options.work_dir.join("control")

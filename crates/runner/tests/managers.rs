@@ -97,6 +97,32 @@ async fn pnpm_installs_by_its_lockfile_and_says_when_that_is_out_of_date() {
 }
 
 #[tokio::test]
+async fn what_the_machines_image_brings_is_not_taken_from_the_registry() {
+    let app = package("pnpm", "2.1.3", "");
+    let lockfile = ("pnpm-lock.yaml", lockfiles::PNPM);
+    let files = [("package.json", &*app), ("server.js", SERVER), lockfile];
+    let mut world = World::new(Kind::Node, &files).await;
+    let taken = |world: &World| {
+        let log = world.model.state(|state| state.log(Log::Deployment));
+        log.iter().any(|line| line.starts_with("taking pnpm"))
+    };
+    let (answer, _) = deploy(&mut world).await;
+    assert_eq!(answer, "ms 2.1.3, built by 9.15.9");
+    assert!(taken(&world), "without one, it is taken");
+
+    let image = world.options.image_tools_dir.clone();
+    let (cache, name) = (world.options.cache_dir.clone(), "pnpm-9.15.9");
+    std::fs::create_dir(&image).unwrap();
+    std::fs::rename(cache.join(name), image.join(name)).unwrap();
+    world.next_machine();
+    world.commit(&[("package.json", &package("pnpm", "2.1.2", ""))]);
+    let (answer, _) = deploy(&mut world).await;
+    assert_eq!(answer, "ms 2.1.2, built by 9.15.9");
+    assert!(!taken(&world));
+    assert!(!cache.join(name).exists(), "nor installed a second time");
+}
+
+#[tokio::test]
 async fn classic_yarn_installs_by_its_lockfile_and_says_when_that_is_out_of_date() {
     let frozen = "yarn install --frozen-lockfile";
     story(

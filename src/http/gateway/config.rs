@@ -1,8 +1,8 @@
 //! What the gateway is told, and the number on every wait and queue.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use crate::http::Addresses;
+use crate::{config::Proxies, http::Addresses};
 
 /// How the gateway answers for one server.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct GatewayConfig {
     /// Whether `localhost`, `127.0.0.1` and `[::1]` mean the dashboard, for programs on this box.
     pub loopback: bool,
     /// Proxies in front of us whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Proxies,
     /// Bounds on waits and queues.
     pub bounds: Bounds,
 }
@@ -26,7 +26,7 @@ impl GatewayConfig {
             addresses,
             dashboard_hosts: Vec::new(),
             loopback: true,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Proxies::default(),
             bounds: Bounds::default(),
         }
     }

@@ -239,7 +239,7 @@ impl Worker {
     }
 
     fn trusts(&self, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.shared.config.trusted_proxies.contains(&peer))
+        peer.is_some_and(|peer| self.shared.config.trusted_proxies.contain(peer))
     }
 }
 

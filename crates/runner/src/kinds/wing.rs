@@ -83,7 +83,7 @@ impl Wing {
                 home: own.to_owned(),
             });
         }
-        let home = machine.options.cache_dir.join(format!("wing-{PINNED}"));
+        let home = machine.tool_home(&format!("wing-{PINNED}"));
         if !home.join("node_modules/winglang/package.json").is_file() {
             install(machine, &home, deadline).await?;
         }
@@ -310,6 +310,14 @@ fn served_file(machine: &Machine) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_runners_image_brings_the_pinned_wing() {
+        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/images/tools");
+        let brought = format!("{tools}/wing-{PINNED}/package.json");
+        let brought = fs::read_to_string(&brought).expect(&brought);
+        assert!(brought.contains(&format!(r#""winglang": "{PINNED}""#)));
+    }
 
     #[test]
     fn a_test_that_does_not_end_is_named_after_those_that_did() {

@@ -204,8 +204,7 @@ impl Manager {
     }
 
     fn home(&self, machine: &Machine) -> PathBuf {
-        let name = format!("{}-{}", self.tool.name, self.version);
-        machine.options.cache_dir.join(name)
+        machine.tool_home(&format!("{}-{}", self.tool.name, self.version))
     }
 }
 
@@ -234,6 +233,17 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn the_runners_image_brings_what_is_taken_where_the_app_wishes_no_version() {
+        for (name, package) in [&PNPM, &CLASSIC_YARN, &MODERN_YARN].map(|t| (t.name, t.package)) {
+            let (package, version) = package.unwrap();
+            let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/images/tools");
+            let brought = format!("{tools}/{name}-{version}/package.json");
+            let brought = fs::read_to_string(&brought).expect(&brought);
+            assert!(brought.contains(&format!(r#""{package}": "{version}""#)));
+        }
+    }
 
     fn manager(wished: &str, lockfile: (&str, &str)) -> String {
         let folder = tempfile::tempdir().unwrap();

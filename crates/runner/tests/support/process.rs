@@ -35,6 +35,7 @@ pub fn options(folder: &Path) -> Options {
         state_dir: folder.join("state"),
         work_dir: folder.join("work"),
         cache_dir: folder.join("cache"),
+        image_tools_dir: folder.join("image-tools"),
         lock: Some(folder.join("lock")),
         isolation: if nested {
             Isolation::Nested
