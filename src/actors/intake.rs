@@ -2,16 +2,22 @@
 //! environment that it concerns has saved.
 
 mod checks;
+mod commands;
 mod orders;
 #[cfg(test)]
 mod tests;
 mod webhook;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use nestling_domain::{
     app::{App, RemovedApp},
+    github::Strangers,
     hint::Hint,
     ids::{AppId, Commit, EnvironmentId, InputId, Kind, RepositoryId},
     lifecycle::{Event, Trigger},
@@ -55,6 +61,8 @@ struct Desk {
     /// Those who write comments, where the forge has such.
     people: Option<People>,
     live: Recipient<Touch>,
+    /// How often people were answered who may not write, by installation.
+    strangers: Arc<Mutex<HashMap<Option<u64>, Strangers>>>,
 }
 
 impl Intake {
@@ -72,6 +80,7 @@ impl Intake {
                 apps_at,
                 people,
                 live,
+                strangers: Arc::default(),
             },
             working: false,
             again: false,
@@ -111,6 +120,8 @@ enum Waits {
     Forge(#[from] ForgeError),
     #[error("the forge is restarting: {0}")]
     Mailbox(#[from] MailboxError),
+    #[error("the previews of pull request {0} are on their way")]
+    Unborn(u32),
 }
 
 impl Desk {
@@ -181,6 +192,25 @@ impl Desk {
                     creates: matches!(trigger, Trigger::Push | Trigger::Reopen | Trigger::Start),
                 };
                 self.for_all_apps(repository, &hint).await?
+            }
+            (
+                Fact::Preview {
+                    app,
+                    number,
+                    branch,
+                    title,
+                },
+                _,
+            ) => {
+                let hint = Hint {
+                    kind: Kind::Preview(*number),
+                    branch: branch.clone(),
+                    title: title.clone(),
+                    commit: None,
+                    trigger: Trigger::Start,
+                    creates: true,
+                };
+                self.for_one_app(app, hint).await?
             }
             (
                 Fact::Returned {
@@ -399,7 +429,10 @@ fn only(about: &str, why: impl Into<String>) -> ToTell {
 /// Who tells it, for people.
 fn told_by(fact: &Fact) -> &'static str {
     match fact {
-        Fact::Production { .. } | Fact::PullRequest { .. } | Fact::Returned { .. } => "push",
+        Fact::Production { .. }
+        | Fact::PullRequest { .. }
+        | Fact::Preview { .. }
+        | Fact::Returned { .. } => "push",
         Fact::Webhook { .. } | Fact::Unreadable { .. } => "github",
     }
 }
@@ -417,6 +450,8 @@ impl Actor for Intake {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let desk = self.desk.clone();
+        ctx.spawn(async move { desk.answer_again().await }.into_actor(self));
         self.work(ctx);
         ctx.run_interval(ROUND, Self::work);
     }

@@ -7,6 +7,7 @@ use nestling_domain::{
     discovery::Discovery,
     ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
+    record::PullRequest,
 };
 
 /// What is true now: is the pull request open, and what is the head of its branch?
@@ -89,6 +90,8 @@ pub struct StartWaiting {
     pub repository: RepositoryId,
     /// Which pull request.
     pub number: u32,
+    /// Of which app; `None` for all of them. Where pull requests wait as a whole, as branches of local repositories do, all.
+    pub app: Option<AppId>,
 }
 
 /// Watch this repository (a local path) from now on.
@@ -109,27 +112,14 @@ pub struct MayWrite {
     pub login: String,
 }
 
-/// Show on a comment what becomes of what it orders. It may fail, and nothing depends on it.
+/// What the forge shows of a pull request now, recorded before it is answered; `None` when it shows no such one.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct React {
+#[rtype(result = "Result<Option<PullRequest>, ForgeError>")]
+pub struct See {
     /// In which repository.
     pub repository: RepositoryId,
-    /// The comment.
-    pub comment: u64,
-    /// What is shown.
-    pub reaction: Reaction,
-}
-
-/// What is shown on a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reaction {
-    /// It was read.
-    Eyes,
-    /// All that it orders was done.
-    Rocket,
-    /// Something of it was not done.
-    Confused,
+    /// Which pull request.
+    pub number: u32,
 }
 
 /// The way to a forge on which people write comments.
@@ -137,8 +127,8 @@ pub enum Reaction {
 pub struct People {
     /// Who may write.
     pub may_write: Recipient<MayWrite>,
-    /// What is shown on a comment.
-    pub react: Recipient<React>,
+    /// What a pull request is now.
+    pub see: Recipient<See>,
     /// Where what came of it is told.
     pub announce: Recipient<Announce>,
 }

@@ -290,7 +290,7 @@ async fn start(world: &Arc<World>) -> Option<House> {
         .ok()?;
     let people = People {
         may_write: forge.clone().recipient(),
-        react: forge.clone().recipient(),
+        see: forge.clone().recipient(),
         announce,
     };
     let asked = (forge.recipient(), Some(people));

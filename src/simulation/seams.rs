@@ -113,8 +113,9 @@ async fn twisted(
                 .pull_request(world.town.repository, number)
                 .await;
             let row = row.ok().flatten();
-            let approved =
-                row.filter(|row| row.orders.approved.is_some() && waits.approval.is_some());
+            // The record forgets an approval once another head is seen; the people of the world do not.
+            let approves = !world.known().approved.is_empty() && waits.approval.is_some();
+            let approved = row.filter(|_| approves);
             Ok(match approved.and_then(|row| row.head) {
                 Some(mut head) => {
                     head.trust = Trust::Outsider;

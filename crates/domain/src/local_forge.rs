@@ -213,6 +213,7 @@ pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> Strin
             let commit = commit.as_ref().map_or("", Commit::as_str);
             format!("{number}\0{trigger:?}\0{commit}")
         }
+        Fact::Preview { app, number, .. } => format!("preview\0{app}\0{number}"),
         Fact::Returned { app, .. } => format!("returned\0{app}"),
         // GitHub gives its deliveries ids of its own.
         Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),

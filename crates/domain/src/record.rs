@@ -102,6 +102,17 @@ pub enum Fact {
         /// What it was.
         trigger: Trigger,
     },
+    /// A person asked for the preview of one app of a pull request, and of no other one.
+    Preview {
+        /// Which app.
+        app: AppId,
+        /// The pull request.
+        number: u32,
+        /// Its branch.
+        branch: String,
+        /// Its title.
+        title: String,
+    },
     /// A person recorded an app, or brought one back that was removed: its environments begin, and those of no other app.
     Returned {
         /// Which app.

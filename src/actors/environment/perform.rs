@@ -236,6 +236,7 @@ pub(super) fn trouble(observation: &Observation) -> Option<&str> {
         | Observation::Lost { .. }
         | Observation::Absent { .. }
         | Observation::Announced(_)
-        | Observation::Reached { .. } => None,
+        | Observation::Reached { .. }
+        | Observation::RefusedOrder { .. } => None,
     }
 }

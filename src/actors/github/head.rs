@@ -3,9 +3,9 @@
 use nestling_domain::{
     app::{App, Repository},
     deployment::CommitInfo,
-    ids::{EnvironmentId, Kind, RepositoryId},
+    ids::{EnvironmentId, Kind, RepositoryId, Timestamp},
     lifecycle::{Found, State, Waits},
-    orders::Orders,
+    orders::{Order, Orders},
     policy::{self, Author, Verdict},
     record::{PullRequest as Row, PullRequestStatus},
 };
@@ -15,9 +15,22 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::github::{Committed, Level, PullRequest},
+    drivers::{
+        clock,
+        github::{Committed, Level, PullRequest},
+    },
     messages::forge::{ForgeError, Head},
 };
+
+/// A pull request, as GitHub shows it and as it is recorded.
+pub(super) struct Seen {
+    pull_request: PullRequest,
+    repository: Repository,
+    /// Its head, while it is open.
+    head: Option<Committed>,
+    /// What is recorded of it.
+    pub(super) row: Row,
+}
 
 impl Desk {
     pub(super) async fn head(&self, asked: &Head) -> Result<Found, ForgeError> {
@@ -48,24 +61,22 @@ impl Desk {
     }
 
     async fn preview(&self, asked: &Head, number: u32) -> Result<Found, ForgeError> {
-        let answer = self
-            .ask(asked.repository, async |place, _| {
-                self.client.pull_request(place, number).await
-            })
-            .await?;
-        let (pull_request, repository) = match answer {
-            Asked::Answered(pull_request, repository) => (pull_request, repository),
-            Asked::Nothing(_) | Asked::Gone => return Ok(Found::Closed),
-        };
-        if !pull_request.open {
-            self.see(&repository, &pull_request, None).await?;
+        let Some(seen) = self.pull_request(asked.repository, number).await? else {
             return Ok(Found::Closed);
-        }
-        let Committed {
-            info: head,
-            message,
-        } = self.commit(&repository, &pull_request).await?;
-        let row = self.see(&repository, &pull_request, Some(&head)).await?;
+        };
+        let Seen {
+            pull_request,
+            repository,
+            head:
+                Some(Committed {
+                    info: head,
+                    message,
+                }),
+            row,
+        } = seen
+        else {
+            return Ok(Found::Closed);
+        };
         let Some(app) = self.store.app(&asked.app).await.map_err(not_stored)? else {
             // A person removed it just now, and its environments have their orders.
             return Ok(Found::Waiting("its app is removed".into()));
@@ -105,6 +116,37 @@ impl Desk {
         Ok(Found::Open(CommitInfo { trust, ..head }))
     }
 
+    /// A pull request as GitHub shows it now, which is recorded; `None` when it shows no such one.
+    pub(super) async fn pull_request(
+        &self,
+        id: RepositoryId,
+        number: u32,
+    ) -> Result<Option<Seen>, ForgeError> {
+        let asked = clock::now();
+        let answer = self
+            .ask(id, async |place, _| {
+                self.client.pull_request(place, number).await
+            })
+            .await?;
+        let (pull_request, repository) = match answer {
+            Asked::Answered(pull_request, repository) => (pull_request, repository),
+            Asked::Nothing(_) | Asked::Gone => return Ok(None),
+        };
+        let head = if pull_request.open {
+            Some(self.commit(&repository, &pull_request).await?)
+        } else {
+            None
+        };
+        let info = head.as_ref().map(|head| (&head.info, asked));
+        let row = self.see(&repository, &pull_request, info).await?;
+        Ok(Some(Seen {
+            pull_request,
+            repository,
+            head,
+            row,
+        }))
+    }
+
     /// The head of a pull request, with its message.
     async fn commit(
         &self,
@@ -131,12 +173,13 @@ impl Desk {
         })
     }
 
-    /// Remembers a pull request as GitHub shows it; what people ordered about it stays, also when they order it right now.
+    /// Remembers a pull request as GitHub shows it, with the head that it showed when it was asked; what people ordered about it
+    /// stays, also when they order it right now. Only an approval of another head is taken back.
     pub(super) async fn see(
         &self,
         repository: &Repository,
         pull_request: &PullRequest,
-        head: Option<&CommitInfo>,
+        head: Option<(&CommitInfo, Timestamp)>,
     ) -> Result<Row, ForgeError> {
         let known = self
             .store
@@ -154,7 +197,7 @@ impl Desk {
             } else {
                 PullRequestStatus::Closed
             },
-            head: head.cloned().or(kept),
+            head: head.map(|(head, _)| head.clone()).or(kept),
             labels: pull_request.labels.clone(),
             orders: known
                 .as_ref()
@@ -166,7 +209,18 @@ impl Desk {
                 .await
                 .map_err(not_stored)?;
         }
-        Ok(row)
+        let Some((head, asked)) = head else {
+            return Ok(row);
+        };
+        if !row.orders.is_revoked_by(&head.id, asked) {
+            return Ok(row);
+        }
+        let pushed = Order::Head {
+            commit: head.id.clone(),
+            asked,
+        };
+        let ordered = self.store.order(row.repository, row.number, &pushed).await;
+        Ok(ordered.map_err(not_stored)?.unwrap_or(row))
     }
 
     async fn verdict(
@@ -208,7 +262,7 @@ impl Desk {
             author,
             files: files.as_deref(),
             approved: orders.approved.as_ref(),
-            asked_for: orders.asked_for,
+            asked_for: orders.ask_for(&app.id),
         }))
     }
 
@@ -219,7 +273,7 @@ impl Desk {
         kind: Kind,
         orders: &Orders,
     ) -> Result<Option<String>, ForgeError> {
-        if orders.asked_for {
+        if orders.ask_for(&app.id) {
             return Ok(None);
         }
         let this = EnvironmentId::derive(&app.id, kind);

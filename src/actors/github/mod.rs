@@ -28,6 +28,7 @@ use actix::prelude::*;
 use nestling_domain::{
     ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
+    record::PullRequest,
 };
 use tokio::time::Instant;
 
@@ -41,7 +42,7 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, React,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, See,
         StartWaiting,
     },
 };
@@ -238,7 +239,7 @@ impl Handler<StartWaiting> for GitHubForge {
 
     fn handle(&mut self, start: StartWaiting, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
-        Box::pin(async move { desk.start_waiting(start.repository, start.number).await })
+        Box::pin(async move { desk.start_waiting(start).await })
     }
 }
 
@@ -251,12 +252,15 @@ impl Handler<MayWrite> for GitHubForge {
     }
 }
 
-impl Handler<React> for GitHubForge {
-    type Result = ResponseFuture<()>;
+impl Handler<See> for GitHubForge {
+    type Result = ResponseFuture<Result<Option<PullRequest>, ForgeError>>;
 
-    fn handle(&mut self, react: React, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, asked: See, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
-        Box::pin(async move { desk.react(&react).await })
+        Box::pin(async move {
+            let seen = desk.pull_request(asked.repository, asked.number).await?;
+            Ok(seen.map(|seen| seen.row))
+        })
     }
 }
 

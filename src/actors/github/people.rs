@@ -8,12 +8,10 @@ use nestling_domain::{
     record::{Delivery, Fact},
 };
 
-use tracing::warn;
-
 use super::{Desk, not_stored, place::Asked};
 use crate::{
     drivers::{clock, github::Level},
-    messages::forge::{Arrived, ForgeError, React, Reaction},
+    messages::forge::{Arrived, ForgeError, StartWaiting},
 };
 
 impl Desk {
@@ -34,30 +32,15 @@ impl Desk {
         })
     }
 
-    /// Shows on a comment what becomes of what it orders.
-    pub(super) async fn react(&self, react: &React) {
-        let content = match react.reaction {
-            Reaction::Eyes => "eyes",
-            Reaction::Rocket => "rocket",
-            Reaction::Confused => "confused",
-        };
-        let reacted = self.ask(react.repository, async |place, _| {
-            self.client
-                .react(place, react.comment, content)
-                .await
-                .map(Some)
-        });
-        if let Err(error) = reacted.await {
-            warn!("{error}");
-        }
-    }
-
     /// A person wants a preview of this pull request although policy would make none. Trust is another matter: an outsider's
-    /// commit still waits for its approval. GitHub is asked for it, seen here or not.
+    /// commit still waits for its approval. GitHub is asked for it, seen here or not. Of one app, no other one begins.
     pub(super) async fn start_waiting(
         &self,
-        repository: RepositoryId,
-        number: u32,
+        StartWaiting {
+            repository,
+            number,
+            app,
+        }: StartWaiting,
     ) -> Result<(), ForgeError> {
         let answer = self
             .ask(repository, async |place, _| {
@@ -86,19 +69,28 @@ impl Desk {
         }
         let unseen =
             || ForgeError::Failed(format!("pull request {number} was forgotten, try again"));
-        let ordered = self.store.order(repository, number, &Order::Preview).await;
+        let wish = Order::Preview { app: app.clone() };
+        let ordered = self.store.order(repository, number, &wish).await;
         let row = ordered.map_err(not_stored)?.ok_or_else(unseen)?;
         let now = clock::now();
         let delivery = Delivery {
             id: format!("start-{repository}-{number}-{}", now.0),
             at: now,
             repository: Some(repository),
-            fact: Fact::PullRequest {
-                number,
-                branch: row.branch,
-                title: row.title,
-                commit: None,
-                trigger: Trigger::Start,
+            fact: match app {
+                Some(app) => Fact::Preview {
+                    app,
+                    number,
+                    branch: row.branch,
+                    title: row.title,
+                },
+                None => Fact::PullRequest {
+                    number,
+                    branch: row.branch,
+                    title: row.title,
+                    commit: None,
+                    trigger: Trigger::Start,
+                },
             },
         };
         self.store.receive(&delivery).await.map_err(not_stored)?;

@@ -202,7 +202,11 @@ async fn a_preview_can_be_asked_for_of_a_pull_request_that_was_never_seen_here()
     });
     let ask = async |number| {
         let repository = world.shop.repository;
-        let start = StartWaiting { repository, number };
+        let start = StartWaiting {
+            repository,
+            number,
+            app: None,
+        };
         world.forge.send(start).await.unwrap()
     };
     ask(ours).await.unwrap();
@@ -271,7 +275,10 @@ async fn an_outsiders_commit_waits_for_its_approval_and_a_new_push_revokes_it() 
     let row = row.unwrap().unwrap();
     assert_eq!(row.branch, "eve:main");
     let head = row.head.clone().unwrap().id;
-    let approved = Order::Approve(head.clone());
+    let approved = Order::Approve {
+        commit: head.clone(),
+        at: Timestamp(1),
+    };
     let ordered = world.store.order(id, number, &approved).await;
     assert!(ordered.unwrap().is_some());
     assert_eq!(world.runs(number).await, Trust::Outsider);
@@ -347,6 +354,7 @@ async fn an_app_has_as_many_previews_as_its_policy_says_and_the_next_waits() {
     let start = StartWaiting {
         repository: shop.repository,
         number: second,
+        app: None,
     };
     world.forge.send(start).await.unwrap().unwrap();
     assert_eq!(world.runs(second).await, Trust::Member);

@@ -123,6 +123,7 @@ impl World {
                 label: "Redeploy".to_owned(),
                 description: "Run this commit again".to_owned(),
             }],
+            refuses: false,
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn create(
         ));
     }
     let kind = Kind::Preview(number);
-    orders::release(&services, app.repository, kind).await?;
+    orders::release(&services, &app, kind).await?;
     let known = wake(&services, &app, kind).await?;
     let head = Head {
         repository: app.repository,

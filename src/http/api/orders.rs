@@ -3,7 +3,8 @@
 
 use actix_web::{HttpRequest, post, web};
 use nestling_domain::{
-    ids::{EnvironmentId, InputId, Kind, RepositoryId},
+    app::App,
+    ids::{EnvironmentId, InputId, Kind},
     lifecycle::{Command, Event},
     record::PullRequestStatus,
 };
@@ -69,7 +70,7 @@ pub(super) async fn start(
     let kind = find::kind(name)?;
     let stands = find::standing(&services, app.repository, kind).await?;
     if stands == Some(PullRequestStatus::Waiting) {
-        release(&services, app.repository, kind).await?;
+        release(&services, &app, kind).await?;
         return Ok(on_its_way());
     }
     // Released a moment ago: the forge's next look makes its environment, or opens the one that was closed.
@@ -91,14 +92,14 @@ fn on_its_way() -> web::Json<OrderedView> {
     })
 }
 
-/// Tells the forge that a person wants this waiting pull request to run.
-pub(crate) async fn release(
-    services: &Services,
-    repository: RepositoryId,
-    kind: Kind,
-) -> Result<(), Problem> {
+/// Tells the forge that a person wants the preview of this app of a waiting pull request.
+pub(crate) async fn release(services: &Services, app: &App, kind: Kind) -> Result<(), Problem> {
     if let Some(number) = kind.pull_request() {
-        let released = StartWaiting { repository, number };
+        let released = StartWaiting {
+            repository: app.repository,
+            number,
+            app: Some(app.id.clone()),
+        };
         services.forge.start_waiting.send(released).await??;
     }
     Ok(())

@@ -315,6 +315,9 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
                 .map_or(String::new(), |commit| format!(" at {}", commit.short()));
             format!("pull request {number} ({branch}){at}: {trigger:?}").to_lowercase()
         }
+        Fact::Preview { app, number, .. } => {
+            format!("a preview of pull request {number} was asked for, of app {app}")
+        }
         Fact::Returned { app, .. } => format!("app {app} was brought back"),
         Fact::Webhook { webhook, .. } => webhook.to_string(),
         Fact::Unreadable { event, .. } => format!("a {event:?} webhook that cannot be read"),

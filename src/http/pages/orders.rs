@@ -92,7 +92,7 @@ async fn release(services: &Services, environment: &Environment) -> Result<bool,
     let stands = find::standing(services, app.repository, environment.kind).await?;
     let waits = stands == Some(PullRequestStatus::Waiting);
     if waits {
-        orders::release(services, app.repository, environment.kind).await?;
+        orders::release(services, &app, environment.kind).await?;
     }
     Ok(waits)
 }
@@ -267,6 +267,7 @@ pub(super) async fn start_pull_request(
     let order = StartWaiting {
         repository: RepositoryId(repository),
         number,
+        app: None,
     };
     services.forge.start_waiting.send(order).await??;
     services.live.touch.do_send(Touch {

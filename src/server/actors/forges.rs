@@ -127,7 +127,7 @@ async fn start_github(
     Ok(Forge {
         people: Some(forge::People {
             may_write: forge.clone().recipient(),
-            react: forge.clone().recipient(),
+            see: forge.clone().recipient(),
             announce: announce.clone(),
         }),
         handle: forge_handle(&forge, announce),

@@ -80,6 +80,7 @@ fn hostile(text: &str) -> String {
         order: text.to_owned(),
         outcome: text.to_owned(),
         done: false,
+        in_words: false,
     };
     let answer = Answer::new(1, text, [answered]);
     Announcement {
@@ -153,6 +154,7 @@ fn a_comment_for_hundreds_of_apps_and_thousands_of_tests_says_what_is_missing() 
             order: "`/redeploy".repeat(40),
             outcome: "|*_`<é".repeat(400),
             done: false,
+            in_words: false,
         });
         let answer = Answer::new(1, "ann", many);
         let text = Announcement {

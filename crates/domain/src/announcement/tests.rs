@@ -315,6 +315,7 @@ fn what_came_of_orders_stands_under_the_table_with_the_reason() {
         order: order.to_owned(),
         outcome: outcome.to_owned(),
         done,
+        in_words: false,
     };
     let lines = [
         answered("/keep", "no age ends its previews", true),

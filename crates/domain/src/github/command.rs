@@ -15,8 +15,11 @@ const LONGEST_APP: usize = 63;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
-    /// Make a preview although policy would wait.
-    Preview,
+    /// Make a preview although policy would make none; of this app, or of all.
+    Preview {
+        /// The app's name.
+        app: Option<String>,
+    },
     /// Deploy the head again; of this app, or of all.
     Redeploy {
         /// The app's name.
@@ -154,7 +157,7 @@ fn command(line: &str) -> Result<Command, NotACommand> {
         (Some("/stop"), _) => Command::Stop { app },
         (Some("/start"), _) => Command::Start { app },
         (Some("/cancel"), _) => Command::Cancel { app },
-        (Some("/preview"), None) => Command::Preview,
+        (Some("/preview"), _) => Command::Preview { app },
         (Some("/logs"), None) => Command::Logs,
         (Some("/keep"), None) => Command::Keep,
         (Some("/help"), None) => Command::Help,

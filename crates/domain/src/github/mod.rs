@@ -7,6 +7,7 @@ mod missed;
 mod payload;
 mod redelivery;
 pub mod shown;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -17,6 +18,7 @@ pub use meaning::{Meaning, meaning};
 pub use missed::{Listed, Open, missed};
 pub use payload::read;
 pub use redelivery::{FailedAttempt, again};
+pub use strangers::Strangers;
 pub use webhook::{
     CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,
 };

@@ -115,6 +115,7 @@ impl<'a> Draft<'a> {
         life.world.absent = 0;
         life.world.observe_at = None;
         life.skipped = None;
+        life.refused = None;
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
         let keeps_failure = repairs || matches!(cause, Cause::Moved { .. });
         // What nobody asked for leaves standing what was cancelled.
@@ -372,6 +373,7 @@ impl<'a> Draft<'a> {
         let life = self.life_mut();
         life.cancelled = None;
         life.skipped = None;
+        life.refused = None;
         life.world.draining = None;
         life.world.absent = 0;
         life.world.observe_at = None;

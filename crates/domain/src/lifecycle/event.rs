@@ -142,6 +142,11 @@ pub enum Observation {
         /// Where.
         at: String,
     },
+    /// An order by a button of a check run was refused, and is to be told there.
+    RefusedOrder {
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// What the forge says about an environment's branch or pull request, now.

@@ -51,6 +51,9 @@ pub struct Lifecycle {
     /// The newest head, when it came while a person or a policy had stopped it, so that nothing came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<CommitInfo>,
+    /// Why the last order by a button was refused, for people, until the next deployment begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -169,6 +172,7 @@ impl Lifecycle {
             }),
             cancelled: None,
             skipped: None,
+            refused: None,
         }
     }
 

@@ -271,6 +271,12 @@ impl Draft<'_> {
             }
             Observation::NotAnnounced { .. } => self.not_announced(),
             Observation::Reached { at } => self.reached(at),
+            // Nobody looks at what is closed.
+            Observation::RefusedOrder { reason } => {
+                if !self.life().is_closed() {
+                    self.life_mut().refused = Some(reason.clone());
+                }
+            }
         }
     }
 

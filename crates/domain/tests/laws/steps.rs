@@ -92,6 +92,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         1 => (0u32..9).prop_map(Observation::Announced),
         1 => Just(Observation::NotAnnounced { reason: "a reason".to_owned() }),
         1 => (0u8..2).prop_map(|port| Observation::Reached { at: crate::world::reached(port) }),
+        1 => Just(Observation::RefusedOrder { reason: "may not write".to_owned() }),
     ]
 }
 

@@ -143,15 +143,15 @@ async fn wanted(
         comments = comments.max(app.map_or(Comments::Off, |app| app.policy.comment));
     }
     let pull_request = tools.store.pull_request(repository, number).await;
-    let head = pull_request.map_err(not_stored)?.and_then(|one| one.head);
-    let head = head.as_ref().map(|head| &head.id);
+    let row = pull_request.map_err(not_stored)?;
+    let head = row.as_ref().and_then(|row| row.head.as_ref());
+    let head = head.map(|head| &head.id);
+    let reactions = row.as_ref().map(|row| row.orders.reactions());
     let announcement = together.announcement(repository, number);
-    Ok(Wanted::of_pull_request(
-        &announcement,
-        head,
-        comments,
-        &site,
-    ))
+    Ok(Wanted {
+        reactions: reactions.unwrap_or_default(),
+        ..Wanted::of_pull_request(&announcement, head, comments, &site)
+    })
 }
 
 /// What a pull request shows of which nothing is recorded: if it lacks our comment, it shows nothing of ours.
@@ -198,7 +198,7 @@ async fn write(
     due.retain(|write| {
         let refused = page.refused(&name(write));
         let is_due = refused.is_none();
-        troubles.extend(refused);
+        troubles.extend(refused.filter(|_| matters(write)));
         is_due
     });
     let put = async |ledger: &Ledger| {
@@ -220,12 +220,16 @@ async fn write(
     };
     for write in &due {
         if let Err(not_written) = pen.ensure(write).await {
-            match not_written.refusal() {
-                Some(refusal) => {
-                    page.refuse(name(write), refusal.clone());
-                    troubles.extend([refusal]);
-                }
-                None => troubles.others.push(not_written.to_string()),
+            let refusal = not_written.refusal();
+            if let Some(refusal) = &refusal {
+                page.refuse(name(write), refusal.clone());
+            }
+            if !matters(write) {
+                info!("{} is not shown yet: {not_written}", name(write));
+            } else if let Some(refusal) = refusal {
+                troubles.extend([refusal]);
+            } else {
+                troubles.others.push(not_written.to_string());
             }
         }
     }
@@ -282,12 +286,20 @@ impl Troubles {
     }
 }
 
+/// Whether an announcement is owed until this is shown. A face that a comment lacks comes with whatever is told next.
+fn matters(write: &Write) -> bool {
+    !matches!(write, Write::Reaction { .. })
+}
+
 /// What a write is about, the same from pass to pass.
 fn name(write: &Write) -> String {
     match write {
         Write::Comment { .. } => "comment".to_owned(),
         Write::Check { run, .. } => format!("check run {}", run.external_id),
         Write::Deployment { deployed, .. } => format!("deployment {}", deployed.ours),
+        Write::Reaction { comment, reaction } => {
+            format!("reaction {} on comment {comment}", reaction.name())
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use nestling_domain::github::shown::{Known, Ledger, Write};
+use nestling_domain::{
+    github::shown::{Known, Ledger, Weight, Write},
+    orders::Reaction,
+};
 
 use super::{Tools, page::Refusal, pass::refusal};
 use crate::drivers::{
@@ -41,6 +44,11 @@ impl NotWritten {
 impl Pen<'_> {
     /// Makes GitHub show what `write` says: changes what is there, and makes it where there is none.
     pub(super) async fn ensure(&mut self, write: &Write) -> Result<(), NotWritten> {
+        if let Write::Reaction { comment, reaction } = write {
+            self.react(*comment, *reaction).await?;
+            self.ledger.shows(write);
+            return Ok(());
+        }
         let number = match write.known() {
             Known::Number(number) => Some(number),
             Known::Maybe => self.find(write).await?,
@@ -90,11 +98,22 @@ impl Pen<'_> {
                 let of = (&deployed.commit, &deployed.stage);
                 github.find_deployment(at, of, &deployed.ours).await?
             }
+            Write::Reaction { .. } => None,
         })
     }
 
+    /// On a comment that somebody deleted there is nothing to show.
+    async fn react(&self, comment: u64, reaction: Reaction) -> Result<(), NotWritten> {
+        self.take_from_budget(Weight::Reaction)?;
+        let github = &self.tools.github;
+        match github.react(self.place, comment, reaction.name()).await {
+            Ok(()) | Err(GitHubError::Absent { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn change(&self, write: &Write, number: u64) -> Result<(), NotWritten> {
-        self.take_from_budget()?;
+        self.take_from_budget(Weight::Content)?;
         let (github, at) = (&self.tools.github, self.place);
         match write {
             Write::Comment { body, .. } => github.change_comment(at, number, body).await?,
@@ -104,12 +123,13 @@ impl Pen<'_> {
                 let state = deployed.state;
                 github.tell_deployment(at, number, state, places).await?;
             }
+            Write::Reaction { .. } => {}
         }
         Ok(())
     }
 
     async fn create(&self, write: &Write) -> Result<u64, NotWritten> {
-        self.take_from_budget()?;
+        self.take_from_budget(Weight::Content)?;
         let (github, at) = (&self.tools.github, self.place);
         Ok(match write {
             Write::Comment { body, .. } => {
@@ -121,12 +141,16 @@ impl Pen<'_> {
                 let of = (&deployed.commit, &deployed.stage);
                 github.create_deployment(at, of, &deployed.ours).await?
             }
+            // It is known by its comment.
+            Write::Reaction { comment, .. } => *comment,
         })
     }
 
-    fn take_from_budget(&self) -> Result<(), NotWritten> {
+    fn take_from_budget(&self, weight: Weight) -> Result<(), NotWritten> {
         let mut budgets = self.tools.budgets.borrow_mut();
         let budget = budgets.entry(self.place.installation).or_default();
-        budget.take(clock::now()).map_err(NotWritten::Budget)
+        budget
+            .take(weight, clock::now())
+            .map_err(NotWritten::Budget)
     }
 }

@@ -10,7 +10,7 @@ use nestling_domain::{
     environment::Environment,
     ids::{AppId, Commit, EnvironmentId, Generation},
     lifecycle::{Command, Event, Observation, Trigger},
-    orders::Orders,
+    orders::{Answer, Answered, Order, Orders},
     policy::{Comments, Policy},
     record::{PullRequest, PullRequestStatus},
 };

@@ -207,7 +207,10 @@ async fn x1_no_strangers_commit_runs_unless_this_very_commit_is_approved() {
                         let pull = state.see_pull_request(SHOP, number.into())?;
                         Ok(pull.head.clone())
                     });
-                    let approved = Order::Approve(Commit::parse(&head).unwrap());
+                    let approved = Order::Approve {
+                        commit: Commit::parse(&head).unwrap(),
+                        at: Timestamp(1),
+                    };
                     world
                         .store
                         .order(shop.repository, number, &approved)

@@ -32,6 +32,9 @@
 //! | log stream cut | `race_whoever_follows_a_log_sees_each_line_once_also_after_a_break_and_over_a_hole` (`http/api/tests/logs.rs`); between runner and server: `race_a_server_that_is_away_misses_no_report_and_no_line` (`crates/runner/tests/stories/server.rs`) |
 //! | clock skew of the webhook | `w03_race_a_push_and_a_quick_merge_whatever_the_clocks_say` |
 //! | a provider's 409 (lease), 429 and 5xx; a machine that migrates; the clock of one that is resumed | come with the provider that has them; until then `w04_no_clock_of_a_machine_counts` (`http/runner/tests/reports.rs`) |
+//! | a command before the opening | `race_a_command_that_is_told_of_before_the_opening_waits_for_its_preview` |
+//! | one comment told of by webhook and by listing | `race_a_comment_that_is_told_of_twice_orders_once` |
+//! | an approved commit that is pushed again after another one | `race_an_approval_does_not_come_back_with_its_commit` |
 //! | a replica takes over in the middle of a deployment | comes with several servers |
 //!
 //! Defects of earlier systems (W) and what strangers try (X) stand in [`super::defects`].
@@ -87,7 +90,7 @@ impl Race {
         house.outside.runners.set(true);
         let people = People {
             may_write: forge.clone().recipient(),
-            react: forge.clone().recipient(),
+            see: forge.clone().recipient(),
             announce: house.forge.announce.clone(),
         };
         let asked = (forge.clone().recipient(), Some(people.clone()));

@@ -206,7 +206,7 @@ type Subject = Option<u32>;
 fn subject(fact: &Fact) -> Option<Subject> {
     match fact {
         Fact::Production { .. } => Some(None),
-        Fact::PullRequest { number, .. } => Some(Some(*number)),
+        Fact::PullRequest { number, .. } | Fact::Preview { number, .. } => Some(Some(*number)),
         Fact::Returned { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
     }
 }
@@ -232,6 +232,9 @@ pub(super) fn words(fact: &Fact) -> String {
                 }
             };
             format!("{what} of {branch}, which is pull request {number}")
+        }
+        Fact::Preview { app, number, .. } => {
+            format!("the wish for a preview of app {app}, of pull request {number}")
         }
         Fact::Returned { app, .. } => format!("the return of app {app}"),
         Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),

@@ -393,7 +393,7 @@ fn commit_of(fact: &Fact) -> Option<&Commit> {
     match fact {
         Fact::Production { commit, .. } => Some(commit),
         Fact::PullRequest { commit, .. } | Fact::Returned { commit, .. } => commit.as_ref(),
-        Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
+        Fact::Preview { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use nestling_domain::{
     app::{RemovedApp, VariableName},
     github::shown::{CommentShown, Ledger},
-    ids::{Class, Commit},
+    ids::{Class, Commit, Timestamp},
     orders::Order,
     record::{Content, Delivery, Fact, OwnApp, PullRequestStatus, Value},
 };
@@ -282,7 +282,11 @@ pub(crate) async fn what_people_order_is_lost_to_no_look_at_the_forge(store: Any
     let seen = store.number_pull_request(repository, "feature").await;
     let mut seen = seen.unwrap();
     let commit = Commit::parse(&"a".repeat(40)).unwrap();
-    for order in [Order::Approve(commit.clone()), Order::Keep] {
+    let approve = Order::Approve {
+        commit: commit.clone(),
+        at: Timestamp(1),
+    };
+    for order in [approve, Order::Keep] {
         let ordered = store.order(repository, seen.number, &order).await.unwrap();
         assert_eq!(
             ordered.unwrap().orders.approved.as_ref(),

@@ -262,6 +262,7 @@ fn run(environment: &Environment, head: &Commit, state: CheckState, site: &Site<
         summary: String::new(),
         details_url: Some(site.about(environment)),
         buttons: Vec::new(),
+        refuses: environment.lifecycle.refused.is_some(),
     }
 }
 
@@ -272,6 +273,10 @@ fn summary(
 ) -> String {
     let environment = section.environment;
     let mut out = format!("- **Status:** {says}\n");
+    if let Some(refused) = &environment.lifecycle.refused {
+        let refused = text(refused, REASON_SHOWN);
+        let _ = writeln!(out, "- **Last order:** 😕 {refused}");
+    }
     if environment.lifecycle.serving().is_some() {
         let preview = site.preview(environment);
         let _ = writeln!(out, "- **Address:** [{preview}]({preview})");

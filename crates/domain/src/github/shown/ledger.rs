@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CheckRun, Deployed, DeploymentState, Outcome, Stage, Wanted, Write};
-use crate::{announcement::digest, ids::Commit};
+use crate::{announcement::digest, ids::Commit, orders::Reaction};
 
 /// Ended check runs that are remembered: of ten apps the last ten commits.
 const CHECKS_KEPT: usize = 100;
@@ -21,6 +21,9 @@ pub struct Ledger {
     pub checks: Vec<CheckShown>,
     /// The deployments that are not over, oldest first.
     pub deployments: Vec<DeploymentShown>,
+    /// What comments of people show of their orders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<(u64, Reaction)>,
 }
 
 /// A comment that GitHub shows.
@@ -47,6 +50,9 @@ pub struct CheckShown {
     pub digest: Option<u64>,
     /// How it ended, once it has.
     pub outcome: Option<Outcome>,
+    /// Whether it tells of an order that was refused.
+    #[serde(default)]
+    pub refuses: bool,
 }
 
 /// A deployment that GitHub shows.
@@ -83,6 +89,7 @@ impl Ledger {
                 Write::Deployment { deployed, .. } => {
                     self.deployment(deployed);
                 }
+                Write::Reaction { .. } => {}
             }
         }
     }
@@ -94,6 +101,7 @@ impl Ledger {
             Write::Comment { .. } => self.comment().number = number,
             Write::Check { run, .. } => self.check(run).number = number,
             Write::Deployment { deployed, .. } => self.deployment(deployed).number = number,
+            Write::Reaction { .. } => {}
         }
     }
 
@@ -109,6 +117,7 @@ impl Ledger {
                 let other = |shown: &DeploymentShown| shown.ours != deployed.ours;
                 self.deployments.retain(other);
             }
+            Write::Reaction { .. } => {}
         }
     }
 
@@ -120,10 +129,12 @@ impl Ledger {
                 let shown = self.check(run);
                 shown.digest = Some(of_check(run));
                 shown.outcome = run.state.outcome();
+                shown.refuses = run.refuses;
             }
             Write::Deployment { deployed, .. } => {
                 self.deployment(deployed).state = Some(deployed.state);
             }
+            Write::Reaction { comment, reaction } => self.reactions.push((*comment, *reaction)),
         }
     }
 
@@ -138,6 +149,8 @@ impl Ledger {
         let over = [DeploymentState::Inactive, DeploymentState::Failure].map(Some);
         self.deployments
             .retain(|shown| is_wanted(shown) || !over.contains(&shown.state));
+        // Comments come no more that are not remembered.
+        self.reactions.retain(|one| wanted.reactions.contains(one));
         // A commit may come back, so that its check run is looked for then.
         let surplus = self.checks.len().saturating_sub(CHECKS_KEPT);
         let ended = |shown: &CheckShown| {
@@ -170,6 +183,7 @@ impl Ledger {
                 number: None,
                 digest: None,
                 outcome: None,
+                refuses: false,
             });
             self.checks.len() - 1
         });

@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use budget::Budget;
+pub use budget::{Budget, Weight};
 pub use check::{APPROVE, Check, REDEPLOY, STOP, subject};
 pub use deployed::Deployed;
 pub use ledger::{CheckShown, CommentShown, DeploymentShown, Ledger};
@@ -25,6 +25,7 @@ use crate::{
     deployment::Tests,
     ids::Commit,
     lifecycle::State,
+    orders::{Answer, Reaction},
     policy::Comments,
 };
 
@@ -47,6 +48,8 @@ pub struct CheckRun {
     pub details_url: Option<String>,
     /// At most three.
     pub buttons: Vec<Button>,
+    /// Whether the summary tells of an order that was refused, which is no part of how it went.
+    pub refuses: bool,
 }
 
 /// A button on a check run.
@@ -121,6 +124,8 @@ pub struct Wanted {
     pub checks: Vec<Check>,
     /// The deployments. One that GitHub shows and that is not among them is gone.
     pub deployments: Vec<Deployed>,
+    /// What comments of people show of their orders, the first one first.
+    pub reactions: Vec<(u64, Reaction)>,
 }
 
 /// The comment as it shall be.
@@ -152,14 +157,11 @@ impl Wanted {
             let life = &section.environment.lifecycle;
             !life.is_closed() && !matches!(life.state, State::Creating { next: None, .. })
         };
-        // Whoever ordered something and did not get it is told why, and nowhere else could be told.
-        let refused = announcement.answer.is_some_and(|answer| {
-            let mut lines = answer.lines.iter();
-            lines.any(|line| !line.done)
-        });
+        // Whoever ordered something and did not get it, or asked for words, is told here, and nowhere else could be told.
+        let answers = announcement.answer.is_some_and(Answer::is_to_be_read);
         let comment = Comment {
             body: announcement.markdown(site),
-            makes: refused || (wished && sections.iter().any(lives)),
+            makes: answers || (wished && sections.iter().any(lives)),
         };
         Wanted {
             comment: Some(comment),
@@ -183,6 +185,7 @@ impl Wanted {
             deployments: deployments
                 .flat_map(|section| deployed::deployments(section.environment, site))
                 .collect(),
+            reactions: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Check, CheckRun, CheckState, Comment, Deployed, DeploymentState, Ledger, Outcome, Wanted,
     ledger::{CheckShown, DeploymentShown, of_check},
 };
-use crate::announcement::digest;
+use crate::{announcement::digest, orders::Reaction};
 
 /// One thing to make or to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub enum Write {
         /// As it shall be.
         deployed: Deployed,
     },
+    /// A face on a comment of somebody: one more of the same changes nothing, so it need not be looked for.
+    Reaction {
+        /// GitHub's number of the comment.
+        comment: u64,
+        /// What it shows.
+        reaction: Reaction,
+    },
 }
 
 /// What is known of something that is to be written.
@@ -50,13 +57,14 @@ impl Write {
             Write::Comment { known, .. }
             | Write::Check { known, .. }
             | Write::Deployment { known, .. } => *known,
+            Write::Reaction { .. } => Known::New,
         }
     }
 
     /// Whether it is made when GitHub does not show it: not only to say that it is over.
     pub fn makes(&self) -> bool {
         match self {
-            Write::Comment { .. } => true,
+            Write::Comment { .. } | Write::Reaction { .. } => true,
             Write::Check { run, .. } => run.state != CheckState::Completed(Outcome::Cancelled),
             Write::Deployment { deployed, .. } => deployed.state != DeploymentState::Inactive,
         }
@@ -64,7 +72,7 @@ impl Write {
 }
 
 /// Whether these writes may wait a few seconds for more to be told: nothing began or ended, only the comment's words about
-/// something under way differ.
+/// something under way differ, or what comments of people show.
 pub fn is_patient(writes: &[Write]) -> bool {
     let words = |write: &Write| {
         matches!(
@@ -72,7 +80,7 @@ pub fn is_patient(writes: &[Write]) -> bool {
             Write::Comment {
                 known: Known::Number(_),
                 ..
-            }
+            } | Write::Reaction { .. }
         )
     };
     writes.iter().all(words)
@@ -92,7 +100,14 @@ impl Ledger {
         let gone = self.deployments.iter();
         let gone = gone.filter_map(|shown| for_unwanted_deployment(shown, wanted));
         let all = comment.chain(checks).chain(ending).chain(deployments);
-        all.chain(gone).collect()
+        // Last: whoever only wrote a comment waits for what everybody reads.
+        let reactions = wanted.reactions.iter();
+        let reactions = reactions.filter(|reaction| !self.reactions.contains(*reaction));
+        let reactions = reactions.map(|(comment, reaction)| Write::Reaction {
+            comment: *comment,
+            reaction: *reaction,
+        });
+        all.chain(gone).chain(reactions).collect()
     }
 
     fn for_comment(&self, wanted: &Comment) -> Option<Write> {
@@ -149,6 +164,10 @@ fn differs(shown: &CheckShown, wanted: &Check) -> bool {
     let Some(ended) = shown.outcome else {
         return changed;
     };
+    // It went as it went, and a line about an order that was refused comes or goes.
+    if shown.refuses != wanted.run.refuses && wanted.run.state.outcome() == Some(ended) {
+        return changed;
+    }
     if !wanted.makes {
         return false;
     }
@@ -189,6 +208,7 @@ fn for_unwanted_check(shown: &CheckShown, wanted: &Wanted) -> Option<Write> {
             summary,
             details_url: None,
             buttons: Vec::new(),
+            refuses: false,
         },
     })
 }

@@ -99,6 +99,9 @@ fn line(write: &Write) -> String {
             let (at, state) = (&stage.environment, deployed.state.name());
             format!("{how} deployment {ours} in {at}: {state}")
         }
+        Write::Reaction { comment, reaction } => {
+            format!("{how} reaction on comment {comment}: {}", reaction.name())
+        }
     }
 }
 

@@ -76,7 +76,10 @@ fn told(environments: &[Environment], head: Option<u8>, open: &[Open]) -> Vec<St
             let at = commit.as_ref().map_or("whatever is there", Commit::short);
             format!("{number}: {trigger:?} at {at}")
         }
-        Fact::Returned { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => {
+        Fact::Preview { .. }
+        | Fact::Returned { .. }
+        | Fact::Webhook { .. }
+        | Fact::Unreadable { .. } => {
             panic!("{fact:?}")
         }
     });

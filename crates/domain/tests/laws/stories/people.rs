@@ -440,3 +440,19 @@ fn people_see_each_phase_once_and_since_when() {
         [Shown::Deploying, Shown::RunningTests, Shown::Starting]
     );
 }
+
+#[test]
+fn a_refused_order_is_news_once_and_gone_with_the_next_deployment() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    let refuse = |world: &mut World| {
+        let reason = "who pressed it may not write".to_owned();
+        let before = world.record.world.edition;
+        observed(world, Observation::RefusedOrder { reason });
+        world.record.world.edition - before
+    };
+    assert_eq!(refuse(&mut world), 1);
+    assert_eq!(refuse(&mut world), 0, "whoever presses again is not told");
+    pushed(&mut world, 4);
+    assert_eq!(world.record.refused, None);
+}

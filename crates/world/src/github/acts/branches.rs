@@ -81,6 +81,16 @@ impl State {
         self.commit(id, branch, parent.as_deref(), by, "Change it all", changes)
     }
 
+    /// Sets a branch to a commit that it had before, as whoever regrets a push does.
+    pub fn set_back(&mut self, full_name: &str, branch: &str, by: &str, to: &str) -> Result<()> {
+        let id = self.repository_id(full_name)?;
+        let git = self.git(id);
+        let before = git.branch(branch);
+        let before = before.with_context(|| format!("{full_name} has no branch {branch}"))?;
+        git.take(git.as_ref(), to, &format!("refs/heads/{branch}"))?;
+        self.branch_moved(id, branch, Some(&before), Some(to), &Author::from(by))
+    }
+
     /// Deletes a branch: pull requests from it and to it are closed.
     pub fn delete_branch(&mut self, full_name: &str, branch: &str, by: &str) -> Result<()> {
         let id = self.repository_id(full_name)?;

@@ -222,3 +222,131 @@ async fn a_hostile_title_pings_nobody_and_links_nowhere() {
     town.close().await;
     town.finish();
 }
+
+impl Town {
+    /// Somebody writes a comment; its number.
+    fn comment(&self, by: &str, body: &str) -> u64 {
+        let written = self.github.act(|state| state.comment(SHOP, 1, by, body));
+        written.unwrap()
+    }
+
+    async fn remember(&self, order: Order) {
+        let ordered = self.store.order(self.repository, 1, &order).await.unwrap();
+        assert!(ordered.is_some());
+    }
+
+    /// The faces on a comment of somebody.
+    fn faces(&self, comment: u64) -> Vec<String> {
+        let all = self.comments();
+        let one = all.iter().find(|one| one.id == comment).unwrap();
+        let faces = one.reactions.iter().map(|face| face.content.clone());
+        faces.collect()
+    }
+}
+
+fn answer(comment: u64, done: bool, in_words: bool) -> Order {
+    let line = Answered {
+        order: "/help".to_owned(),
+        outcome: "what can be ordered".to_owned(),
+        done,
+        in_words,
+    };
+    Order::Answer(Answer::new(comment, ANN, [line]))
+}
+
+#[actix::test]
+async fn a_comment_shows_once_that_it_was_read_and_what_came_of_it() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let comment = town.comment(ANN, "/keep");
+    let delivery = "told".to_owned();
+    town.remember(Order::Heard { comment, delivery }).await;
+    town.announce().await.unwrap();
+    assert_eq!(town.faces(comment), ["eyes"]);
+    town.remember(answer(comment, true, false)).await;
+    town.announce().await.unwrap();
+    assert_eq!(town.faces(comment), ["eyes", "rocket"]);
+    let before = town.calls();
+    town.announce().await.unwrap();
+    let town = town.next_life().await;
+    town.announce().await.unwrap();
+    assert_eq!(town.calls(), before, "nothing is shown twice");
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn faces_that_github_does_not_take_keep_nothing_else_from_being_shown() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let comment = town.comment(ANN, "/keep");
+    town.fault(
+        "POST /repos/*/*/issues/comments/*/reactions",
+        Fault::Status(403),
+        Times::Always,
+    );
+    town.remember(answer(comment, false, false)).await;
+    town.announce().await.unwrap();
+    let ours = &town.comments()[0].body;
+    assert!(ours.contains("what can be ordered"), "{ours}");
+    town.github.act(|state| state.faults.clear());
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn who_asks_for_words_gets_them_where_no_comment_is_wished() {
+    let town = Town::start().await;
+    let quiet = Policy {
+        comment: Comments::Off,
+        ..Policy::default()
+    };
+    let shop = town.app("shop", quiet).await;
+    let head = town.notice().await;
+    town.deploy(&shop, &head).await;
+    let comment = town.comment(ANN, "/help");
+    assert_eq!(town.comments().len(), 1, "theirs");
+    town.remember(answer(comment, true, true)).await;
+    town.announce().await.unwrap();
+    let ours = &town.comments()[1].body;
+    assert!(ours.contains("what can be ordered"), "{ours}");
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn a_button_that_was_refused_says_so_in_its_check_run_and_writes_once() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let says = |town: &Town| {
+        let seen = |state: &State| state.see_check_runs(SHOP, head.as_str());
+        let runs = town.github.look(seen).unwrap();
+        runs[0].output.summary.clone().unwrap()
+    };
+    let refuse = async |reason: &str| {
+        let reason = reason.to_owned();
+        let refused = Event::Observed(Observation::RefusedOrder { reason });
+        town.house.tell(&town.shop, PREVIEW, refused).await.unwrap();
+        town.shown(&town.shop, "says so", |one| one.lifecycle.refused.is_some())
+            .await;
+    };
+    refuse("may not write").await;
+    assert!(says(&town).contains("may not write"), "{}", says(&town));
+    assert_eq!(town.checks(&head), ["Nestling / shop success"]);
+    let before = town.calls();
+    for _ in 0..5 {
+        refuse("may not write").await;
+    }
+    assert_eq!(town.calls(), before);
+    town.order(Command::Redeploy).await;
+    town.shown(&town.shop, "serves again", |one| {
+        serves(one, &head) && one.lifecycle.generation == Generation(2)
+    })
+    .await;
+    assert!(!says(&town).contains("may not write"), "{}", says(&town));
+    town.close().await;
+    town.finish();
+}

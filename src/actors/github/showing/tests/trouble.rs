@@ -290,6 +290,12 @@ impl Handler<UseUp> for Showing {
             return;
         }
         let budget = budgets.entry(installation).or_default();
-        while budget.take(crate::drivers::clock::now()).is_ok() {}
+        while budget
+            .take(
+                nestling_domain::github::shown::Weight::Content,
+                crate::drivers::clock::now(),
+            )
+            .is_ok()
+        {}
     }
 }

@@ -1,6 +1,13 @@
 //! What is ordered, and does not help: it is said.
 
-use nestling_domain::policy::{Outsiders, Policy};
+use nestling_domain::{
+    github::{CheckAsk, Named, Says, Sender, Webhook},
+    label::Slug,
+    lifecycle::Why,
+    orders::Orders,
+    policy::{Outsiders, Policy},
+    record::DeliveryState,
+};
 
 use super::*;
 
@@ -11,6 +18,65 @@ impl Race {
         let answer = row.unwrap().unwrap().orders.answer.unwrap();
         let lines = answer.lines.into_iter();
         lines.map(|line| (line.outcome, line.done)).collect()
+    }
+
+    /// What was decided about a delivery.
+    async fn decided(&self, id: &str) -> String {
+        let log = self.store.deliveries(None, 1000).await.unwrap();
+        let found = log.into_iter().find(|(one, _)| one.id == id).unwrap().1;
+        let DeliveryState::Done { decisions } = found else {
+            panic!("{id} is not done")
+        };
+        decisions.into_values().collect::<Vec<_>>().join("; ")
+    }
+
+    /// Somebody presses a button on the check run of the pull request's preview; what was decided.
+    async fn press(
+        &self,
+        number: u32,
+        (by, login): (u64, &str),
+        (id, button): (&str, &str),
+    ) -> String {
+        let environment = EnvironmentId::derive(&self.shop.id, Kind::Preview(number));
+        let record = self.store.environment(&environment).await.unwrap().unwrap();
+        let head = record.lifecycle.newest_commit().unwrap().id.clone();
+        let webhook = Webhook {
+            installation: Some(self.installation),
+            repository: Some(Named {
+                id: self.shop.repository,
+                owner: "acme".to_owned(),
+                name: "shop".to_owned(),
+                default_branch: None,
+            }),
+            sender: Some(Sender {
+                id: by,
+                login: login.to_owned(),
+                bot: false,
+            }),
+            says: Says::Check {
+                external_id: format!("{environment}/{head}"),
+                head,
+                ask: CheckAsk::Pressed {
+                    button: button.to_owned(),
+                },
+            },
+        };
+        let delivery = Delivery {
+            id: id.to_owned(),
+            at: clock::now(),
+            repository: Some(self.shop.repository),
+            fact: Fact::Webhook {
+                event: "check_run".to_owned(),
+                webhook: Box::new(webhook),
+            },
+        };
+        self.deliver([delivery]).await;
+        self.decided(id).await
+    }
+
+    async fn orders(&self, number: u32) -> Orders {
+        let row = self.store.pull_request(self.shop.repository, number).await;
+        row.unwrap().unwrap().orders
     }
 
     async fn answer(&self, number: u32, comment: &str) -> (String, bool) {
@@ -84,4 +150,207 @@ async fn a_push_to_what_a_person_stopped_is_told_of_and_not_deployed() {
     assert_eq!(race.machines(number), 0);
     assert!(race.answer(number, "/start").await.1);
     race.serves(number, &pushed).await;
+}
+
+#[actix::test]
+async fn race_a_command_that_is_told_of_before_the_opening_waits_for_its_preview() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    let opened = race.news();
+    race.act(|state| state.comment(SHOP, number.into(), "ann", "/keep\n/stop"));
+    // It comes first, and what it is about is not even known.
+    let mut news = race.news();
+    news.extend(opened);
+    race.deliver(news).await;
+    race.preview(number, "was stopped", |one| {
+        matches!(&one.lifecycle.state, Life::Stopped { why, .. } if why.name() == "by a person")
+    })
+    .await;
+    let answers = race.answers(number).await;
+    assert!(answers.iter().all(|(_, done)| *done), "{answers:?}");
+    assert!(race.orders(number).await.kept);
+}
+
+#[actix::test]
+async fn a_command_about_an_app_that_is_none_is_answered_at_once() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.act(|state| state.comment(SHOP, number.into(), "ann", "/stop till"));
+    race.deliver_all().await;
+    let (said, done) = race.answers(number).await.remove(0);
+    assert!(!done && said.contains("no preview of app till"), "{said}");
+}
+
+#[actix::test]
+async fn an_approval_of_what_is_not_the_head_is_refused_and_names_the_head() {
+    let race = Race::start().await;
+    let number = race.act(|state| propose(state, "rose", "rita"));
+    race.deliver_all().await;
+    race.waits(number).await;
+    let read = race.head("rose");
+    // Nobody told of the push yet.
+    let pushed = race.push("rose", "evil");
+    race.act(|state| state.comment(SHOP, number.into(), "ann", &format!("/approve {read}")));
+    let mut news = race.news();
+    let comment = news.pop().unwrap();
+    race.deliver([comment]).await;
+    let (said, done) = race.answers(number).await.remove(0);
+    assert!(!done && said.contains(&pushed), "{said}");
+    assert_eq!(race.orders(number).await.approved, None);
+    // The one that nobody told of can be approved as soon as somebody has read it.
+    let approve = format!("/approve {pushed}");
+    race.act(|state| state.comment(SHOP, number.into(), "ann", &approve));
+    let comment = race.news().pop().unwrap();
+    race.deliver([comment]).await;
+    race.serves(number, &pushed).await;
+}
+
+#[actix::test]
+async fn race_an_approval_does_not_come_back_with_its_commit() {
+    let race = Race::start().await;
+    let number = race.act(|state| propose(state, "rose", "rita"));
+    race.deliver_all().await;
+    race.waits(number).await;
+    let read = race.head("rose");
+    let approve = format!("/approve {read}");
+    assert!(race.answer(number, &approve).await.1);
+    race.serves(number, &read).await;
+    race.push("rose", "evil");
+    race.deliver_all().await;
+    race.waits(number).await;
+    race.act(|state| state.set_back(SHOP, "rose", "rita", &read));
+    race.deliver_all().await;
+    race.preview(number, "waits for an approval of it again", |one| {
+        let Life::Stopped {
+            why: Why::Waits(waits),
+            ..
+        } = &one.lifecycle.state
+        else {
+            return false;
+        };
+        let waits = waits.approval.as_ref();
+        waits.is_some_and(|commit| commit.as_str() == read)
+    })
+    .await;
+    assert!(race.answer(number, &approve).await.1);
+    race.serves(number, &read).await;
+}
+
+#[actix::test]
+async fn race_a_comment_that_is_told_of_twice_orders_once() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.comment(SHOP, number.into(), "ann", "/redeploy"));
+    let told = race.news();
+    race.deliver(told.clone()).await;
+    race.serves(number, &race.head("basket")).await;
+    assert_eq!(race.made(number), [1, 2]);
+    assert!(race.answer(number, "/stop").await.1);
+    assert!(race.answer(number, "/start").await.1);
+    race.serves(number, &race.head("basket")).await;
+    // As when webhooks are switched off: the comments of the last hour are listed.
+    let listed = told.into_iter().map(|one| Delivery {
+        id: "comment-listed".to_owned(),
+        ..one
+    });
+    race.deliver(listed).await;
+    let decided = race.decided("comment-listed").await;
+    assert!(decided.starts_with("ignored"), "{decided}");
+    race.serves(number, &race.head("basket")).await;
+    assert_eq!(race.made(number), [1, 2, 3]);
+}
+
+#[actix::test]
+async fn strangers_hold_up_nobody_and_are_answered_a_few_times() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    // Faces are made by nobody whom the inbox waits for.
+    let silence = Fault::NoAnswer;
+    race.act(|state| {
+        state.order(
+            "POST /repos/*/*/issues/comments/*/reactions",
+            silence,
+            Times::Always,
+        );
+        for _ in 0..20 {
+            state.comment(SHOP, number.into(), "rita", "/stop")?;
+        }
+        Ok(())
+    });
+    let told = tokio::time::timeout(Duration::from_secs(20), race.deliver_all());
+    told.await.expect("nobody waits for what is shown");
+    let heard = race.orders(number).await.heard;
+    assert!(heard.len() < 5, "{heard:?}");
+    race.serves(number, &race.head("basket")).await;
+    let (said, done) = race.answer(number, "/stop").await;
+    assert!(done, "{said}");
+}
+
+#[actix::test]
+async fn a_button_that_a_stranger_presses_says_so_and_does_nothing() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    for turn in 0..6 {
+        let id = format!("press-{turn}");
+        let said = race.press(number, (66, "rita"), (&id, "stop")).await;
+        let silent = said.starts_with("refused in silence");
+        assert!(
+            said.starts_with("refused") && silent == (turn >= 3),
+            "{said}"
+        );
+    }
+    race.serves(number, &race.head("basket")).await;
+    race.preview(number, "says so", |one| {
+        let refused = one.lifecycle.refused.as_deref();
+        refused.is_some_and(|why| why.contains("may not write"))
+    })
+    .await;
+    let said = race
+        .press(number, (1, "ann"), ("pressed", "redeploy"))
+        .await;
+    assert!(said.contains("queued"), "{said}");
+    race.preview(number, "says nothing", |one| {
+        one.lifecycle.refused.is_none()
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_preview_of_one_app_is_made_and_that_of_another_is_not() {
+    let race = Race::start().await;
+    let till = App {
+        id: AppId::derive(race.shop.repository, "till"),
+        slug: Slug::of("till"),
+        root: "till".to_owned(),
+        ..race.shop.clone()
+    };
+    race.store.put_app(&till).await.unwrap();
+    let number = race.act(|state| {
+        state.push(SHOP, "basket", "ann", &[Change::file("index.html", "1")])?;
+        let opening = Opening::of("basket", "ann").titled("Basket [skip preview]");
+        Ok(u32::try_from(state.open_pull_request(SHOP, opening)?)?)
+    });
+    race.deliver_all().await;
+    race.waits(number).await;
+    let (said, done) = race.answer(number, "/preview shop").await;
+    assert!(done, "{said}");
+    race.serves(number, &race.head("basket")).await;
+    let other = EnvironmentId::derive(&till.id, Kind::Preview(number));
+    // Whatever makes it look: nobody asked for this one.
+    race.act(|state| state.label(SHOP, number.into(), "ann", "docs"));
+    race.deliver_all().await;
+    until(&*race.store, &other, "waits", |one| {
+        let waits =
+            matches!(&one.lifecycle.state, Life::Stopped { why, .. } if why.name() == "waits");
+        waits && one.lifecycle.look.is_none()
+    })
+    .await;
+    let (said, done) = race.answer(number, "/preview shelf").await;
+    assert!(!done && said.contains("no app shelf"), "{said}");
 }

@@ -316,6 +316,7 @@ async fn a_pull_request_that_never_was_is_refused() {
         .send(StartWaiting {
             repository: id,
             number: 7,
+            app: None,
         })
         .await
         .unwrap();

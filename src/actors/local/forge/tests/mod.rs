@@ -200,6 +200,7 @@ fn words(fact: &Fact) -> String {
             let commit = commit.as_ref().map_or("-", Commit::short);
             format!("pr-{number} {branch} {trigger:?} {commit}")
         }
+        Fact::Preview { app, number, .. } => format!("preview of pr-{number} of {app}"),
         Fact::Returned { app, .. } => format!("returned {app}"),
         Fact::Webhook { .. } | Fact::Unreadable { .. } => "of GitHub".to_owned(),
     }

@@ -108,6 +108,7 @@ async fn a_pull_request_that_becomes_production_is_closed_as_one() {
     let started = StartWaiting {
         repository: id,
         number: 1,
+        app: None,
     };
     let refused = world.forge.send(started).await.unwrap().unwrap_err();
     insta::assert_snapshot!(refused.to_string(), @"pull request 1 is closed: branch `topic` is gone, is merged, is production now, or is older than 14 days; commit to it to open it again");

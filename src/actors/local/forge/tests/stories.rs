@@ -209,6 +209,7 @@ async fn the_eleventh_branch_waits_until_a_person_starts_it() {
     let start = StartWaiting {
         repository: id,
         number: *number,
+        app: None,
     };
     world.forge.send(start.clone()).await.unwrap().unwrap();
     let index: usize = branch[1..].parse().unwrap();

@@ -250,13 +250,19 @@ fn what_waits_has_its_check_at_the_head_that_waits() {
 #[test]
 fn an_order_that_was_refused_is_answered_whatever_comments_are_wished() {
     let stopped = environment("shop", stopped(Why::Closed));
-    let line = |done| Answered {
+    let line = |done, in_words| Answered {
         order: "/start".to_owned(),
         outcome: "refused: rita may not write to acme/shop".to_owned(),
         done,
+        in_words,
     };
-    for (done, makes) in [(false, true), (true, false)] {
-        let answer = Answer::new(7, "rita", [line(done)]);
+    // Who asks for help asks to be answered here.
+    for (done, in_words, makes) in [
+        (false, false, true),
+        (true, false, false),
+        (true, true, true),
+    ] {
+        let answer = Answer::new(7, "rita", [line(done, in_words)]);
         let announcement = Announcement {
             answer: Some(&answer),
             ..announcement(vec![section(&stopped)])
@@ -264,4 +270,23 @@ fn an_order_that_was_refused_is_answered_whatever_comments_are_wished() {
         let wanted = Wanted::of_pull_request(&announcement, None, Comments::Off, &SITE);
         assert_eq!(wanted.comment.unwrap().makes, makes);
     }
+}
+
+#[test]
+fn an_order_by_a_button_that_was_refused_is_told_there_until_the_next_deployment() {
+    let mut page = Page::new();
+    let mut shop = environment("shop", green(1, 'a'));
+    page.tell_of(&shop);
+    let mut refuse = |why: Option<&str>| {
+        shop.lifecycle.refused = why.map(str::to_owned);
+        let told = page.tell_of(&shop);
+        (told, page.wanted(&shop).checks[0].run.summary.clone())
+    };
+    let (told, says) = refuse(Some("who pressed it may not write, @here"));
+    assert_snapshot!(told, @r#"2: check Nestling / shop at aaaaaaa: success, Deployed; 3 tests passed ["Redeploy", "Stop"]"#);
+    assert!(says.contains("😕 who pressed it may not write"), "{says}");
+    assert!(!says.contains(" @here"), "{says}");
+    let (told, says) = refuse(None);
+    assert_snapshot!(told, @r#"2: check Nestling / shop at aaaaaaa: success, Deployed; 3 tests passed ["Redeploy", "Stop"]"#);
+    assert!(!says.contains('😕'), "{says}");
 }
