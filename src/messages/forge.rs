@@ -1,6 +1,6 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -21,6 +21,18 @@ pub struct Head {
     pub kind: Kind,
     /// The branch that the environment tracks.
     pub branch: String,
+    /// Which question of its environment it is; `None` when somebody else asks.
+    pub question: Option<Question>,
+}
+
+/// A question of an environment, which is asked again under the same number until it is answered. Whatever the forge learns
+/// for it, it learns after the hint that the question came from: a later hint is another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Its number among those of the environment, see [`Look`](nestling_domain::lifecycle::Look).
+    pub number: u32,
+    /// How long whoever asks waits for the answer, this time.
+    pub within: Duration,
 }
 
 /// A git bundle file that holds this commit, for a runner that is about to clone it. Answers its path.

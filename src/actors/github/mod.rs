@@ -11,6 +11,7 @@ mod listing;
 pub mod making;
 mod people;
 mod place;
+mod questions;
 pub mod showing;
 mod source;
 #[cfg(test)]
@@ -26,12 +27,13 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::{
-    ids::{AppId, Commit, Kind, RepositoryId},
+    ids::{AppId, Commit, RepositoryId},
     lifecycle::Found,
 };
 use tokio::time::Instant;
 
 use listing::Scope;
+use questions::Questions;
 
 use crate::{
     actors::trees::not_stored,
@@ -91,6 +93,8 @@ pub(super) struct Desk {
     described: Mutex<HashMap<RepositoryId, Commit>>,
     /// The failed attempts of webhooks after which another one was asked for.
     asked_again: Mutex<BTreeSet<u64>>,
+    /// What environments ask.
+    questions: Questions,
     /// Since when comments of a repository are to be read, where GitHub cannot tell of them.
     heard: Mutex<HashMap<RepositoryId, String>>,
     /// Whether GitHub is known to send webhooks here.
@@ -126,6 +130,7 @@ impl GitHubForge {
             gone: Mutex::default(),
             described: Mutex::default(),
             asked_again: Mutex::default(),
+            questions: Questions::default(),
             heard: Mutex::default(),
             led: AtomicBool::default(),
             #[cfg(test)]
@@ -178,6 +183,7 @@ impl Actor for GitHubForge {
         ctx.run_interval(RECOVER, recover);
         ctx.run_interval(TIDY, |actor, ctx| {
             let desk = actor.desk.clone();
+            desk.questions.tidy();
             ctx.spawn(async move { desk.tidy().await }.into_actor(actor));
         });
     }
@@ -190,13 +196,7 @@ impl Handler<Head> for GitHubForge {
 
     fn handle(&mut self, head: Head, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
-        Box::pin(async move {
-            let found = desk.head(&head).await;
-            if let (Kind::Production, Ok(Found::Open(commit))) = (head.kind, &found) {
-                actix::spawn(desk.prepare(head.repository, commit.id.clone()));
-            }
-            found
-        })
+        Box::pin(desk.answer(head))
     }
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The figures of the lifecycle. The defaults are the product's; tests shorten them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
+    /// The longest that one try of an effect may take; then it is asked for again, which is safe.
+    pub effect: Duration,
     /// From the order for a machine until its runner reports. A sandbox starts in 6 ms; Fly takes minutes.
     pub launch: Duration,
     /// Clone, install and build together: a big monorepo's first install.
@@ -49,6 +51,7 @@ impl Default for Times {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Times {
+            effect: seconds(10),
             launch: seconds(120),
             setup: seconds(15 * 60),
             test: seconds(10 * 60),
