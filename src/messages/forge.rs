@@ -1,6 +1,9 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -170,6 +173,25 @@ pub enum ForgeError {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LookAround;
+
+/// What the forge's looks at everything found gone and have not ended yet, in words; one cell for all who hold a clone.
+#[derive(Debug, Clone, Default)]
+pub struct HeldBack(Arc<Mutex<Option<String>>>);
+
+impl HeldBack {
+    /// Says it from now on; `None` when nothing is held back.
+    pub fn say(&self, words: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// What was said last.
+    pub fn said(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// There is something in the inbox.
 #[derive(Debug, Clone, Message)]

@@ -5,6 +5,7 @@
 //! - A repository is gone when GitHub says so twice, and not when it cannot be asked ([`place`]).
 //! - Source comes from a mirror of ours ([`source`]), fetched with a token that reads this one repository.
 
+mod ending;
 mod head;
 mod hearing;
 mod listing;
@@ -43,8 +44,8 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, React,
-        StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, HeldBack, LookAround, MayWrite,
+        Pack, React, StartWaiting,
     },
 };
 
@@ -95,6 +96,10 @@ pub(super) struct Desk {
     asked_again: Mutex<BTreeSet<u64>>,
     /// What environments ask.
     questions: Questions,
+    /// Pull requests that a look found gone, and that wait for another look.
+    held: Mutex<BTreeSet<(RepositoryId, u32)>>,
+    /// The same, for people.
+    held_back: HeldBack,
     /// Since when comments of a repository are to be read, where GitHub cannot tell of them.
     heard: Mutex<HashMap<RepositoryId, String>>,
     /// Whether GitHub is known to send webhooks here.
@@ -131,6 +136,8 @@ impl GitHubForge {
             described: Mutex::default(),
             asked_again: Mutex::default(),
             questions: Questions::default(),
+            held: Mutex::default(),
+            held_back: HeldBack::default(),
             heard: Mutex::default(),
             led: AtomicBool::default(),
             #[cfg(test)]
@@ -155,6 +162,11 @@ impl GitHubForge {
         if let (Some(unseen), Some(wait)) = (unseen, self.list_again.get(tries)) {
             ctx.run_later(*wait, move |actor, ctx| actor.list(unseen, tries + 1, ctx));
         }
+    }
+
+    /// What its looks have found gone and not ended yet.
+    pub fn held_back(&self) -> HeldBack {
+        self.desk.held_back.clone()
     }
 
     /// For simulated time, in which no process runs: what commits say about apps is not read, and nothing is packed.

@@ -215,12 +215,13 @@ impl Lifecycle {
                 failure,
                 why,
                 (life.newest_commit().cloned(), life.skipped.clone()),
+                (life.lasting_silence(), life.is_closing()),
             )
         };
         shown(self) == shown(before)
     }
 
-    fn wants_destroy(&self) -> bool {
+    pub(super) fn wants_destroy(&self) -> bool {
         match &self.state {
             State::Stopped { .. } => self.world.absent < ABSENT_ENOUGH,
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
