@@ -20,7 +20,8 @@ use prometheus_client::{
 };
 use tokio::time::timeout;
 
-use super::{Services, problem::Problem};
+use super::{Services, problem::Problem, troubles::removals};
+use crate::drivers::clock;
 
 /// How long the store may take to say that it works. Whoever asks waits a few seconds at most.
 const CHECK: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     reports: Family<Report, Counter>,
     quotas: Family<Asker, Gauge>,
+    stuck: Gauge,
+    stuck_for: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,6 +62,7 @@ impl Metrics {
     pub fn new() -> Self {
         let (requests, reports) = (Family::default(), Family::default());
         let quotas = Family::default();
+        let (stuck, stuck_for) = (Gauge::default(), Gauge::default());
         let mut registry = Registry::default();
         registry.register(
             "nestling_http_requests",
@@ -75,11 +79,23 @@ impl Metrics {
             "Requests that GitHub still takes in this hour, as of its last answer",
             Family::clone(&quotas),
         );
+        registry.register(
+            "nestling_removals_stuck",
+            "Environments of which something should be gone for a minute or longer, and is not",
+            stuck.clone(),
+        );
+        registry.register(
+            "nestling_removals_stuck_oldest_seconds",
+            "For how long the oldest of them has been wanted gone; 0 without any",
+            stuck_for.clone(),
+        );
         Metrics {
             registry: Arc::new(Mutex::new(registry)),
             requests,
             reports,
             quotas,
+            stuck,
+            stuck_for,
         }
     }
 
@@ -148,6 +164,12 @@ async fn metrics(
         let gauge = metrics.quotas.get_or_create(&Asker { installation });
         gauge.set(quota.remaining.into());
     }
+    let now = clock::now();
+    let stuck = removals::stuck(&*services.store, now).await?;
+    metrics.stuck.set(in_gauge(stuck.len()));
+    let removals = stuck.iter().filter_map(|one| one.lifecycle.stuck(now));
+    let oldest = removals.map(|one| now.since(one.since).as_secs()).max();
+    metrics.stuck_for.set(in_gauge(oldest.unwrap_or_default()));
     let mut text = String::new();
     let encoded = {
         let registry = metrics
@@ -160,6 +182,10 @@ async fn metrics(
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(text))
+}
+
+fn in_gauge(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 fn plain(text: &'static str) -> HttpResponse {

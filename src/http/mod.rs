@@ -60,6 +60,8 @@ pub struct Services {
     pub app: Option<github_app::Handle>,
     /// What people should know about the forge as it is configured, if anything.
     pub forge_trouble: Option<Arc<str>>,
+    /// What the forge's looks have found gone and not ended yet.
+    pub held_back: forge::HeldBack,
 }
 
 /// How public addresses are made.

@@ -1,14 +1,17 @@
 //! What stands in the way of a whole repository, or of the server itself: the same words on every page, in the
 //! API and in `ps`. What concerns one deployment stands in its environment's record instead.
 
+pub mod removals;
 #[cfg(test)]
 mod tests;
 
-use nestling_domain::{app::Repository, environment::Environment, record::Content};
+use nestling_domain::{
+    announcement, app::Repository, environment::Environment, ids::Timestamp, record::Content,
+};
 
 use super::{Services, problem::Problem};
 use crate::{
-    drivers::github::Unreachable,
+    drivers::{clock, github::Unreachable},
     http::dashboard::paths,
     messages::{
         admission::Look,
@@ -20,10 +23,22 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `GitHub`, `GitHub at acme`, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `removals`, `GitHub`, `GitHub at acme`, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+impl Trouble {
+    fn of(about: impl Into<String>, reason: impl Into<String>) -> Self {
+        Trouble {
+            about: about.into(),
+            reason: reason.into(),
+            since: None,
+        }
+    }
 }
 
 /// All there is.
@@ -39,27 +54,40 @@ pub async fn all(services: &Services) -> Result<Vec<Trouble>, Problem> {
 /// That of the server itself.
 pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let paused = services.admission.look.send(Look).await?.paused;
-    let paused = paused.map(|reason| Trouble {
-        about: "builds".to_owned(),
-        reason: format!("no build is begun: {reason}. What runs goes on"),
+    let paused = paused.map(|reason| {
+        let reason = format!("no build is begun: {reason}. What runs goes on");
+        Trouble::of("builds", reason)
     });
-    let secrets = services.keys.trouble().map(|reason| Trouble {
-        about: "secrets".to_owned(),
-        reason: format!("{reason}. What runs, and every app without secrets, goes on"),
+    let secrets = services.keys.trouble().map(|reason| {
+        let reason = format!("{reason}. What runs, and every app without secrets, goes on");
+        Trouble::of("secrets", reason)
     });
-    let forge = services.forge_trouble.as_ref().map(|reason| Trouble {
-        about: "GitHub".to_owned(),
-        reason: reason.to_string(),
-    });
-    let mut troubles: Vec<Trouble> = paused.into_iter().chain(secrets).chain(forge).collect();
+    let forge = services.forge_trouble.as_ref();
+    let forge = forge.map(|reason| Trouble::of("GitHub", &**reason));
+    let held_back = services.held_back.said();
+    let held_back = held_back.map(|reason| Trouble::of("removals", reason));
+    let mut troubles: Vec<Trouble> = paused
+        .into_iter()
+        .chain(secrets)
+        .chain(forge)
+        .chain(held_back)
+        .collect();
+    let now = clock::now();
+    for record in removals::stuck(&*services.store, now).await? {
+        troubles.extend(record.lifecycle.stuck(now).map(|removal| Trouble {
+            about: record.name(),
+            reason: announcement::stuck(&removal),
+            since: Some(removal.since),
+        }));
+    }
     for (id, reason) in services.environments.quarantined.send(Quarantined).await? {
         let record = services.store.environment(&id).await?;
-        troubles.push(Trouble {
-            about: record.map_or_else(|| id.to_string(), |record| record.name()),
-            reason: format!(
+        troubles.push(Trouble::of(
+            record.map_or_else(|| id.to_string(), |record| record.name()),
+            format!(
                 "quarantined, as its actor failed repeatedly ({reason}). What runs stays as it is, and nothing else is done until somebody redeploys, starts or stops it"
             ),
-        });
+        ));
     }
     Ok(troubles)
 }
@@ -78,8 +106,7 @@ async fn of_app(services: &Services) -> Result<Option<Trouble>, Problem> {
             paths::GITHUB_APP
         ),
     };
-    let about = "GitHub".to_owned();
-    Ok(Some(Trouble { about, reason }))
+    Ok(Some(Trouble::of("GitHub", reason)))
 }
 
 /// Where GitHub lets the App do nothing, as far as something of there is deployed.
@@ -88,9 +115,10 @@ pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let Some(github) = &services.github else {
         return Ok(troubles);
     };
-    troubles.extend(github.not_taken_for().map(|said| Trouble {
-        about: "GitHub".to_owned(),
-        reason: format!("{said} What runs goes on, and nothing new is heard of, deployed or shown"),
+    troubles.extend(github.not_taken_for().map(|said| {
+        let reason =
+            format!("{said} What runs goes on, and nothing new is heard of, deployed or shown");
+        Trouble::of("GitHub", reason)
     }));
     for repository in services.store.repositories().await? {
         let Some(reason) = not_reached(services, &repository) else {
@@ -100,7 +128,7 @@ pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
         let said = troubles.iter().any(|one| one.about == about);
         let apps = services.store.apps_of_repository(repository.id).await?;
         if !said && !apps.is_empty() {
-            troubles.push(Trouble { about, reason });
+            troubles.push(Trouble::of(about, reason));
         }
     }
     Ok(troubles)
@@ -131,10 +159,8 @@ pub async fn of_environment(
 }
 
 fn of_repository(repository: &Repository) -> Option<Trouble> {
-    Some(Trouble {
-        about: format!("{}/{}", repository.owner, repository.name),
-        reason: repository.trouble.clone()?,
-    })
+    let about = format!("{}/{}", repository.owner, repository.name);
+    Some(Trouble::of(about, repository.trouble.clone()?))
 }
 
 /// Why GitHub lets the App do nothing in a repository, as far as it said so.

@@ -1,6 +1,9 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -22,6 +25,18 @@ pub struct Head {
     pub kind: Kind,
     /// The branch that the environment tracks.
     pub branch: String,
+    /// Which question of its environment it is; `None` when somebody else asks.
+    pub question: Option<Question>,
+}
+
+/// A question of an environment, which is asked again under the same number until it is answered. Whatever the forge learns
+/// for it, it learns after the hint that the question came from: a later hint is another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Its number among those of the environment, see [`Look`](nestling_domain::lifecycle::Look).
+    pub number: u32,
+    /// How long whoever asks waits for the answer, this time.
+    pub within: Duration,
 }
 
 /// A git bundle file that holds this commit, for a runner that is about to clone it. Answers its path.
@@ -148,6 +163,25 @@ pub enum ForgeError {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LookAround;
+
+/// What the forge's looks at everything found gone and have not ended yet, in words; one cell for all who hold a clone.
+#[derive(Debug, Clone, Default)]
+pub struct HeldBack(Arc<Mutex<Option<String>>>);
+
+impl HeldBack {
+    /// Says it from now on; `None` when nothing is held back.
+    pub fn say(&self, words: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// What was said last.
+    pub fn said(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// There is something in the inbox.
 #[derive(Debug, Clone, Message)]

@@ -67,6 +67,7 @@ impl Actors {
             github,
             app,
             webhooks,
+            held_back,
         } = forges::start(config, drivers, &admission, &arrived).await?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
@@ -105,6 +106,7 @@ impl Actors {
             github,
             app,
             forge_trouble: polls(config).map(Arc::from),
+            held_back,
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);

@@ -43,6 +43,8 @@ pub(crate) struct Outside {
     pub(crate) made: RefCell<Vec<(EnvironmentId, Generation)>>,
     /// Whether machines are made and nobody hears of it.
     pub(crate) silent: Cell<bool>,
+    /// Why no machine can be removed, if so.
+    pub(crate) stays: RefCell<Option<String>>,
     watching: RefCell<Vec<(EnvironmentId, Generation, Watcher)>>,
     folder: PathBuf,
 }
@@ -62,6 +64,7 @@ impl Outside {
             started_runners: RefCell::default(),
             made: RefCell::default(),
             silent: Cell::new(false),
+            stays: RefCell::default(),
             watching: RefCell::default(),
             folder: folder.to_owned(),
         }
@@ -204,6 +207,9 @@ impl Handler<machines::Ensure> for ModelMachines {
 impl Handler<machines::Destroy> for ModelMachines {
     type Result = Result<(), machines::MachineError>;
     fn handle(&mut self, order: machines::Destroy, _: &mut Self::Context) -> Self::Result {
+        if let Some(why) = self.0.stays.borrow().clone() {
+            return Err(machines::MachineError::Failed(why));
+        }
         let goes = |environment: &EnvironmentId, generation: &Generation| {
             *environment == order.environment
                 && *generation <= order.upto

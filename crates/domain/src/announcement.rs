@@ -11,6 +11,7 @@ mod hostile;
 #[cfg(test)]
 pub(crate) mod sample;
 mod status;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod utc;
@@ -25,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use fold::{failure, words};
 pub use status::{Mark, Status, again, cancelled, ended, moved, status, tested, while_};
+pub use stuck::{closing, stuck, unheard};
 pub use utc::{Utc, utc};
 
 use crate::{
@@ -200,6 +202,10 @@ impl Announcement<'_> {
             } else {
                 "this pull request deploys nothing".to_owned()
             };
+        }
+        let closing = |section: &Section<'_>| section.environment.lifecycle.is_closing();
+        if self.sections.iter().all(closed) && self.sections.iter().any(closing) {
+            return "closed: something of its previews could not be removed yet".to_owned();
         }
         if self.sections.iter().all(closed) {
             return "closed: its previews are removed, and come back when it is reopened"

@@ -365,14 +365,14 @@ fn show(row: &mut PullRequest, branch: &Branch) {
     row.head = Some(branch.head.clone());
 }
 
-/// A refresh that names no commit, because that reaches even what a person or a policy has stopped.
+/// It names no commit, because it reaches even what a person or a policy has stopped.
 fn closed(row: &PullRequest) -> Fact {
     Fact::PullRequest {
         number: row.number,
         branch: row.branch.clone(),
         title: row.title.clone(),
         commit: None,
-        trigger: Trigger::Refresh,
+        trigger: Trigger::Close,
     }
 }
 

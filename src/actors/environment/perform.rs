@@ -1,23 +1,21 @@
-//! Act: every effect is an *ensure* whose end comes back as an observation. Over in 10 s, or asked again.
+//! Act: every effect is an *ensure* whose end comes back as an observation. Over in time ([`Times::effect`]), or asked again.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use nestling_domain::{
     environment::Environment as Record,
     ids::Generation,
-    lifecycle::{Effect, Observation},
+    lifecycle::{Effect, Observation, Times},
 };
 
 use super::{Neighbours, route};
 use crate::messages::{
     admission::{Ask, Build},
-    forge::{Announce, ForgeError, Head},
+    forge::{Announce, ForgeError, Head, Question},
     machines::{Destroy, Ensure, MachineError, Spec},
     routes::{Target, To},
 };
 
-/// The longest an effect may take; then it is asked again, which is safe.
-const LONGEST: Duration = Duration::from_secs(10);
 /// How long one round of probes goes on while the app does not answer well yet.
 const PROBE_ROUND: Duration = Duration::from_secs(8);
 /// The first round is shorter, so that what is wrong is known where little time is given; most apps answer well before.
@@ -34,8 +32,10 @@ pub(super) async fn perform(
     record: Arc<Record>,
     effect: Effect,
 ) -> Option<Observation> {
-    let observed = tokio::time::timeout(LONGEST, attempt(&neighbours, &record, &effect)).await;
-    observed.unwrap_or_else(|_| timed_out(&effect))
+    let times = &neighbours.times;
+    let work = attempt(&neighbours, &record, &effect);
+    let observed = tokio::time::timeout(times.effect, work).await;
+    observed.unwrap_or_else(|_| timed_out(&effect, times))
 }
 
 async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> Option<Observation> {
@@ -82,6 +82,10 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
                 app: record.app.clone(),
                 kind: record.kind,
                 branch: record.branch.clone(),
+                question: Some(Question {
+                    number: *look,
+                    within: neighbours.times.effect,
+                }),
             };
             Some(match neighbours.forge.head.send(question).await {
                 Ok(Ok(found)) => Observation::Found { look: *look, found },
@@ -199,8 +203,8 @@ fn primary(neighbours: &Neighbours, record: &Record, generation: Generation) -> 
     serving.endpoints.into_iter().find(|target| target.primary)
 }
 
-fn timed_out(effect: &Effect) -> Option<Observation> {
-    let reason = || format!("no answer within {} s", LONGEST.as_secs());
+fn timed_out(effect: &Effect, times: &Times) -> Option<Observation> {
+    let reason = || format!("no answer within {} s", times.effect.as_secs());
     match effect {
         Effect::Admit(_) => None,
         // It may exist or not: ensuring it again finds out.

@@ -8,14 +8,15 @@ use std::{
 
 use nestling_domain::{
     app::{App, Repository},
-    github::{FailedAttempt, Listed, Open, again, missed},
+    github::{FailedAttempt, Listed, Open, again, gone, missed},
     ids::RepositoryId,
-    record::Delivery,
+    record::{Delivery, Fact},
 };
 use tracing::{info, warn};
 
 use super::{
     Desk,
+    ending::Seen,
     head::branch_shown,
     not_answered, not_stored,
     place::{Asked, place},
@@ -58,15 +59,17 @@ impl Desk {
             }
         };
         let mut unseen = BTreeSet::new();
+        let mut seen = Seen::default();
         for repository in repositories {
             if matches!(&scope, Scope::Some(some) if !some.contains(&repository.id)) {
                 continue;
             }
-            if let Err(error) = self.look_and_hear(repository.id).await {
+            if let Err(error) = self.look_and_hear(repository.id, &mut seen).await {
                 warn!(repository.id = %repository.id, "{}/{}: {error}", repository.owner, repository.name);
                 unseen.insert(repository.id);
             }
         }
+        unseen.extend(self.end(seen).await);
         if !listed {
             return Some(Scope::All);
         }
@@ -122,21 +125,27 @@ impl Desk {
     }
 
     /// Looks at a repository that has apps, and where GitHub cannot tell of comments reads those, too.
-    async fn look_and_hear(&self, id: RepositoryId) -> Result<(), ForgeError> {
+    async fn look_and_hear(&self, id: RepositoryId, seen: &mut Seen) -> Result<(), ForgeError> {
         let apps = self.store.apps_of_repository(id).await;
         let apps = apps.map_err(not_stored)?;
         if apps.is_empty() {
             return Ok(());
         }
-        self.look_at(id, apps).await?;
+        self.look_at(id, apps, seen).await?;
         if self.places.hook.is_some() {
             return Ok(());
         }
         self.hear(id).await
     }
 
-    /// Compares a repository with the environments of its apps, and tells them what they have not heard.
-    async fn look_at(&self, id: RepositoryId, apps: Vec<App>) -> Result<(), ForgeError> {
+    /// Compares a repository with the environments of its apps, and tells them what they have not heard. What is gone is `seen`
+    /// to be.
+    async fn look_at(
+        &self,
+        id: RepositoryId,
+        apps: Vec<App>,
+        seen: &mut Seen,
+    ) -> Result<(), ForgeError> {
         let listed = self
             .ask(id, async |place, _| {
                 self.client.open_pull_requests(place).await.map(Some)
@@ -188,22 +197,36 @@ impl Desk {
             head: head.as_ref().map(|head| &head.id),
             open: &open,
         };
+        seen.at(id, &environments, gone(id, &environments, &listed));
         let apps: Vec<_> = apps.into_iter().map(|app| app.id).collect();
         let facts = missed(&apps, &environments, &listed);
+        if !facts.is_empty() {
+            info!(repository.id = %id, "a look at {}/{} found {} news", repository.owner, repository.name, facts.len());
+        }
+        self.tell(id, "listed", facts).await
+    }
+
+    /// Puts what a look found into the inbox.
+    pub(super) async fn tell(
+        &self,
+        id: RepositoryId,
+        found: &str,
+        facts: Vec<Fact>,
+    ) -> Result<(), ForgeError> {
+        if facts.is_empty() {
+            return Ok(());
+        }
         let now = clock::now();
-        for (place, fact) in facts.iter().enumerate() {
+        for (place, fact) in facts.into_iter().enumerate() {
             let delivery = Delivery {
-                id: format!("listed-{id}-{}-{place}", now.0),
+                id: format!("{found}-{id}-{}-{place}", now.0),
                 at: now,
                 repository: Some(id),
-                fact: fact.clone(),
+                fact,
             };
             self.store.receive(&delivery).await.map_err(not_stored)?;
         }
-        if !facts.is_empty() {
-            info!(repository.id = %id, "a look at {}/{} found {} news", repository.owner, repository.name, facts.len());
-            self.arrived.do_send(Arrived);
-        }
+        self.arrived.do_send(Arrived);
         Ok(())
     }
 

@@ -5,12 +5,14 @@
 //! - A repository is gone when GitHub says so twice, and not when it cannot be asked ([`place`]).
 //! - Source comes from a mirror of ours ([`source`]), fetched with a token that reads this one repository.
 
+mod ending;
 mod head;
 mod hearing;
 mod listing;
 pub mod making;
 mod people;
 mod place;
+mod questions;
 pub mod showing;
 mod source;
 #[cfg(test)]
@@ -26,13 +28,14 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::{
-    ids::{AppId, Commit, Kind, RepositoryId},
+    ids::{AppId, Commit, RepositoryId},
     lifecycle::Found,
     record::PullRequest,
 };
 use tokio::time::Instant;
 
 use listing::Scope;
+use questions::Questions;
 
 use crate::{
     actors::trees::not_stored,
@@ -42,8 +45,8 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, See,
-        StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, HeldBack, LookAround, MayWrite,
+        Pack, See, StartWaiting,
     },
 };
 
@@ -92,6 +95,12 @@ pub(super) struct Desk {
     described: Mutex<HashMap<RepositoryId, Commit>>,
     /// The failed attempts of webhooks after which another one was asked for.
     asked_again: Mutex<BTreeSet<u64>>,
+    /// What environments ask.
+    questions: Questions,
+    /// Pull requests that a look found gone, and that wait for another look.
+    held: Mutex<BTreeSet<(RepositoryId, u32)>>,
+    /// The same, for people.
+    held_back: HeldBack,
     /// Since when comments of a repository are to be read, where GitHub cannot tell of them.
     heard: Mutex<HashMap<RepositoryId, String>>,
     /// Whether GitHub is known to send webhooks here.
@@ -127,6 +136,9 @@ impl GitHubForge {
             gone: Mutex::default(),
             described: Mutex::default(),
             asked_again: Mutex::default(),
+            questions: Questions::default(),
+            held: Mutex::default(),
+            held_back: HeldBack::default(),
             heard: Mutex::default(),
             led: AtomicBool::default(),
             #[cfg(test)]
@@ -151,6 +163,11 @@ impl GitHubForge {
         if let (Some(unseen), Some(wait)) = (unseen, self.list_again.get(tries)) {
             ctx.run_later(*wait, move |actor, ctx| actor.list(unseen, tries + 1, ctx));
         }
+    }
+
+    /// What its looks have found gone and not ended yet.
+    pub fn held_back(&self) -> HeldBack {
+        self.desk.held_back.clone()
     }
 
     /// For simulated time, in which no process runs: what commits say about apps is not read, and nothing is packed.
@@ -179,6 +196,7 @@ impl Actor for GitHubForge {
         ctx.run_interval(RECOVER, recover);
         ctx.run_interval(TIDY, |actor, ctx| {
             let desk = actor.desk.clone();
+            desk.questions.tidy();
             ctx.spawn(async move { desk.tidy().await }.into_actor(actor));
         });
     }
@@ -191,13 +209,7 @@ impl Handler<Head> for GitHubForge {
 
     fn handle(&mut self, head: Head, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
-        Box::pin(async move {
-            let found = desk.head(&head).await;
-            if let (Kind::Production, Ok(Found::Open(commit))) = (head.kind, &found) {
-                actix::spawn(desk.prepare(head.repository, commit.id.clone()));
-            }
-            found
-        })
+        Box::pin(desk.answer(head))
     }
 }
 

@@ -11,7 +11,7 @@ use nestling_domain::{
     app::{App, Repository},
     deployment::Trust,
     environment::Environment,
-    ids::{EnvironmentId, Timestamp},
+    ids::{EnvironmentId, Kind, Timestamp},
     lifecycle::Trigger,
     orders::Order,
     policy::Policy,
@@ -114,6 +114,7 @@ impl World {
             app: self.shop.id.clone(),
             kind,
             branch: String::new(),
+            question: None,
         };
         self.forge.send(head).await.unwrap()
     }

@@ -96,6 +96,7 @@ pub(super) async fn create(
         app: app.id.clone(),
         kind,
         branch: String::new(),
+        question: None,
     };
     // What is said here, its environment finds out itself: the forge may as well not answer just now.
     let (decision, is_there) = match services.forge.head.send(head).await? {

@@ -61,6 +61,7 @@ pub(super) async fn troubles(
     let view = |trouble: Trouble| TroubleView {
         about: trouble.about,
         reason: trouble.reason,
+        since: trouble.since.map(|since| since.0),
     };
     Ok(web::Json(TroublesView {
         troubles: troubles.map(view).collect(),

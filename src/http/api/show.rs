@@ -1,7 +1,7 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
-    announcement::{again, cancelled, moved},
+    announcement::{again, cancelled, closing, moved, unheard},
     app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
@@ -111,8 +111,15 @@ pub(crate) fn environment(
     }
 }
 
-/// Why it does not run what was last asked for, in words.
+/// Why it does not run what was last asked for, or what may be true by now, in words.
 fn reason(record: &Environment) -> Option<String> {
+    let of_state = reason_of_state(record);
+    let unheard = unheard(&record.lifecycle);
+    let words: Vec<String> = of_state.into_iter().chain(unheard).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn reason_of_state(record: &Environment) -> Option<String> {
     let life = &record.lifecycle;
     let failed = |failed: &Failed| {
         format!(
@@ -136,6 +143,7 @@ fn reason(record: &Environment) -> Option<String> {
             Why::Closed if record.kind == Kind::Production => {
                 "its repository is gone, or cannot be reached: start it once it can".to_owned()
             }
+            Why::Closed if life.is_closing() => closing(life).unwrap_or_default(),
             Why::Closed => "its pull request is closed, or its branch is gone".to_owned(),
             Why::Person => format!("stopped by a person{}", passed_over(life)),
             Why::Policy(words) => format!("{words}{}", passed_over(life)),

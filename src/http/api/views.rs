@@ -303,10 +303,14 @@ pub struct TroublesView {
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TroubleView {
-    /// What it concerns: `builds`, `secrets`, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `removals`, an environment such as `local/shop/pr-12`, or a repository such as
+    /// `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
+    /// Since when, where that is known: of a removal that is stuck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
 }
 
 /// A page of deliveries: what the forge told, and what came of it.

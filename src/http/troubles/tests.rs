@@ -1,11 +1,15 @@
 //! What GitHub does not let the App do stands in the way until it does.
 
+use nestling_domain::lifecycle::{Lifecycle, Remains, State as Stage, Why};
 use nestling_world::github::{Fault, Level, Model, Permissions, Selection, Times};
 
 use super::*;
 use crate::{
-    drivers::github::{GitHub, Place},
-    http::world::World,
+    drivers::{
+        github::{GitHub, Place},
+        store::{Save, conformance},
+    },
+    http::{api::views::TroublesView, world::World},
     world::shop_on_github,
 };
 
@@ -71,6 +75,61 @@ async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not(
         removed[0].starts_with("the GitHub App is not installed at acme any more"),
         "{removed:?}"
     );
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_counted() {
+    let world = World::start().await;
+    let mut stuck = conformance::preview("shop", 12);
+    let hour_ago = Timestamp(clock::now().0 - 3_600_000);
+    stuck.lifecycle = Lifecycle::new(hour_ago, None);
+    stuck.lifecycle.look = None;
+    stuck.lifecycle.state = Stage::Stopped {
+        why: Why::Closed,
+        last: None,
+        since: hour_ago,
+    };
+    stuck.lifecycle.world.folder = true;
+    stuck.lifecycle.world.remains = Some(Remains {
+        since: hour_ago,
+        reason: "permission denied".to_owned(),
+        tries: 60,
+    });
+    let store = &world.services.store;
+    let metrics = async || world.people.get("/metrics").await.text();
+    assert!(metrics().await.contains("nestling_removals_stuck 0\n"));
+    let save = Save {
+        due_at: stuck.lifecycle.due_at(),
+        ..conformance::save_of(&stuck)
+    };
+    store.save(save).await.unwrap();
+    let listed: TroublesView = world.people.get("/v1/troubles").await.json();
+    let [trouble] = &*listed.troubles else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(
+        (&*trouble.about, trouble.since),
+        (&*stuck.name(), Some(hour_ago.0))
+    );
+    let end = "its state folder may still be there (permission denied). It is tried again until it comes to its end";
+    assert!(
+        trouble.reason.starts_with("its removal is stuck since 20")
+            && trouble.reason.ends_with(end),
+        "{trouble:?}"
+    );
+    let said = metrics().await;
+    assert!(said.contains("nestling_removals_stuck 1\n"), "{said}");
+    assert!(
+        said.contains("nestling_removals_stuck_oldest_seconds 36"),
+        "{said}"
+    );
+    world
+        .services
+        .held_back
+        .say(Some("a look held one back".to_owned()));
+    let listed: TroublesView = world.people.get("/v1/troubles").await.json();
+    assert_eq!(listed.troubles[0].about, "removals");
     world.stop().await;
 }
 

@@ -47,7 +47,7 @@ use crate::{
         keys::local::LocalKeys,
         store::{Store, sqlite::Sqlite},
     },
-    messages::forge::Arrived,
+    messages::forge::{Arrived, HeldBack},
     world::{self, House, Outside},
 };
 
@@ -335,6 +335,7 @@ async fn services(
         github: None,
         app: None,
         forge_trouble: None,
+        held_back: HeldBack::default(),
         addresses,
     };
     (services, house, arrived)

@@ -41,6 +41,8 @@ pub(super) struct Forge {
     pub(super) app: Option<github_app::Handle>,
     /// The door for GitHub's webhooks.
     pub(super) webhooks: Option<Arc<Webhooks>>,
+    /// What its looks have found gone and not ended yet.
+    pub(super) held_back: forge::HeldBack,
 }
 
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
@@ -66,6 +68,8 @@ pub(super) async fn start(
                 github: None,
                 app: None,
                 webhooks: None,
+                // It believes that a branch is gone after two looks, whatever else is.
+                held_back: forge::HeldBack::default(),
             })
         }
     }
@@ -109,7 +113,9 @@ async fn start_github(
         hook: webhook::address(&config.server),
     };
     let forge = GitHubForge::new(store.clone(), client.clone(), places, told);
-    let forge = forge.context(unprepared)?.start();
+    let forge = forge.context(unprepared)?;
+    let held_back = forge.held_back();
+    let forge = forge.start();
     let records = (store.clone(), drivers.blobs.clone());
     let addresses = drivers.addresses.clone();
     let seal = drivers.signing.clone();
@@ -135,6 +141,7 @@ async fn start_github(
         github: Some(client),
         app: Some(Making::handle(&making)),
         webhooks: Some(webhooks),
+        held_back,
     })
 }
 

@@ -8,6 +8,8 @@ use crate::{
     queue,
 };
 
+use super::stuck::{closing, unheard};
+
 /// Where an environment stands, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -28,7 +30,7 @@ pub enum Mark {
     Working,
     /// All is well.
     Good,
-    /// It serves, and its newest deployment failed.
+    /// It serves, and its newest deployment failed, or its pull request may be closed.
     Troubled,
     /// It failed.
     Bad,
@@ -55,6 +57,26 @@ impl Mark {
 
 /// Where this life stands. `ahead` is how many builds go before it, while it is queued.
 pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
+    let Status { mark, word, detail } = by_itself(life, ahead);
+    let ends = life
+        .look
+        .as_ref()
+        .is_some_and(|look| look.closing.is_some());
+    let Some(unheard) = unheard(life) else {
+        return says(mark, word, detail);
+    };
+    // What runs past its pull request is not well, however well it runs.
+    let mark = if mark == Mark::Good && ends {
+        Mark::Troubled
+    } else {
+        mark
+    };
+    let parts: Vec<String> = detail.into_iter().chain([unheard]).collect();
+    says(mark, word, Some(parts.join("; ")))
+}
+
+/// The same, whatever the forge was asked and has not answered.
+fn by_itself(life: &Lifecycle, ahead: Option<usize>) -> Status {
     match &life.state {
         State::Creating { next: None, .. } => says(
             Mark::Waiting,
@@ -78,7 +100,7 @@ pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
             cancelled(life),
         ),
         State::Running { serving, failed } => running(serving, failed.as_deref(), cancelled(life)),
-        State::Stopped { why, .. } => stopped(why),
+        State::Stopped { why, .. } => stopped(why, closing(life)),
     }
 }
 
@@ -239,8 +261,9 @@ fn queued(next: &Deployment, ahead: Option<usize>) -> String {
     }
 }
 
-fn stopped(why: &Why) -> Status {
+fn stopped(why: &Why, closing: Option<String>) -> Status {
     match why {
+        Why::Closed if closing.is_some() => says(Mark::Working, "Closing", closing),
         Why::Closed => says(Mark::Gone, "Removed", None),
         Why::Person => says(
             Mark::Resting,

@@ -78,9 +78,9 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
             branch: branch.clone(),
             title: title.clone(),
             // A refresh names no commit, because that reaches even what a person or a policy has stopped.
-            commit: (trigger != Trigger::Refresh).then(|| head.clone()),
+            commit: (!trigger.refreshes()).then(|| head.clone()),
             trigger,
-            creates: trigger != Trigger::Refresh,
+            creates: !trigger.refreshes(),
         }),
         Says::Push { branch, head } if *branch == recorded.default_branch => {
             Meaning::EachApp(Hint::of_production(branch, Some(head)))
@@ -120,7 +120,8 @@ fn of_pull_request(change: PullRequestChange, hint: impl FnOnce(Trigger) -> Hint
         PullRequestChange::Opened | PullRequestChange::Pushed => Trigger::Push,
         PullRequestChange::Reopened => Trigger::Reopen,
         // What policy makes of a title, a label or a draft is found by the look.
-        PullRequestChange::Closed | PullRequestChange::Described => Trigger::Refresh,
+        PullRequestChange::Described => Trigger::Refresh,
+        PullRequestChange::Closed => Trigger::Close,
     };
     Meaning::EachApp(hint(trigger))
 }

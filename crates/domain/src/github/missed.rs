@@ -3,11 +3,12 @@
 //! Webhooks are lost. What comes of a look are facts like those of webhooks: hints, after which each environment asks what is
 //! true. So a look deletes nothing, and one that was wrong costs a question.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Gone;
 use crate::{
     environment::Environment,
-    ids::{AppId, Commit, Kind},
+    ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::{State, Trigger, Why},
     record::Fact,
 };
@@ -38,7 +39,7 @@ pub struct Open {
     pub changed: bool,
 }
 
-/// What the environments of these apps of a repository must be told after a look at it.
+/// What the environments of these apps of a repository must be told after a look at it, besides that they are [`gone`].
 pub fn missed(apps: &[AppId], environments: &[Environment], listed: &Listed<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(head) = listed.head
@@ -64,26 +65,46 @@ pub fn missed(apps: &[AppId], environments: &[Environment], listed: &Listed<'_>)
             facts.push(told(one, Trigger::Refresh));
         }
     }
-    let open: BTreeSet<u32> = listed.open.iter().map(|one| one.number).collect();
-    let gone: BTreeSet<(u32, &str, &str)> = environments
-        .iter()
-        .filter(|environment| !environment.lifecycle.is_closed())
-        .filter_map(|environment| {
-            let number = environment.kind.pull_request()?;
-            (!open.contains(&number)).then_some((number, &*environment.branch, &*environment.title))
-        })
-        .collect();
-    facts.extend(
-        gone.into_iter()
-            .map(|(number, branch, title)| Fact::PullRequest {
-                number,
-                branch: branch.to_owned(),
-                title: title.to_owned(),
-                commit: None,
-                trigger: Trigger::Refresh,
-            }),
-    );
     facts
+}
+
+/// The pull requests that a look at this repository did not find, with those environments of them that are not closed. One that
+/// asks already whether it is closed need not be told.
+pub fn gone(
+    repository: RepositoryId,
+    environments: &[Environment],
+    listed: &Listed<'_>,
+) -> Vec<Gone> {
+    let open: BTreeSet<u32> = listed.open.iter().map(|one| one.number).collect();
+    let mut gone: BTreeMap<u32, Gone> = BTreeMap::new();
+    for environment in environments {
+        let life = &environment.lifecycle;
+        let asks = life
+            .look
+            .as_ref()
+            .is_some_and(|look| look.closing.is_some());
+        let number = environment.kind.pull_request();
+        let Some(number) = number.filter(|number| !open.contains(number)) else {
+            continue;
+        };
+        if life.is_closed() || asks {
+            continue;
+        }
+        let of_it = gone.entry(number).or_insert_with(|| Gone {
+            repository,
+            number,
+            environments: 0,
+            fact: Fact::PullRequest {
+                number,
+                branch: environment.branch.clone(),
+                title: environment.title.clone(),
+                commit: None,
+                trigger: Trigger::Close,
+            },
+        });
+        of_it.environments += 1;
+    }
+    gone.into_values().collect()
 }
 
 /// Whether some app has no environment of this kind, or one that has heard of another head than this.

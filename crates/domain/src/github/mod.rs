@@ -1,6 +1,7 @@
 //! What GitHub tells and is told, as far as it can be decided without asking anybody.
 
 mod command;
+mod ending;
 pub mod manifest;
 mod meaning;
 mod missed;
@@ -14,8 +15,9 @@ mod webhook;
 mod words;
 
 pub use command::{Command, NotACommand, command_lines, commands};
+pub use ending::{Ending, Gone, ending, most};
 pub use meaning::{Meaning, meaning};
-pub use missed::{Listed, Open, missed};
+pub use missed::{Listed, Open, gone, missed};
 pub use payload::read;
 pub use redelivery::{FailedAttempt, again};
 pub use strangers::Strangers;

@@ -1,5 +1,6 @@
 //! Webhooks and commands as GitHub and people write them.
 
+mod ending;
 mod meanings;
 mod missing;
 

@@ -20,7 +20,14 @@ impl Draft<'_> {
         };
         let trigger_of_both = standing.as_ref().map_or(trigger, both);
         let is_expected = |standing: &Look| announced.is_some() && announced == standing.announced;
+        // The look that is kept is a refresh that may be confirmed as a close.
+        let trigger_of_both = match trigger_of_both {
+            Trigger::Close => Trigger::Refresh,
+            other => other,
+        };
         let life = self.life_mut();
+        let closing = standing.as_ref().and_then(|standing| standing.closing);
+        let silence = standing.as_ref().and_then(|one| one.silence.clone());
         life.look = Some(match standing {
             Some(standing) if trigger == Trigger::Visit || is_expected(&standing) => Look {
                 trigger: trigger_of_both,
@@ -34,6 +41,8 @@ impl Draft<'_> {
                     asked: 0,
                     at,
                     trigger: trigger_of_both,
+                    closing,
+                    silence,
                 }
             }
         });
@@ -78,6 +87,7 @@ impl Draft<'_> {
                         number,
                         asked: look.asked + 1,
                         at,
+                        silence: None,
                         ..look
                     });
                     return;
@@ -143,7 +153,7 @@ impl Draft<'_> {
                 }
                 match trigger {
                     Trigger::Push => Cause::Push,
-                    Trigger::Reopen | Trigger::Refresh => Cause::Reopened,
+                    Trigger::Reopen | Trigger::Refresh | Trigger::Close => Cause::Reopened,
                     Trigger::Visit => Cause::Visit,
                     Trigger::Start => Cause::Start,
                 }

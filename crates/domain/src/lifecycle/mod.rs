@@ -14,6 +14,7 @@ mod owed;
 mod reported;
 mod resume;
 mod step;
+mod stuck;
 mod times;
 mod why;
 
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use confirm::asks_first;
 pub use event::{Command, Event, Found, Happened, Observation, Refused, Step};
 pub use owed::{Effect, Lane};
+pub use stuck::{Leftover, Remains, Removal, STUCK, Silence};
 pub use times::Times;
 pub use why::{Trigger, Waits, Why};
 
@@ -122,6 +124,9 @@ pub struct World {
     pub absent: u8,
     /// When it must be observed again, while that is owed.
     pub observe_at: Option<Timestamp>,
+    /// What came of the last try to remove what is unwanted, when that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remains: Option<Remains>,
     /// Counts the changes of what people are to see: the newest edition of the announcement.
     pub edition: u32,
     /// The newest edition that the forge shows.
@@ -150,6 +155,12 @@ pub struct Look {
     pub at: Timestamp,
     /// What the hint was, which decides whether a stopped environment may come back.
     pub trigger: Trigger,
+    /// Since when a close that was announced waits to be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Timestamp>,
+    /// What came of the last try to ask, when that brought no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
 }
 
 impl Lifecycle {
@@ -169,6 +180,8 @@ impl Lifecycle {
                 asked: 0,
                 at: now,
                 trigger: Trigger::Push,
+                closing: None,
+                silence: None,
             }),
             cancelled: None,
             skipped: None,

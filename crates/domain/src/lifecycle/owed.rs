@@ -219,12 +219,13 @@ impl Lifecycle {
                     life.skipped.clone(),
                     life.refused.clone(),
                 ),
+                (life.lasting_silence(), life.is_closing()),
             )
         };
         shown(self) == shown(before)
     }
 
-    fn wants_destroy(&self) -> bool {
+    pub(super) fn wants_destroy(&self) -> bool {
         match &self.state {
             State::Stopped { .. } => self.world.absent < ABSENT_ENOUGH,
             State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {

@@ -19,6 +19,9 @@ impl Lifecycle {
             Event::Observed(observation) => draft.observe(observation),
             Event::Tick => draft.tick(),
         }
+        if !draft.life().wants_destroy() {
+            draft.life_mut().world.remains = None;
+        }
         if !draft.life().reads_like(self) {
             draft.life_mut().world.edition += 1;
             draft.life_mut().world.announce_at = None;
@@ -155,7 +158,17 @@ impl Draft<'_> {
     }
 
     fn hint(&mut self, commit: Option<crate::ids::Commit>, trigger: Trigger) {
-        let reaches = |why: &Why, trigger| trigger == Trigger::Refresh || why.revived_by(trigger);
+        let closing = (trigger == Trigger::Close).then_some(self.now);
+        // That it is open again is as good an answer as any to an earlier close.
+        let reopens = trigger == Trigger::Reopen;
+        self.look_if_it_matters(commit, trigger);
+        if let Some(look) = &mut self.life_mut().look {
+            look.closing = look.closing.filter(|_| !reopens).or(closing);
+        }
+    }
+
+    fn look_if_it_matters(&mut self, commit: Option<crate::ids::Commit>, trigger: Trigger) {
+        let reaches = |why: &Why, one: Trigger| one.refreshes() || why.revived_by(one);
         let asked = self.life().look.as_ref().map(|look| look.trigger);
         if let State::Stopped { why, .. } = &self.life().state
             && !reaches(why, trigger)
@@ -181,17 +194,7 @@ impl Draft<'_> {
     fn observe(&mut self, observation: &Observation) {
         match observation {
             Observation::Found { look, found } => self.found(*look, found),
-            Observation::NotFound { look: number, .. } => {
-                let at = self.now.plus(self.times.forge_again);
-                if let Some(look) = self
-                    .life_mut()
-                    .look
-                    .as_mut()
-                    .filter(|look| look.number == *number)
-                {
-                    look.at = at;
-                }
-            }
+            Observation::NotFound { look, reason } => self.not_found(*look, reason),
             Observation::Admitted(generation) => self.admitted(*generation),
             Observation::Launched(generation) => {
                 if self
@@ -260,9 +263,7 @@ impl Draft<'_> {
                 ..deployment.failed(reason, at)
             }),
             Observation::Absent { keep, upto, erased } => self.absent(keep, *upto, *erased),
-            Observation::NotAbsent { .. } => {
-                self.life_mut().world.observe_at = Some(self.now.plus(self.times.destroy_again));
-            }
+            Observation::NotAbsent { reason } => self.not_absent(reason),
             Observation::Announced(edition) => {
                 let announced = &mut self.life_mut().world.announced;
                 *announced = (*announced).max(*edition);
@@ -348,6 +349,7 @@ impl Draft<'_> {
             .machines
             .retain(|machine| *machine > upto || keep.contains(machine));
         world.observe_at = None;
+        world.remains = None;
         if !stopped || !current {
             return;
         }

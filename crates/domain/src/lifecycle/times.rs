@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The figures of the lifecycle. The defaults are the product's; tests shorten them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
+    /// The longest that one try of an effect may take; then it is asked for again, which is safe.
+    pub effect: Duration,
     /// From the order for a machine until its runner reports. A sandbox starts in 6 ms; Fly takes minutes.
     pub launch: Duration,
     /// Clone, install and build together: a big monorepo's first install.
@@ -35,8 +37,12 @@ pub struct Times {
     /// How long what starts by no answer of the forge (a redeploy, a lost machine, a move) waits for one: three questions of
     /// 10 s. A forge that does not answer keeps nothing down. Zero where nobody asks.
     pub ask_first: Duration,
-    /// Before removal is tried again after it failed.
-    pub destroy_again: Duration,
+    /// How long the forge may be silent before its pull request shows that: short failures of GitHub are no news, and each
+    /// telling is a write.
+    pub silence: Duration,
+    /// Before each further try of a removal that failed; the last one holds from then on. What a person has to put right lasts,
+    /// and each try is a save.
+    pub destroy_again: Vec<Duration>,
     /// Between the first and the second observation that nothing is left.
     pub absent_again: Duration,
     /// After this much time of serving, a loss is a new misfortune and not the same one again.
@@ -49,6 +55,7 @@ impl Default for Times {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Times {
+            effect: seconds(10),
             launch: seconds(120),
             setup: seconds(15 * 60),
             test: seconds(10 * 60),
@@ -62,7 +69,8 @@ impl Default for Times {
             forge_again: seconds(5),
             announce_again: [5, 10, 20, 40, 60].map(seconds).into(),
             ask_first: seconds(30),
-            destroy_again: seconds(5),
+            silence: seconds(30),
+            destroy_again: [5, 10, 20, 40, 60].map(seconds).into(),
             absent_again: seconds(30),
             steady: seconds(10 * 60),
             grace: seconds(20),

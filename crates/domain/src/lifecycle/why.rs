@@ -62,15 +62,22 @@ pub enum Trigger {
     Visit,
     /// The refresh loop compared it with the forge.
     Refresh,
+    /// Its pull request was closed, as far as somebody says: a refresh, until the forge confirms it.
+    Close,
     /// A person pressed start.
     Start,
 }
 
 impl Trigger {
+    /// Whether it reaches even what a person or a policy has stopped, and brings nothing back by itself.
+    pub fn refreshes(self) -> bool {
+        matches!(self, Trigger::Refresh | Trigger::Close)
+    }
+
     /// The one of two hints, settled by one answer, that may bring more back.
     pub(super) fn or(self, other: Trigger) -> Trigger {
         let rank = |trigger| match trigger {
-            Trigger::Refresh => 0,
+            Trigger::Refresh | Trigger::Close => 0,
             Trigger::Visit => 1,
             Trigger::Push => 2,
             Trigger::Start => 3,
@@ -89,25 +96,30 @@ impl Why {
     pub fn revived_by(&self, trigger: Trigger) -> bool {
         match (self, trigger) {
             // A closed one comes back when the forge says open again, however we learn it.
-            (Why::Closed, Trigger::Reopen | Trigger::Refresh) => true,
+            (Why::Closed, Trigger::Reopen | Trigger::Refresh | Trigger::Close) => true,
             (Why::Closed, Trigger::Push | Trigger::Visit | Trigger::Start) => false,
             // What a person or a policy stopped, only a person starts.
             (Why::Person | Why::Policy(_), Trigger::Start | Trigger::Reopen) => true,
-            (Why::Person | Why::Policy(_), Trigger::Push | Trigger::Visit | Trigger::Refresh) => {
-                false
-            }
+            (
+                Why::Person | Why::Policy(_),
+                Trigger::Push | Trigger::Visit | Trigger::Refresh | Trigger::Close,
+            ) => false,
             // The forge is asked each time, and it was the forge's word. A stranger's visit is no reason to ask.
             (Why::Waits(_), Trigger::Visit) => false,
             (
                 Why::Waits(_),
-                Trigger::Push | Trigger::Reopen | Trigger::Refresh | Trigger::Start,
+                Trigger::Push
+                | Trigger::Reopen
+                | Trigger::Refresh
+                | Trigger::Close
+                | Trigger::Start,
             ) => true,
             // A sleeping one wakes for whoever needs it.
             (Why::Idle, Trigger::Push | Trigger::Reopen | Trigger::Visit | Trigger::Start) => true,
-            (Why::Idle, Trigger::Refresh) => false,
+            (Why::Idle, Trigger::Refresh | Trigger::Close) => false,
             // The push that fixes a failed one revives it; looking at it does not.
             (Why::Failed(_), Trigger::Push | Trigger::Reopen | Trigger::Start) => true,
-            (Why::Failed(_), Trigger::Visit | Trigger::Refresh) => false,
+            (Why::Failed(_), Trigger::Visit | Trigger::Refresh | Trigger::Close) => false,
         }
     }
 

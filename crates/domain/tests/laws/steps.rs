@@ -102,6 +102,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Trigger::Reopen),
         Just(Trigger::Visit),
         Just(Trigger::Refresh),
+        Just(Trigger::Close),
         Just(Trigger::Start)
     ];
     let command = prop_oneof![

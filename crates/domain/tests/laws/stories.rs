@@ -6,6 +6,7 @@ mod commits;
 mod hints;
 mod moved;
 mod people;
+mod stuck;
 mod trouble;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use crate::world::commit;
 
 #[test]
 fn what_brings_a_stopped_environment_back() {
-    use Trigger::{Push, Refresh, Reopen, Start, Visit};
+    use Trigger::{Close, Push, Refresh, Reopen, Start, Visit};
     let failed = Failed {
         generation: Generation(1),
         commit: commit(1),
@@ -20,22 +20,22 @@ fn what_brings_a_stopped_environment_back() {
         tail: vec![],
         at: nestling_domain::ids::Timestamp(0),
     };
-    let triggers = [Push, Reopen, Visit, Refresh, Start];
+    let triggers = [Push, Reopen, Visit, Refresh, Close, Start];
     let table = [
-        (Why::Closed, [false, true, false, true, false]),
-        (Why::Person, [false, true, false, false, true]),
+        (Why::Closed, [false, true, false, true, true, false]),
+        (Why::Person, [false, true, false, false, false, true]),
         (
             Why::Policy("expired".into()),
-            [false, true, false, false, true],
+            [false, true, false, false, false, true],
         ),
         (
             Why::Waits("ten are open".into()),
-            [true, true, false, true, true],
+            [true, true, false, true, true, true],
         ),
-        (Why::Idle, [true, true, true, false, true]),
+        (Why::Idle, [true, true, true, false, false, true]),
         (
             Why::Failed(Box::new(failed)),
-            [true, true, false, false, true],
+            [true, true, false, false, false, true],
         ),
     ];
     let names = ["closed", "by a person", "policy", "waits", "idle", "failed"];

@@ -137,7 +137,7 @@ impl World {
             let trigger = if open {
                 Trigger::Reopen
             } else {
-                Trigger::Refresh
+                Trigger::Close
             };
             self.arriving.push(Event::Hint {
                 commit: None,

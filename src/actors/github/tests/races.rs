@@ -27,6 +27,9 @@
 //! | GitHub answers 5xx, 429 or a secondary limit | `race_a_push_while_github_fails_or_limits_is_deployed_afterwards`; what is shown meanwhile: `race_a_limit_of_github_is_waited_for_without_asking` (`showing/tests/trouble.rs`); each way to be limited: `drivers/github/limits.rs` |
 //! | a timeout after the create succeeded | a machine: `race_a_crash_between_the_machine_and_its_record_makes_no_second_one`; a comment, check or deployment: `race_lost_answers_never_make_two` (`showing/tests/trouble.rs`) |
 //! | crash between create and record | the same for a machine; `race_a_crash_between_the_comment_and_its_record_makes_no_second_one` (`showing/tests/trouble.rs`); at every boundary: [`crate::simulation`], and with `kill -9`: `tests/it/kill` |
+//! | GitHub answers slowly, or not at all | `race_a_preview_begins_however_slowly_github_answers`, `race_a_close_that_github_does_not_confirm_is_said_until_it_does` |
+//! | a removal fails | `race_what_cannot_be_removed_is_closing_until_it_is_gone` |
+//! | a listing misses many | `race_a_look_that_misses_many_ends_few_of_them` |
 //! | listing returns empty | `race_a_listing_that_shows_nothing_closes_nothing` |
 //! | machine lost | `race_a_lost_machine_comes_back_unless_it_was_closed_meanwhile`, `race_what_was_closed_while_the_server_was_away_never_starts_again` |
 //! | log stream cut | `race_whoever_follows_a_log_sees_each_line_once_also_after_a_break_and_over_a_hole` (`http/api/tests/logs.rs`); between runner and server: `race_a_server_that_is_away_misses_no_report_and_no_line` (`crates/runner/tests/stories/server.rs`) |
@@ -40,14 +43,15 @@
 //! Defects of earlier systems (W) and what strangers try (X) stand in [`super::defects`].
 
 mod orders;
+mod quiet;
 mod told;
 mod trouble;
 
 use std::cell::{Cell, RefCell};
 
 use nestling_domain::{
-    github::{Listed, missed, read},
-    lifecycle::State as Life,
+    github::{Listed, gone, read},
+    lifecycle::{State as Life, Times as Limits},
     record::{Delivery, Fact},
 };
 
@@ -76,6 +80,11 @@ pub(super) struct Race {
 
 impl Race {
     pub(super) async fn start() -> Self {
+        Race::arranged(|_| {}).await
+    }
+
+    /// One whose environments have other times.
+    pub(super) async fn arranged(times: impl FnOnce(&mut Limits)) -> Self {
         let World {
             folder,
             github,
@@ -86,7 +95,12 @@ impl Race {
             store,
         } = World::start().await;
         let sign = Box::new(|_: &EnvironmentId, _| "token".to_owned());
-        let house = House::arranged(store.clone(), sign, arrange(&forge)).await;
+        let arranged = arrange(&forge);
+        let house = House::arranged(store.clone(), sign, |house| {
+            arranged(house);
+            times(&mut house.times);
+        });
+        let house = house.await;
         house.outside.runners.set(true);
         let people = People {
             may_write: forge.clone().recipient(),
@@ -281,6 +295,7 @@ fn arrange(forge: &Addr<GitHubForge>) -> impl FnOnce(&mut Neighbours) + use<> {
     move |house| {
         house.forge.head = head;
         house.times.forge_again = Duration::from_millis(50);
+        house.times.destroy_again = vec![Duration::from_millis(50)];
         house.times.look_again = vec![Duration::from_millis(50); 3];
     }
 }

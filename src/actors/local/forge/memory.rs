@@ -225,7 +225,7 @@ pub(super) fn words(fact: &Fact) -> String {
             ..
         } => {
             let what = match (trigger, commit) {
-                (Trigger::Refresh, _) | (_, None) => "the end".to_owned(),
+                (Trigger::Refresh | Trigger::Close, _) | (_, None) => "the end".to_owned(),
                 (Trigger::Push, Some(commit)) => commit.short().to_owned(),
                 (Trigger::Reopen | Trigger::Visit | Trigger::Start, Some(commit)) => {
                     format!("the start at {}", commit.short())

@@ -131,7 +131,7 @@ fn what_changes_a_pull_request_makes_its_preview_look() {
     pr-12 on blue: Push of ec26c3e, made if new
     pr-12 on blue: Push of ec26c3e, made if new
     pr-12 on blue: Reopen of ec26c3e, made if new
-    pr-12 on blue: Refresh of whatever is there
+    pr-12 on blue: Close of whatever is there
     pr-12 on blue: Refresh of whatever is there
     "#);
 }
@@ -291,8 +291,9 @@ fn every_example_of_a_webhook_has_a_meaning() {
     1 installation: nothing: what runs goes on while the App is suspended
     2 installation_repositories: covers
     1 installation_repositories: everything
+    2 pull_request: Close of Preview(2)
     5 pull_request: Push of Preview(2)
-    12 pull_request: Refresh of Preview(2)
+    10 pull_request: Refresh of Preview(2)
     2 pull_request: Reopen of Preview(2)
     2 push: Push of Production
     6 repository: recorded

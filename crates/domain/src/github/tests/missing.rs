@@ -3,7 +3,7 @@
 use crate::{
     deployment::{CommitInfo, Trust},
     environment::Environment,
-    github::{Listed, Open, missed},
+    github::{Listed, Open, gone, missed},
     ids::{AppId, Commit, EnvironmentId, Kind, RepositoryId, Timestamp, Version},
     label::Slug,
     lifecycle::{Lifecycle, State, Why},
@@ -64,7 +64,9 @@ fn told(environments: &[Environment], head: Option<u8>, open: &[Open]) -> Vec<St
         head: head.as_ref(),
         open,
     };
-    let facts = missed(&apps, environments, &listed);
+    let mut facts = missed(&apps, environments, &listed);
+    let ended = gone(RepositoryId(7), environments, &listed);
+    facts.extend(ended.into_iter().map(|one| one.fact));
     let words = facts.iter().map(|fact| match fact {
         Fact::Production { commit, .. } => format!("production at {}", commit.short()),
         Fact::PullRequest {
@@ -117,7 +119,7 @@ fn lost_pushes_openings_and_closes_are_told() {
             "production at 9999999",
             "3: Push at 3333333",
             "4: Push at 4444444",
-            "2: Refresh at whatever is there",
+            "2: Close at whatever is there",
         ]
     );
     // The App was taken away, and is there again.

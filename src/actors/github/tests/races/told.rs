@@ -170,11 +170,11 @@ async fn race_a_listing_that_shows_nothing_closes_nothing() {
         head: None,
         open: &[],
     };
-    let apps = [race.shop.id.clone()];
-    let facts = missed(&apps, &environments, &listed);
-    assert!(!facts.is_empty(), "its environment looks");
-    let told = facts
+    let gone = gone(race.shop.repository, &environments, &listed);
+    assert!(!gone.is_empty(), "its environment looks");
+    let told = gone
         .into_iter()
+        .map(|one| one.fact)
         .enumerate()
         .map(|(number, fact)| Delivery {
             id: format!("listed-{number}"),

@@ -98,6 +98,7 @@ impl World {
                 app: AppId::derive(repository, ""),
                 kind,
                 branch: String::new(),
+                question: None,
             })
             .await
             .unwrap()

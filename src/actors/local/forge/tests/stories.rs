@@ -155,6 +155,7 @@ async fn what_a_broken_store_did_not_take_is_told_when_it_is_back() {
         app: AppId::derive(repository, ""),
         kind: Kind::Preview(1),
         branch: "topic".to_owned(),
+        question: None,
     };
     let failed = forge
         .send(head.clone())
