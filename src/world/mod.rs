@@ -99,7 +99,7 @@ impl House {
         arrange: impl FnOnce(&mut Neighbours),
     ) -> (Self, Addr<Admission>) {
         let live = Live::new(1).start();
-        let admission = Admission::new(4, live.clone().recipient()).start();
+        let admission = Admission::new(4, store.clone(), live.clone().recipient()).start();
         let (machines, forge) = outside::start(&outside);
         let routes = Routes::default();
         let mut neighbours = Neighbours {

@@ -5,7 +5,7 @@ use nestling_protocol::report::{Exit, RESTARTS, RESTARTS_WITHIN};
 use crate::{
     deployment::{Again, Cause, Deployment, Failed, Phase, Shown, Tests},
     lifecycle::{Lifecycle, State, Why, asks_first},
-    queue,
+    places, queue,
 };
 
 /// Where an environment stands, for people.
@@ -53,7 +53,8 @@ impl Mark {
     }
 }
 
-/// Where this life stands. `ahead` is how many builds go before it, while it is queued.
+/// Where this life stands. `ahead` is how many builds go before it, while it is queued, or how many previews, while it waits
+/// for a place.
 pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
     match &life.state {
         State::Creating { next: None, .. } => says(
@@ -78,7 +79,7 @@ pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
             cancelled(life),
         ),
         State::Running { serving, failed } => running(serving, failed.as_deref(), cancelled(life)),
-        State::Stopped { why, .. } => stopped(why),
+        State::Stopped { why, .. } => stopped(why, ahead),
     }
 }
 
@@ -239,7 +240,7 @@ fn queued(next: &Deployment, ahead: Option<usize>) -> String {
     }
 }
 
-fn stopped(why: &Why) -> Status {
+fn stopped(why: &Why, ahead: Option<usize>) -> Status {
     match why {
         Why::Closed => says(Mark::Gone, "Removed", None),
         Why::Person => says(
@@ -252,7 +253,10 @@ fn stopped(why: &Why) -> Status {
             // What nobody wants waits for nothing.
             let wanted = waits.approval.is_some() || waits.place;
             let word = if wanted { "Waiting" } else { "Skipped" };
-            says(Mark::Resting, word, Some(waits.reason.clone()))
+            let place = ahead.filter(|_| waits.place).map(places::line);
+            let parts = [Some(waits.reason.clone()), place];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            says(Mark::Resting, word, Some(parts.join("; ")))
         }
         Why::Idle => says(
             Mark::Resting,

@@ -92,17 +92,24 @@ impl Draft<'_> {
     /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except what is open
     /// again, and what would have started now: that it waits is the news.
     fn wait(&mut self, waits: &Waits, trigger: Trigger) {
+        let now = self.now;
         match &mut self.life_mut().state {
-            State::Stopped { why, last, .. } => {
+            State::Stopped { why, last, since } => {
                 let last = last.as_ref().map(|last| &last.id);
                 let is_new = waits.approval.is_some() && waits.approval.as_ref() != last;
                 let news = match why {
+                    // It would have started now, and there is no place for it.
+                    _ if waits.place => true,
                     Why::Waits(_) | Why::Closed => true,
                     Why::Failed(_) | Why::Idle => is_new || why.revived_by(trigger),
                     // Whoever pressed start is told why nothing starts.
                     Why::Person | Why::Policy(_) => trigger == Trigger::Start,
                 };
                 if news {
+                    let stood_in_line = matches!(why, Why::Waits(waits) if waits.place);
+                    if waits.place && !stood_in_line {
+                        *since = now;
+                    }
                     *why = Why::Waits(waits.clone());
                     // It waits with the newest head, whichever that is.
                     self.life_mut().skipped = None;
