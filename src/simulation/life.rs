@@ -249,7 +249,7 @@ async fn start(world: &Arc<World>) -> Option<House> {
     let seam = seams::Seam {
         world: world.clone(),
         head: forge.clone().recipient(),
-        announce: showing.recipient(),
+        announce: showing.clone().recipient(),
     };
     let seam = seam.start();
     let forge_handle = forge::Handle {
@@ -293,6 +293,9 @@ async fn start(world: &Arc<World>) -> Option<House> {
         may_write: forge.clone().recipient(),
         react: forge.clone().recipient(),
         announce,
+        deleted: showing.clone().recipient(),
+        show_again: showing.recipient(),
+        look_at: forge.clone().recipient(),
     };
     let asked = (forge.recipient(), Some(people));
     let touch = live.recipient();

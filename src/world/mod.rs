@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-pub(crate) use outside::Outside;
+pub(crate) use outside::{Outside, ShowsNothing};
 
 /// The one repository.
 pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
@@ -215,6 +215,7 @@ pub(crate) fn shop_on_github(id: u64, installation: u64) -> (Repository, App) {
         default_branch: "main".to_owned(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     let shop = App {
         id: AppId::derive(repository.id, ""),

@@ -38,6 +38,7 @@ impl World {
             default_branch: "main".into(),
             trouble: None,
             left: false,
+            suspended: false,
         };
         store.put_repository(&repository).await.unwrap();
         let policy = Policy {

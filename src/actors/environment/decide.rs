@@ -137,6 +137,9 @@ async fn decide(
     if let Some(refused) = of_removed_app(store, &memory, &apply, &id).await {
         return refused;
     }
+    if let Some(refused) = of_absent_app(store, &memory, &apply, &id).await {
+        return refused;
+    }
     for _ in 0..CONFLICTS {
         let now = clock::now();
         let (before, known) = match (&memory.record, &apply.birth) {
@@ -255,6 +258,27 @@ async fn of_removed_app(
         Ok(None) => None,
         Ok(Some(_)) => {
             let reason = "its app is removed".to_owned();
+            Some(Decided::Not(NotApplied::Refused(reason)))
+        }
+        Err(error) => Some(failed(id, error)),
+    }
+}
+
+/// Refuses what a person starts while the GitHub App is away: the forge could say nothing of it, and its source could not be had.
+async fn of_absent_app(
+    store: &dyn Store,
+    memory: &Memory,
+    apply: &Apply,
+    id: &EnvironmentId,
+) -> Option<Decided> {
+    let starts = matches!(
+        apply.event,
+        Event::Command(Command::Start | Command::Redeploy | Command::Deploy(_))
+    );
+    let record = memory.record.as_ref().filter(|_| starts)?;
+    match store.repository(record.repository).await {
+        Ok(known) => {
+            let reason = known?.away()?;
             Some(Decided::Not(NotApplied::Refused(reason)))
         }
         Err(error) => Some(failed(id, error)),

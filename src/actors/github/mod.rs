@@ -41,8 +41,8 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, MayWrite, Pack, React,
-        StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, LookAround, LookAt, MayWrite, Pack,
+        React, StartWaiting,
     },
 };
 
@@ -257,6 +257,14 @@ impl Handler<React> for GitHubForge {
     fn handle(&mut self, react: React, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk.clone();
         Box::pin(async move { desk.react(&react).await })
+    }
+}
+
+impl Handler<LookAt> for GitHubForge {
+    type Result = ();
+
+    fn handle(&mut self, LookAt(repositories): LookAt, ctx: &mut Self::Context) {
+        self.list(Scope::Some(repositories), 0, ctx);
     }
 }
 

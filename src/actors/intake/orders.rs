@@ -73,6 +73,7 @@ impl Desk {
             Says::PullRequest { .. }
             | Says::Push { .. }
             | Says::BranchDeleted { .. }
+            | Says::CommentDeleted { .. }
             | Says::RepositoryChanged
             | Says::RepositoryDeleted
             | Says::Installation { .. }

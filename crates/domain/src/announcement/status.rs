@@ -135,6 +135,15 @@ pub fn cancelled(life: &Lifecycle) -> Option<String> {
     Some(format!("{} was cancelled by a person", commit.id.short()))
 }
 
+/// Which newer commit waits for a person to deploy it.
+pub fn offered(life: &Lifecycle) -> Option<String> {
+    let commit = life.offered.as_ref()?;
+    let (head, message, author) = (commit.id.short(), &commit.message, &commit.author);
+    Some(format!(
+        "{head} ({message}, by {author}) waits until somebody starts it"
+    ))
+}
+
 fn says(mark: Mark, word: &'static str, detail: Option<String>) -> Status {
     Status { mark, word, detail }
 }

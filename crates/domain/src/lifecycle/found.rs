@@ -63,7 +63,7 @@ impl Draft<'_> {
                 self.life_mut().look = None;
                 self.wait(waits, look.trigger);
             }
-            Found::Open(head) => {
+            Found::Open(head) | Found::Offered(head) => {
                 let expected = look
                     .announced
                     .as_ref()
@@ -83,9 +83,33 @@ impl Draft<'_> {
                     return;
                 }
                 self.life_mut().look = None;
+                if matches!(found, Found::Offered(_)) && !self.takes_offer(look.trigger) {
+                    return self.offer(head);
+                }
+                self.life_mut().offered = None;
                 self.confirmed(head);
                 self.settle(head, look.trigger);
             }
+        }
+    }
+
+    /// Whether what only a person deploys is deployed now: somebody starts it, or nothing of it was deployed since it was made or
+    /// came back.
+    fn takes_offer(&self, trigger: Trigger) -> bool {
+        let life = self.life();
+        trigger == Trigger::Start || life.newest_commit().is_none() || life.is_closed()
+    }
+
+    /// Remembers what a person may deploy.
+    fn offer(&mut self, head: &CommitInfo) {
+        let newest = self.life().newest_commit();
+        let is_new = newest.is_none_or(|newest| newest.id != head.id);
+        self.life_mut().offered = is_new.then(|| head.clone());
+        if is_new {
+            let head = head.id.short();
+            self.skip(format!(
+                "no push deploys it (production_deploys is \"manual\"): {head} waits until somebody starts it"
+            ));
         }
     }
 

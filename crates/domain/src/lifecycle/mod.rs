@@ -51,6 +51,9 @@ pub struct Lifecycle {
     /// The newest head, when it came while a person or a policy had stopped it, so that nothing came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<CommitInfo>,
+    /// The newest head, when only a person deploys it, and nobody has yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<CommitInfo>,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -169,6 +172,7 @@ impl Lifecycle {
             }),
             cancelled: None,
             skipped: None,
+            offered: None,
         }
     }
 

@@ -214,7 +214,11 @@ impl Lifecycle {
                 next,
                 failure,
                 why,
-                (life.newest_commit().cloned(), life.skipped.clone()),
+                (
+                    life.newest_commit().cloned(),
+                    life.skipped.clone(),
+                    life.offered.clone(),
+                ),
             )
         };
         shown(self) == shown(before)
