@@ -1,16 +1,25 @@
-//! Admission: how many builds run at once on this box, fairly between repositories.
+//! Admission: how many builds run at once on this box, fairly between repositories; and how many previews each app has at once
+//! ([`places`]).
 
-use std::collections::HashMap;
+mod places;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc};
 
 use actix::prelude::*;
 use nestling_domain::{ids::RepositoryId, queue};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::messages::{
-    admission::{Adopt, Ask, Build, Claim, Free, Handle, Look, Pause, Queue},
-    live::Touch,
+use crate::{
+    drivers::store::Store,
+    messages::{
+        admission::{Adopt, Ask, Build, Claim, Free, Handle, Look, Pause, Queue},
+        live::Touch,
+    },
 };
+use places::Books;
 
 /// Hands out slots. A slot belongs to (environment, generation); it is asked for idempotently, rebuilt from
 /// the records before anything is granted, and free as soon as the state no longer builds.
@@ -21,17 +30,22 @@ pub struct Admission {
     /// Nothing is granted before the builds from before our own start are known.
     adopted: bool,
     live: Recipient<Touch>,
+    /// What is known of the places of each app. What is not is read from here.
+    books: Books,
+    store: Arc<dyn Store>,
 }
 
 impl Admission {
-    /// Admission for this many builds at once.
-    pub fn new(slots: usize, live: Recipient<Touch>) -> Self {
+    /// Admission for this many builds at once; `store` knows the limits of apps, and which previews hold a place.
+    pub fn new(slots: usize, store: Arc<dyn Store>, live: Recipient<Touch>) -> Self {
         Admission {
             queue: queue::Queue::new(slots),
             asking: HashMap::new(),
             paused: None,
             adopted: false,
             live,
+            books: Books::default(),
+            store,
         }
     }
 
@@ -41,6 +55,11 @@ impl Admission {
             ask: address.clone().recipient(),
             claim: address.clone().recipient(),
             free: address.clone().recipient(),
+            take: address.clone().recipient(),
+            stands: address.clone().recipient(),
+            freed: address.clone().recipient(),
+            turns: address.clone().recipient(),
+            pass: address.clone().recipient(),
             look: address.clone().recipient(),
             pause: address.clone().recipient(),
         }
@@ -174,6 +193,7 @@ impl Handler<Look> for Admission {
             building: self.queue.building(),
             waiting: self.queue.waiting(),
             paused: self.paused.clone(),
+            places: self.books.ahead(),
         })
     }
 }

@@ -21,7 +21,6 @@ use nestling_domain::{
     hint::Hint,
     ids::{AppId, Commit, EnvironmentId, InputId, Kind, RepositoryId},
     lifecycle::{Event, Trigger},
-    policy::Production,
     record::{Delivery, DeliveryState, Fact, PullRequestStatus},
 };
 use tracing::{info, warn};
@@ -259,31 +258,12 @@ impl Desk {
         }
         let mut told = Vec::new();
         for app in apps {
-            if self.waits_for_a_person(&app, hint).await? {
-                let why = format!(
-                    "nothing: production_deploys is \"manual\", so this push waits until somebody starts {}",
-                    app.slug
-                );
-                decisions.insert(name_of(&app, hint.kind), why);
-                continue;
-            }
             let hint = self
                 .unless_absent(hint.clone(), &app, held.as_ref())
                 .await?;
             told.push((hint, app));
         }
         Ok((told, decisions))
-    }
-
-    /// Whether a push to production is deployed by people only. Its first deployment is made all the same.
-    async fn waits_for_a_person(&self, app: &App, hint: &Hint) -> Result<bool, Waits> {
-        let manual = app.policy.production_deploys == Production::Manual;
-        if !manual || hint.kind != Kind::Production || hint.trigger != Trigger::Push {
-            return Ok(false);
-        }
-        let id = EnvironmentId::derive(&app.id, Kind::Production);
-        let known = self.store.environment(&id).await?;
-        Ok(known.is_some_and(|known| known.lifecycle.newest_commit().is_some()))
     }
 
     /// What the environments of an app are told that a person brought back: production, and each open pull request. No

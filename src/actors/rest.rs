@@ -1,10 +1,16 @@
-//! Rest: previews that nobody visits sleep, those that nobody pushes to end, and a place that became free is given to one that
-//! waits for it. Never production. What is decided here is policy; what comes of it, each environment decides.
+//! Rest: previews that nobody visits sleep, those that nobody pushes to end, and whoever waits for a place is told when it is
+//! his turn. Never production. What is decided here is policy; what comes of it, each environment decides.
 
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -13,6 +19,7 @@ use nestling_domain::{
     environment::Environment,
     ids::{AppId, EnvironmentId, Kind, RepositoryId, Timestamp},
     lifecycle::{Command, Event, State, Trigger, Why},
+    places::Stand,
     policy::Policy,
 };
 use tracing::{info, warn};
@@ -22,10 +29,15 @@ use crate::{
         clock,
         store::{Store, StoreError},
     },
-    messages::{environment::Apply, environments, routes::Routes},
+    messages::{
+        admission::{self, Freed, Pass, Turns},
+        environment::Apply,
+        environments,
+        routes::Routes,
+    },
 };
 
-/// How often everything is looked at: a free place waits at most so long.
+/// How often everything is looked at. A place that is given back is told of at once; a limit that was raised, so late.
 const ROUND: Duration = Duration::from_mins(1);
 /// Environments read at once.
 const PAGE: usize = 500;
@@ -40,6 +52,7 @@ const HISTORY: usize = 50;
 pub struct Rest {
     store: Arc<dyn Store>,
     environments: environments::Handle,
+    admission: admission::Handle,
     routes: Routes,
     /// The visits that this server has remembered in the store.
     remembered: Rc<RefCell<HashMap<EnvironmentId, Timestamp>>>,
@@ -47,10 +60,16 @@ pub struct Rest {
 
 impl Rest {
     /// The actor among these neighbours.
-    pub fn new(store: Arc<dyn Store>, environments: environments::Handle, routes: Routes) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        environments: environments::Handle,
+        admission: admission::Handle,
+        routes: Routes,
+    ) -> Self {
         Rest {
             store,
             environments,
+            admission,
             routes,
             remembered: Rc::default(),
         }
@@ -60,7 +79,7 @@ impl Rest {
     async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         let apps = self.store.apps().await?;
         let apps: HashMap<AppId, App> = apps.into_iter().map(|app| (app.id.clone(), app)).collect();
-        let (mut places, mut visits) = (Places::default(), Vec::new());
+        let (mut waited_for, mut visits) = (BTreeSet::new(), Vec::new());
         let mut after = None;
         loop {
             let page = self.store.environments(after.as_deref(), PAGE).await?;
@@ -71,7 +90,9 @@ impl Rest {
                 if environment.kind != Kind::Production && !environment.lifecycle.is_closed() {
                     visits.extend(self.new_visit(&environment.id, now));
                     self.look_at(&environment, &app.policy, now).await?;
-                    places.count(environment);
+                    if matches!(Stand::of(&environment.lifecycle), Stand::Waits(_)) {
+                        waited_for.insert(environment.app);
+                    }
                 }
             }
             after = page.next;
@@ -83,14 +104,54 @@ impl Rest {
             self.store.put_visits(&visits).await?;
             self.remembered.borrow_mut().extend(visits);
         }
-        for environment in places.given(|app| apps.get(app).map(|app| &app.policy)) {
+        for app in waited_for {
+            self.call(app).await;
+        }
+        Ok(())
+    }
+
+    /// Tells whoever waits for places of an app that it is his turn, as far as there are any. Whether he still may run is asked of
+    /// the forge then, and his place is taken with that answer.
+    async fn call(&self, app: AppId) {
+        let turns = match self.admission.turns.send(Turns(app.clone())).await {
+            Ok(Ok(turns)) => turns,
+            Ok(Err(error)) => return warn!("nobody is told of a free place: {error}"),
+            Err(gone) => return warn!("nobody is told of a free place: {gone}"),
+        };
+        for id in turns {
             let hint = Event::Hint {
                 commit: None,
                 trigger: Trigger::Refresh,
             };
-            self.tell(&environment, hint, "a place is free").await;
+            let by = "a place is free";
+            let apply = Apply {
+                event: hint,
+                by: by.to_owned(),
+                input: None,
+                birth: None,
+            };
+            match self.environments.apply(id.clone(), apply).await {
+                Ok(applied) => {
+                    info!(environment.id = %id, "{}: {by}: {}", applied.environment.name(), applied.decision);
+                }
+                Err(error) => {
+                    warn!(environment.id = %id, "{id} gets no place: {error}");
+                    self.admission.pass.do_send(Pass {
+                        environment: id,
+                        app: app.clone(),
+                    });
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// Calls those whose turn it is, whenever a place is given back.
+    async fn call_for_ever(self) {
+        while let Ok(freed) = self.admission.freed.send(Freed).await {
+            for app in freed {
+                self.call(app).await;
+            }
+        }
     }
 
     /// A visit that is to be remembered, so that the next server counts from it.
@@ -203,53 +264,12 @@ impl Rest {
     }
 }
 
-/// Who holds a place among the previews of each app, and who waits for one.
-#[derive(Default)]
-struct Places {
-    held: HashMap<AppId, usize>,
-    waiting: Vec<Environment>,
-}
-
-impl Places {
-    fn count(&mut self, environment: Environment) {
-        match &environment.lifecycle.state {
-            State::Stopped {
-                why: Why::Waits(waits),
-                ..
-            } if waits.place => self.waiting.push(environment),
-            State::Stopped { .. } | State::Creating { next: None, .. } => {}
-            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
-                *self.held.entry(environment.app).or_default() += 1;
-            }
-        }
-    }
-
-    /// Those that get a place, the longest waiting first.
-    fn given<'a>(mut self, policy: impl Fn(&AppId) -> Option<&'a Policy>) -> Vec<Environment> {
-        let since = |environment: &Environment| match environment.lifecycle.state {
-            State::Stopped { since, .. } => since,
-            State::Creating { .. } | State::Running { .. } | State::Restarting { .. } => {
-                Timestamp::default()
-            }
-        };
-        self.waiting.sort_by_key(since);
-        let mut given = Vec::new();
-        for environment in self.waiting {
-            let most = policy(&environment.app).map_or(0, |policy| policy.previews);
-            let held = self.held.entry(environment.app.clone()).or_default();
-            if *held < usize::try_from(most).unwrap_or(usize::MAX) {
-                *held += 1;
-                given.push(environment);
-            }
-        }
-        given
-    }
-}
-
 impl Actor for Rest {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let calls = self.clone();
+        ctx.spawn(async move { calls.call_for_ever().await }.into_actor(self));
         ctx.run_interval(ROUND, |actor, ctx| {
             let rest = actor.clone();
             let round = async move {

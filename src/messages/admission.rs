@@ -1,7 +1,15 @@
-//! What admission is asked: how many builds run at once, fairly between repositories.
+//! What admission is asked: how many builds run at once, fairly between repositories, and how many previews an app has at
+//! once, in the order in which they asked.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix::prelude::*;
-use nestling_domain::ids::{EnvironmentId, Generation, RepositoryId};
+use nestling_domain::{
+    ids::{AppId, EnvironmentId, Generation, RepositoryId, Timestamp},
+    places::Stand,
+};
+
+use crate::drivers::store::StoreError;
 
 /// A build that wants, waits for or holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +54,64 @@ pub struct Adopt(pub Vec<Build>);
 #[rtype(result = "()")]
 pub struct Pause(pub Option<String>);
 
+/// May this preview, which is about to be recorded as one that runs, hold a place among those of its app? It has it from the
+/// answer on; otherwise it stands in line.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Place, StoreError>")]
+pub struct Take {
+    /// Which.
+    pub environment: EnvironmentId,
+    /// Of which app.
+    pub app: AppId,
+    /// Of which repository.
+    pub repository: RepositoryId,
+    /// Of which pull request.
+    pub number: u32,
+    /// Since when it wants one.
+    pub at: Timestamp,
+}
+
+/// Whether there is a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// It has one.
+    Given,
+    /// There is none now: why, for people.
+    Full(String),
+}
+
+/// This is what the record of a preview says of its place, once it is saved.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Stands {
+    /// Which.
+    pub environment: EnvironmentId,
+    /// Of which app.
+    pub app: AppId,
+    /// What it says.
+    pub stand: Stand,
+}
+
+/// Of which apps may somebody have his turn? Answered as soon as a place was given back for which somebody waits, or may.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "BTreeSet<AppId>")]
+pub struct Freed;
+
+/// For which previews of this app is there a place now? The longest waiting first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<EnvironmentId>, StoreError>")]
+pub struct Turns(pub AppId);
+
+/// This one could not be told that it is its turn: the next one has it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Pass {
+    /// Which.
+    pub environment: EnvironmentId,
+    /// Of which app.
+    pub app: AppId,
+}
+
 /// Who builds and who waits.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Queue")]
@@ -62,13 +128,16 @@ pub struct Queue {
     pub waiting: Vec<Build>,
     /// Why nothing is granted right now.
     pub paused: Option<String>,
+    /// Previews that wait for a place, with how many go before each.
+    pub places: BTreeMap<EnvironmentId, usize>,
 }
 
 impl Queue {
-    /// How many builds go before that of this environment, while it waits.
+    /// How many builds go before that of this environment, while it waits; or how many previews, while it waits for a place.
     pub fn ahead(&self, environment: &EnvironmentId) -> Option<usize> {
         let mut waiting = self.waiting.iter();
-        waiting.position(|build| build.environment == *environment)
+        let build = waiting.position(|build| build.environment == *environment);
+        build.or_else(|| self.places.get(environment).copied())
     }
 }
 
@@ -81,6 +150,16 @@ pub struct Handle {
     pub claim: Recipient<Claim>,
     /// For giving it back.
     pub free: Recipient<Free>,
+    /// For a place.
+    pub take: Recipient<Take>,
+    /// For what became of it.
+    pub stands: Recipient<Stands>,
+    /// For whoever tells those that wait.
+    pub freed: Recipient<Freed>,
+    /// For the same: whom.
+    pub turns: Recipient<Turns>,
+    /// For the same: who could not be told.
+    pub pass: Recipient<Pass>,
     /// For people: who builds and who waits.
     pub look: Recipient<Look>,
     /// For upkeep: pause and go on.

@@ -1,6 +1,7 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -137,6 +138,31 @@ pub struct See {
     pub number: u32,
 }
 
+/// A comment below a pull request was deleted: if it is the one that tells of our previews, it is made again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct CommentDeleted {
+    /// In which repository.
+    pub repository: RepositoryId,
+    /// Below which pull request.
+    pub number: u32,
+    /// Which.
+    pub comment: u64,
+}
+
+/// The forge can be told of this repository again, after it could not be for a while: all of it is shown anew, where that differs.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ShowAgain {
+    /// Which.
+    pub repository: RepositoryId,
+}
+
+/// Look at these repositories as a listing does, without waiting for the next one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LookAt(pub BTreeSet<RepositoryId>);
+
 /// The way to a forge on which people write comments.
 #[derive(Clone)]
 pub struct People {
@@ -146,6 +172,12 @@ pub struct People {
     pub see: Recipient<See>,
     /// Where what came of it is told.
     pub announce: Recipient<Announce>,
+    /// Whoever makes comments again.
+    pub deleted: Recipient<CommentDeleted>,
+    /// Where a repository is shown anew.
+    pub show_again: Recipient<ShowAgain>,
+    /// Who looks at repositories that are there again.
+    pub look_at: Recipient<LookAt>,
 }
 
 /// Why the forge could not answer.

@@ -57,7 +57,8 @@ impl Actors {
         let routes = Routes::default();
         let live = Live::new(random()?).start();
         let live = Live::handle(&live);
-        let queue = Admission::new(slots(config), live.touch.clone()).start();
+        let queue = Admission::new(slots(config), drivers.store.clone(), live.touch.clone());
+        let queue = queue.start();
         let admission = Admission::handle(&queue);
         let arrived = Relay::default().start();
         let Forge {
@@ -113,6 +114,7 @@ impl Actors {
         Rest::new(
             drivers.store.clone(),
             services.environments.clone(),
+            services.admission.clone(),
             services.routes.clone(),
         )
         .start();

@@ -42,6 +42,8 @@ pub(super) struct Known {
     pub(super) approved: BTreeSet<String>,
     /// Pull requests about which people ordered a stop, a cancel or a start.
     pub(super) ordered: BTreeSet<u32>,
+    /// Pull requests for which people asked for a preview beyond all limits.
+    pub(super) asked_for: BTreeSet<u32>,
     /// Since when all has been as it should be, and nothing has gone wrong.
     pub(super) settled: Option<Timestamp>,
     /// How much of a flow was done.

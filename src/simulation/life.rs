@@ -21,6 +21,7 @@ use crate::{
         github::{GitHubForge, Places, showing::Showing},
         intake::Intake,
         live::Live,
+        rest::Rest,
     },
     drivers::{blobs::Blobs, clock, store::Store},
     http::{Addresses, world::Memory},
@@ -218,7 +219,7 @@ fn check(world: &Arc<World>) -> bool {
 async fn start(world: &Arc<World>) -> Option<House> {
     let store: Arc<dyn Store> = Arc::new(Doubtful(world.clone()));
     let live = Live::new(1).start();
-    let queue = Admission::new(SLOTS, live.clone().recipient()).start();
+    let queue = Admission::new(SLOTS, store.clone(), live.clone().recipient()).start();
     let relay = Relay::default().start();
     let client = Arc::new(network::client(world));
     let places = Places {
@@ -248,7 +249,7 @@ async fn start(world: &Arc<World>) -> Option<House> {
     let seam = seams::Seam {
         world: world.clone(),
         head: forge.clone().recipient(),
-        announce: showing.recipient(),
+        announce: showing.clone().recipient(),
     };
     let seam = seam.start();
     let forge_handle = forge::Handle {
@@ -292,10 +293,15 @@ async fn start(world: &Arc<World>) -> Option<House> {
         may_write: forge.clone().recipient(),
         see: forge.clone().recipient(),
         announce,
+        deleted: showing.clone().recipient(),
+        show_again: showing.recipient(),
+        look_at: forge.clone().recipient(),
     };
     let asked = (forge.recipient(), Some(people));
     let touch = live.recipient();
     let intake = Intake::new(store.clone(), environments.clone(), asked, touch).start();
+    let queued = Admission::handle(&queue);
+    Rest::new(store.clone(), environments.clone(), queued, routes).start();
     relay.do_send(To(intake.clone().recipient()));
     Some(House {
         world: world.clone(),

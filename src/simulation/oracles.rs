@@ -8,8 +8,9 @@ use futures::executor::block_on;
 use nestling_domain::{
     deployment::{Deployment, Phase},
     environment::Environment,
-    ids::{Generation, Kind},
+    ids::{EnvironmentId, Generation, Kind},
     lifecycle::{State as Life, Why},
+    places::Stand,
     record::DeliveryState,
 };
 use nestling_world::github::{Author, PullRequest, State};
@@ -17,7 +18,7 @@ use nestling_world::github::{Author, PullRequest, State};
 use super::{
     known::{Closed, Known},
     network, script,
-    world::World,
+    world::{PREVIEWS, World},
 };
 use crate::drivers::{
     clock,
@@ -50,6 +51,7 @@ pub(super) fn saved(world: &World, before: Option<&Environment>, save: &Save, cl
         is_what_it_says(world, record),
         is_closed_for_a_reason(world, before, record),
         is_applied_once(world, save),
+        keeps_to_the_limit(world, before, record),
     ];
     for wrong in wrong.into_iter().flatten() {
         world.violate(format!("{}: {wrong}", record.kind.name()));
@@ -187,6 +189,32 @@ fn is_applied_once(world: &World, save: &Save) -> Option<String> {
     (!new).then(|| format!("I10: input {} is applied a second time", input.0))
 }
 
+/// The limit: a preview runs only where there is a place for it, or where a person asked for this very one.
+fn keeps_to_the_limit(
+    world: &World,
+    before: Option<&Environment>,
+    record: &Environment,
+) -> Option<String> {
+    let number = record.kind.pull_request()?;
+    let holds = |record: &Environment| Stand::of(&record.lifecycle) == Stand::Holds;
+    let known = world.known();
+    if !holds(record) || before.is_some_and(holds) || known.asked_for.contains(&number) {
+        return None;
+    }
+    let others = held(&known, Some(&record.id));
+    (others >= PREVIEWS as usize)
+        .then(|| format!("it runs beside {others} others, and {PREVIEWS} may at once"))
+}
+
+/// How many previews hold a place, but this one.
+fn held(known: &Known, but: Option<&EnvironmentId>) -> usize {
+    let previews = known.records.values();
+    let previews = previews.filter(|one| one.kind != Kind::Production && Some(&one.id) != but);
+    previews
+        .filter(|one| Stand::of(&one.lifecycle) == Stand::Holds)
+        .count()
+}
+
 /// I1: a delivery is done only when every environment that it concerns has heard it.
 pub(super) fn settles(world: &World, id: &str, state: &DeliveryState) {
     let DeliveryState::Done { decisions } = state else {
@@ -283,6 +311,7 @@ fn of_pull_request(
         }
         Life::Stopped { why, .. } => match why {
             Why::Closed | Why::Idle | Why::Policy(_) => false,
+            Why::Waits(waits) if waits.place => held(known, None) >= PREVIEWS as usize,
             Why::Waits(_) => unwanted || of_outsider,
             Why::Failed(failed) => is_head(&failed.commit.id) || ordered || unwanted || !trusted,
             Why::Person => ordered,

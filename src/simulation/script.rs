@@ -278,7 +278,11 @@ fn commented(
     github.comment(home, pull.number, by, words)?;
     if by == "ann" {
         let number = u32::try_from(pull.number)?;
-        world.known().ordered.insert(number);
+        let mut known = world.known();
+        known.ordered.insert(number);
+        if words == "/preview" {
+            known.asked_for.insert(number);
+        }
     }
     Ok(format!("{by} comments {words} on #{}", pull.number))
 }

@@ -135,7 +135,7 @@ fn believes(world: &World) -> bool {
 
 fn in_words(answer: &Result<Found, ForgeError>) -> String {
     match answer {
-        Ok(Found::Open(head)) => format!("open at {}", head.id.short()),
+        Ok(Found::Open(head) | Found::Offered(head)) => format!("open at {}", head.id.short()),
         Ok(Found::Closed) => "closed".to_owned(),
         Ok(Found::Waiting(waits)) => format!("waits: {}", waits.reason),
         Err(error) => format!("no answer: {error}"),

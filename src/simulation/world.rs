@@ -12,6 +12,7 @@ use std::{
 use nestling_domain::{
     app::{App, Repository},
     ids::{Commit, EnvironmentId, Kind, RepositoryId, Timestamp},
+    policy::Policy,
     record::{Delivery, Fact},
 };
 use nestling_world::github::{Level, Role, Selection, State};
@@ -40,6 +41,8 @@ use crate::{
 pub(super) const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
 /// Where GitHub sends webhooks.
 pub(super) const HOOK: &str = "https://nestling.example/github/webhook";
+/// How many previews the one app has at once: fewer than pull requests are open.
+pub(super) const PREVIEWS: u32 = 2;
 /// Events that the App wants to hear of.
 const EVENTS: [&str; 6] = [
     "pull_request",
@@ -391,6 +394,11 @@ fn settle(github: &mut State) -> (Town, Repository) {
     github.set_webhook_url(app, HOOK).unwrap();
     let installation = github.install(app, "acme", Selection::All).unwrap();
     let (repository, shop) = shop_on_github(id, installation);
+    let policy = Policy {
+        previews: PREVIEWS,
+        ..Policy::default()
+    };
+    let shop = App { policy, ..shop };
     let town = Town {
         app,
         repository: repository.id,

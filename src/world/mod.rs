@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-pub(crate) use outside::Outside;
+pub(crate) use outside::{Outside, ShowsNothing};
 
 /// The one repository.
 pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);
@@ -99,7 +99,7 @@ impl House {
         arrange: impl FnOnce(&mut Neighbours),
     ) -> (Self, Addr<Admission>) {
         let live = Live::new(1).start();
-        let admission = Admission::new(4, live.clone().recipient()).start();
+        let admission = Admission::new(4, store.clone(), live.clone().recipient()).start();
         let (machines, forge) = outside::start(&outside);
         let routes = Routes::default();
         let mut neighbours = Neighbours {
@@ -215,6 +215,7 @@ pub(crate) fn shop_on_github(id: u64, installation: u64) -> (Repository, App) {
         default_branch: "main".to_owned(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     let shop = App {
         id: AppId::derive(repository.id, ""),

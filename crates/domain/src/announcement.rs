@@ -25,7 +25,7 @@ use nestling_protocol::{
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use fold::{failure, words};
-pub use status::{Mark, Status, again, cancelled, ended, moved, status, tested, while_};
+pub use status::{Mark, Status, again, cancelled, ended, moved, offered, status, tested, while_};
 pub use stuck::{closing, stuck, unheard};
 pub use utc::{Utc, utc};
 

@@ -32,6 +32,26 @@ pub struct Repository {
     /// no surprise, and is believed sooner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,
+    /// Whether its owner has suspended the App there, as far as was told: nothing can be asked or said.
+    #[serde(default)]
+    pub suspended: bool,
+}
+
+impl Repository {
+    /// Why nothing of it can be started now, and how it can again: the GitHub App is not there, as far as was told.
+    pub fn away(&self) -> Option<String> {
+        let Repository { owner, name, .. } = self;
+        if self.left {
+            return Some(format!(
+                "the GitHub App is not installed on {owner}/{name} any more: install it there again, and what is open there starts by itself"
+            ));
+        }
+        self.suspended.then(|| {
+            format!(
+                "the GitHub App is suspended at {owner}: what runs goes on, and nothing new begins until its owner lets the App go on, in the settings of {owner} under \"GitHub Apps\""
+            )
+        })
+    }
 }
 
 /// One deployable entrypoint in one repository.

@@ -258,6 +258,24 @@ pub struct Failed {
     pub tail: Vec<String>,
     /// When.
     pub at: Timestamp,
+    /// Whether a push or a person asked for it, or for the try that it repeats: then it is the newest word about its commit.
+    #[serde(default)]
+    pub asked: bool,
+}
+
+impl Cause {
+    /// Whether a push or a person asks for it: then what comes of it is news of its commit.
+    pub fn is_asked(&self) -> bool {
+        match self {
+            Cause::Push | Cause::Redeploy | Cause::Reopened => true,
+            Cause::Start
+            | Cause::Visit
+            | Cause::Retry(_)
+            | Cause::Lost(_)
+            | Cause::RolledBack(_)
+            | Cause::Moved { .. } => false,
+        }
+    }
 }
 
 impl Deployment {
@@ -271,6 +289,7 @@ impl Deployment {
             exit: None,
             tail: Vec::new(),
             at,
+            asked: self.cause.is_asked(),
         }
     }
 

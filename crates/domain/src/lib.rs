@@ -17,6 +17,7 @@ pub mod label;
 pub mod lifecycle;
 pub mod local_forge;
 pub mod orders;
+pub mod places;
 pub mod policy;
 pub mod queue;
 pub mod record;

@@ -2,7 +2,7 @@
 //!
 //! A text is read in several *tongues* at once: as it is, and with percent-encoding, backslash escapes and HTML
 //! escapes undone. In each of them the values themselves are looked for, and, with line ends left out, their
-//! base64 at its three alignments. So it does not matter which characters an encoder escapes, nor where it
+//! base64 at its three alignments and their hexadecimal digits. So it does not matter which characters an encoder escapes, nor where it
 //! breaks its lines. A value of several lines is looked for line by line, too.
 //!
 //! A stream is masked across its chunks: only the longest end that may begin a pattern is held back.
@@ -37,13 +37,13 @@ struct Shapes {
     /// Looked for as they are.
     plain: Patterns,
     /// Looked for in what is left without line ends.
-    base64: Patterns,
+    wrapped: Patterns,
 }
 
 impl Mask {
     /// A mask for these values. Those that are too short are left out, see [`SHORTEST`].
     pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let (mut plain, mut base64) = (BTreeSet::new(), BTreeSet::new());
+        let (mut plain, mut wrapped) = (BTreeSet::new(), BTreeSet::new());
         for value in values {
             // Keys are often kept in one line, with their line ends escaped.
             let unescaped = value.replace("\\r", "").replace("\\n", "\n");
@@ -53,13 +53,13 @@ impl Mask {
                 .chain(lines)
             {
                 if part.len() >= SHORTEST {
-                    shapes(part, &mut plain, &mut base64);
+                    shapes(part, &mut plain, &mut wrapped);
                 }
             }
         }
         Mask(Arc::new(Shapes {
             plain: Patterns::new(plain),
-            base64: Patterns::new(base64),
+            wrapped: Patterns::new(wrapped),
         }))
     }
 
@@ -92,7 +92,7 @@ impl Mask {
     }
 
     fn is_empty(&self) -> bool {
-        self.0.plain.is_empty() && self.0.base64.is_empty()
+        self.0.plain.is_empty() && self.0.wrapped.is_empty()
     }
 }
 
@@ -210,20 +210,23 @@ fn united(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 /// Adds every shape of a value that is worth hiding and that no tongue undoes.
-fn shapes(value: &str, plain: &mut BTreeSet<Vec<u8>>, base64: &mut BTreeSet<Vec<u8>>) {
+fn shapes(value: &str, plain: &mut BTreeSet<Vec<u8>>, wrapped: &mut BTreeSet<Vec<u8>>) {
     plain.insert(value.as_bytes().to_vec());
     // As forms and `quote_plus` write it.
     plain.insert(value.replace(' ', "+").into_bytes());
     // As the URL standard reads the path of a web address.
     plain.insert(value.replace('\\', "/").into_bytes());
     plain.insert(latin1(value));
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    wrapped.insert(hex.to_uppercase().into_bytes());
+    wrapped.insert(hex.into_bytes());
     for offset in 0..3 {
         for shape in [
             base64_inside(value.as_bytes(), offset, &STANDARD_NO_PAD),
             base64_inside(value.as_bytes(), offset, &URL_SAFE_NO_PAD),
         ] {
             if shape.len() >= SHORTEST {
-                base64.insert(shape.into_bytes());
+                wrapped.insert(shape.into_bytes());
             }
         }
     }

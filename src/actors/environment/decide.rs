@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use nestling_domain::{
     announcement,
-    deployment::{Cause, Deployment, Phase, Tests},
+    deployment::{Cause, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
     lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Step},
@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::{
     Environment, Neighbours,
+    admitted::{NoPlace, with_place, with_slot},
     memory::{Memory, read, read_history},
 };
 use crate::{
@@ -23,7 +24,6 @@ use crate::{
         store::{Save, Store, StoreError},
     },
     messages::{
-        admission::{Build, Claim},
         environment::{Applied, Apply, Birth, NOTHING, NotApplied},
         live::Publish,
     },
@@ -84,6 +84,8 @@ impl Environment {
                     Ok(applied)
                 }
                 Decided::Not(reason) => {
+                    // A place may have been taken for what was not saved.
+                    actor.stood = None;
                     if free.is_some() {
                         // What was observed could not be kept (a full disk, say): not at once again.
                         ctx.run_later(NOT_KEPT, Self::settle);
@@ -135,6 +137,9 @@ async fn decide(
     if let Some(refused) = of_removed_app(store, &memory, &apply, &id).await {
         return refused;
     }
+    if let Some(refused) = of_absent_app(store, &memory, &apply, &id).await {
+        return refused;
+    }
     for _ in 0..CONFLICTS {
         let now = clock::now();
         let (before, known) = match (&memory.record, &apply.birth) {
@@ -148,6 +153,14 @@ async fn decide(
         let step = match before.step(&apply.event, now, times) {
             Ok(step) => step,
             Err(refused) => return Decided::Not(NotApplied::Refused(refused.0)),
+        };
+        let asked = (&before, &apply.event);
+        let step = match with_place(neighbours, asked, step, now).await {
+            Ok(step) => step,
+            Err(NoPlace::Refused(refused)) => {
+                return Decided::Not(NotApplied::Refused(refused.0));
+            }
+            Err(NoPlace::Store(error)) => return failed(&before.name(), error),
         };
         let decision = decision(&step);
         let unchanged = memory.record.as_deref()
@@ -251,36 +264,24 @@ async fn of_removed_app(
     }
 }
 
-/// A deployment that this step queues, and for which a slot is free, is admitted by the same save: one wait for the
-/// disk less between a commit and its runner. A slot whose save fails is given back when the actor settles.
-async fn with_slot(neighbours: &Neighbours, before: &Record, step: Step, now: Timestamp) -> Step {
-    let queued = |next: &&Deployment| {
-        next.phase == Phase::Queued
-            && next.not_before.is_none_or(|at| at <= now)
-            && before.lifecycle.named(next.generation).is_none()
-    };
-    let Some(generation) = step.next.next().filter(queued).map(|next| next.generation) else {
-        return step;
-    };
-    let build = Build {
-        environment: before.id.clone(),
-        generation,
-        repository: before.repository,
-    };
-    if !matches!(
-        neighbours.admission.claim.send(Claim(build)).await,
-        Ok(true)
-    ) {
-        return step;
-    }
-    let admitted = Event::Observed(Observation::Admitted(generation));
-    match step.next.step(&admitted, now, &neighbours.times) {
-        Ok(admitted) => Step {
-            next: admitted.next,
-            happened: step.happened.into_iter().chain(admitted.happened).collect(),
-            ..step
-        },
-        Err(_) => step,
+/// Refuses what a person starts while the GitHub App is away: the forge could say nothing of it, and its source could not be had.
+async fn of_absent_app(
+    store: &dyn Store,
+    memory: &Memory,
+    apply: &Apply,
+    id: &EnvironmentId,
+) -> Option<Decided> {
+    let starts = matches!(
+        apply.event,
+        Event::Command(Command::Start | Command::Redeploy | Command::Deploy(_))
+    );
+    let record = memory.record.as_ref().filter(|_| starts)?;
+    match store.repository(record.repository).await {
+        Ok(known) => {
+            let reason = known?.away()?;
+            Some(Decided::Not(NotApplied::Refused(reason)))
+        }
+        Err(error) => Some(failed(id, error)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! saved state owes beside an open mailbox (one effect at a time per lane), and leaves memory when it owes
 //! nothing and is quiet.
 
+mod admitted;
 mod decide;
 mod memory;
 mod neighbours;
@@ -17,8 +18,9 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 use actix::prelude::*;
 use nestling_domain::{
     environment::Environment as Record,
-    ids::{EnvironmentId, Generation, Timestamp, Version},
+    ids::{EnvironmentId, Generation, Kind, Timestamp, Version},
     lifecycle::{Effect, Event, Lane, Observation},
+    places::Stand,
 };
 use nestling_protocol::report::Next;
 use tracing::{debug, error, warn};
@@ -65,6 +67,8 @@ pub struct Environment {
     routed: Option<Version>,
     /// Whether the record was told where previews answer, as far as it could be kept.
     placed: bool,
+    /// What admission was told last of its place among the previews of its app.
+    stood: Option<Stand>,
     leaving: bool,
 }
 
@@ -111,6 +115,7 @@ impl Environment {
                 last_error: None,
                 routed: None,
                 placed: false,
+                stood: None,
                 leaving: false,
             }
         })
@@ -199,6 +204,7 @@ impl Environment {
             }
         }
         self.free_slot(&record);
+        self.tell_place(&record);
         self.watch_machines(&record, now, ctx);
         if let Some(handle) = self.wake.take() {
             ctx.cancel_future(handle);
@@ -246,6 +252,20 @@ impl Environment {
         });
     }
 
+    /// A place among the previews of the app is held for as long as the record says so.
+    fn tell_place(&mut self, record: &Record) {
+        let stand = Stand::of(&record.lifecycle);
+        if record.kind == Kind::Production || self.stood == Some(stand) {
+            return;
+        }
+        self.stood = Some(stand);
+        self.neighbours.admission.stands.do_send(admission::Stands {
+            environment: self.id.clone(),
+            app: record.app.clone(),
+            stand,
+        });
+    }
+
     fn tell_self(event: Event, ctx: &mut Context<Self>) {
         let by = if event == Event::Tick {
             "clock"
@@ -262,6 +282,7 @@ impl Environment {
 
     fn forget(&mut self, ctx: &mut Context<Self>) {
         self.memory = Memory::default();
+        self.stood = None;
         for (_, flight) in std::mem::take(&mut self.in_flight) {
             ctx.cancel_future(flight.handle);
         }

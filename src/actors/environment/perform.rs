@@ -4,16 +4,20 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use nestling_domain::{
     environment::Environment as Record,
-    ids::Generation,
-    lifecycle::{Effect, Observation, Times},
+    ids::{Generation, Kind},
+    lifecycle::{Effect, Found, Observation, Times},
+    policy::Production,
 };
 
 use super::{Neighbours, route};
-use crate::messages::{
-    admission::{Ask, Build},
-    forge::{Announce, ForgeError, Head, Question},
-    machines::{Destroy, Ensure, MachineError, Spec},
-    routes::{Target, To},
+use crate::{
+    drivers::store::StoreError,
+    messages::{
+        admission::{Ask, Build},
+        forge::{Announce, ForgeError, Head, Question},
+        machines::{Destroy, Ensure, MachineError, Spec},
+        routes::{Target, To},
+    },
 };
 
 /// How long one round of probes goes on while the app does not answer well yet.
@@ -88,7 +92,13 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
                 }),
             };
             Some(match neighbours.forge.head.send(question).await {
-                Ok(Ok(found)) => Observation::Found { look: *look, found },
+                Ok(Ok(found)) => match offered(neighbours, record, found).await {
+                    Ok(found) => Observation::Found { look: *look, found },
+                    Err(error) => Observation::NotFound {
+                        look: *look,
+                        reason: error.to_string(),
+                    },
+                },
                 Ok(Err(ForgeError::Rejected(reason) | ForgeError::Failed(reason))) => {
                     Observation::NotFound {
                         look: *look,
@@ -119,6 +129,26 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
             })
         }
     }
+}
+
+/// The head of production that no push deploys is for a person to deploy, whichever forge it comes from.
+async fn offered(
+    neighbours: &Neighbours,
+    record: &Record,
+    found: Found,
+) -> Result<Found, StoreError> {
+    let Found::Open(head) = found else {
+        return Ok(found);
+    };
+    if record.kind != Kind::Production {
+        return Ok(Found::Open(head));
+    }
+    let app = neighbours.store.app(&record.app).await?;
+    let deploys = app.map(|app| app.policy.production_deploys);
+    Ok(match deploys {
+        Some(Production::Manual) => Found::Offered(head),
+        Some(Production::OnPush) | None => Found::Open(head),
+    })
 }
 
 async fn launch(

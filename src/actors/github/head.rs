@@ -3,8 +3,8 @@
 use nestling_domain::{
     app::{App, Repository},
     deployment::CommitInfo,
-    ids::{EnvironmentId, Kind, RepositoryId, Timestamp},
-    lifecycle::{Found, State, Waits},
+    ids::{Kind, RepositoryId, Timestamp},
+    lifecycle::{Found, Waits},
     orders::{Order, Orders},
     policy::{self, Author, Verdict},
     record::{PullRequest as Row, PullRequestStatus},
@@ -105,14 +105,6 @@ impl Desk {
                 }));
             }
         };
-        if let Some(reason) = self.full(&app, asked.kind, &row.orders).await? {
-            return Ok(Found::Waiting(Waits {
-                reason,
-                approval: None,
-                place: true,
-                head: Some(head.id),
-            }));
-        }
         Ok(Found::Open(CommitInfo { trust, ..head }))
     }
 
@@ -264,42 +256,6 @@ impl Desk {
             approved: orders.approved.as_ref(),
             asked_for: orders.ask_for(&app.id),
         }))
-    }
-
-    /// Why there is no place for one more preview of an app, if so. One that runs, or is on its way, has its place.
-    async fn full(
-        &self,
-        app: &App,
-        kind: Kind,
-        orders: &Orders,
-    ) -> Result<Option<String>, ForgeError> {
-        if orders.ask_for(&app.id) {
-            return Ok(None);
-        }
-        let this = EnvironmentId::derive(&app.id, kind);
-        let all = self
-            .store
-            .environments_of_app(&app.id)
-            .await
-            .map_err(not_stored)?;
-        // One that was recorded just now has nothing on its way yet, and holds no place.
-        let holds = |state: &State| {
-            !matches!(
-                state,
-                State::Stopped { .. } | State::Creating { next: None, .. }
-            )
-        };
-        let mut held = all
-            .iter()
-            .filter(|one| one.kind != Kind::Production && holds(&one.lifecycle.state));
-        let most = usize::try_from(app.policy.previews).unwrap_or(usize::MAX);
-        if held.clone().any(|one| one.id == this) || held.by_ref().count() < most {
-            return Ok(None);
-        }
-        Ok(Some(format!(
-            "{most} of {most} previews of {} run, which is its limit: close or stop another one, or ask for this one with the comment `/preview`",
-            app.slug
-        )))
     }
 }
 

@@ -10,6 +10,7 @@ use nestling_domain::{
     app::{App, Repository},
     github::{FailedAttempt, Listed, Open, again, gone, missed},
     ids::RepositoryId,
+    policy,
     record::{Delivery, Fact},
 };
 use tracing::{info, warn};
@@ -40,6 +41,12 @@ pub(super) enum Scope {
     All,
     /// These repositories: the rest was seen.
     Some(BTreeSet<RepositoryId>),
+}
+
+/// The labels that change what becomes of a pull request.
+fn labels_read(labels: &[String]) -> BTreeSet<String> {
+    let read = labels.iter().filter(|label| policy::is_read(label));
+    read.map(|label| label.to_ascii_lowercase()).collect()
 }
 
 impl Desk {
@@ -115,6 +122,7 @@ impl Desk {
                 // What is wrong with its apps was said when their commit was read.
                 trouble: known.as_ref().and_then(|known| known.trouble.clone()),
                 left: false,
+                suspended: false,
             };
             if known.as_ref() != Some(&now) {
                 info!(repository.id = %now.id, "the App is installed on {}/{}", now.owner, now.name);
@@ -180,7 +188,9 @@ impl Desk {
         let rows = self.store.pull_requests(id).await.map_err(not_stored)?;
         let changed = |one: &PullRequest| {
             let row = rows.iter().find(|row| row.number == one.number);
-            row.is_some_and(|row| row.title != one.title || row.labels != one.labels)
+            row.is_some_and(|row| {
+                row.title != one.title || labels_read(&row.labels) != labels_read(&one.labels)
+            })
         };
         let open: Vec<Open> = open
             .iter()

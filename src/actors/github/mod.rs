@@ -45,8 +45,8 @@ use crate::{
         store::Store,
     },
     messages::forge::{
-        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, HeldBack, LookAround, MayWrite,
-        Pack, See, StartWaiting,
+        AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, HeldBack, LookAround, LookAt,
+        MayWrite, Pack, See, StartWaiting,
     },
 };
 
@@ -273,6 +273,14 @@ impl Handler<See> for GitHubForge {
             let seen = desk.pull_request(asked.repository, asked.number).await?;
             Ok(seen.map(|seen| seen.row))
         })
+    }
+}
+
+impl Handler<LookAt> for GitHubForge {
+    type Result = ();
+
+    fn handle(&mut self, LookAt(repositories): LookAt, ctx: &mut Self::Context) {
+        self.list(Scope::Some(repositories), 0, ctx);
     }
 }
 

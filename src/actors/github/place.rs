@@ -87,11 +87,12 @@ impl Desk {
     /// It answers, whatever was told or seen before.
     async fn is_there(&self, repository: Repository) -> Result<Repository, ForgeError> {
         self.forget_gone(repository.id);
-        if !repository.left {
+        if !repository.left && !repository.suspended {
             return Ok(repository);
         }
         let there = Repository {
             left: false,
+            suspended: false,
             ..repository
         };
         self.store
@@ -182,6 +183,7 @@ fn moved(known: &Repository, found: github::Repository, installation: u64) -> Re
         default_branch: found.default_branch,
         installation: Some(installation),
         left: false,
+        suspended: false,
         ..known.clone()
     }
 }

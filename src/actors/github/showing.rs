@@ -11,7 +11,14 @@ mod pen;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, collections::HashMap, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use futures::FutureExt as _;
@@ -21,17 +28,29 @@ use nestling_domain::{
     ids::{Kind, RepositoryId},
 };
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{
-    drivers::{blobs::Blobs, github::GitHub, store::Store},
+    drivers::{
+        blobs::Blobs,
+        github::GitHub,
+        store::{Store, StoreError},
+    },
     http::Addresses,
     messages::{
         admission,
-        forge::{Announce, ForgeError},
+        forge::{Announce, CommentDeleted, ForgeError, ShowAgain},
     },
 };
 use page::Page;
+
+/// Before each further try to show what nobody owes: a limit of GitHub's lasts a minute, and one of its failures a few.
+const AGAIN: [Duration; 4] = [
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+    Duration::from_mins(5),
+    Duration::from_mins(10),
+];
 
 /// What something is shown about: a pull request, or the default branch.
 type Subject = (RepositoryId, Kind);
@@ -91,23 +110,103 @@ impl Supervised for Showing {
     }
 }
 
-/// Its version is not looked at: versions of several environments do not compare, and the records are read anew.
-impl Handler<Announce> for Showing {
-    type Result = ResponseFuture<Result<(), ForgeError>>;
+impl Showing {
+    /// Shows a subject once more, and again while that fails: nobody who owes it is told of it.
+    fn show_again(&mut self, subject: Subject, tries: usize, ctx: &mut Context<Self>) {
+        let told = self.ask(subject, ctx).into_actor(self);
+        ctx.spawn(told.map(move |outcome, _, ctx| {
+            let wait = AGAIN.get(tries).filter(|_| outcome.is_err());
+            if let Some(wait) = wait {
+                ctx.run_later(*wait, move |actor, ctx| {
+                    actor.show_again(subject, tries + 1, ctx);
+                });
+            }
+        }));
+    }
 
-    fn handle(&mut self, announce: Announce, ctx: &mut Self::Context) -> Self::Result {
+    fn page(&mut self, subject: Subject) -> Rc<Page> {
         self.pages.retain(|_, page| page.is_of_use());
-        let subject = (announce.repository, announce.kind);
-        let page = self.pages.entry(subject).or_default().clone();
+        self.pages.entry(subject).or_default().clone()
+    }
+
+    /// Asks for a pass.
+    fn ask(
+        &mut self,
+        subject: Subject,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), ForgeError>> + use<> {
+        let page = self.page(subject);
         let (teller, told) = oneshot::channel();
         if page.ask(teller) {
             let work = work(self.tools.clone(), subject, page);
             ctx.spawn(work.into_actor(self));
         }
-        Box::pin(async move {
+        async move {
             let gone = || ForgeError::Failed("the server ended before it was shown".to_owned());
             told.await.unwrap_or_else(|_| Err(gone()))
-        })
+        }
+    }
+}
+
+impl Handler<CommentDeleted> for Showing {
+    type Result = ();
+
+    fn handle(&mut self, deleted: CommentDeleted, ctx: &mut Self::Context) {
+        let subject = (deleted.repository, Kind::Preview(deleted.number));
+        self.page(subject).is_deleted(deleted.comment);
+        self.show_again(subject, 0, ctx);
+    }
+}
+
+impl Handler<ShowAgain> for Showing {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(
+        &mut self,
+        ShowAgain { repository }: ShowAgain,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        for (_, page) in self.pages.iter().filter(|(known, _)| known.0 == repository) {
+            page.forget_refusals();
+        }
+        let tools = self.tools.clone();
+        let subjects = async move { subjects(&tools, repository).await };
+        Box::pin(
+            subjects
+                .into_actor(self)
+                .map(|subjects, actor, ctx| match subjects {
+                    Ok(subjects) => {
+                        for subject in subjects {
+                            actor.show_again(subject, 0, ctx);
+                        }
+                    }
+                    Err(error) => {
+                        warn!("what was missed is shown with the next change only: {error}")
+                    }
+                }),
+        )
+    }
+}
+
+/// Everything of a repository that is shown, or was.
+async fn subjects(
+    tools: &Tools,
+    repository: RepositoryId,
+) -> Result<BTreeSet<Subject>, StoreError> {
+    let mut subjects = BTreeSet::new();
+    for app in tools.store.apps_of_repository(repository).await? {
+        let all = tools.store.environments_of_app(&app.id).await?;
+        subjects.extend(all.into_iter().map(|one| (repository, one.kind)));
+    }
+    Ok(subjects)
+}
+
+/// Its version is not looked at: versions of several environments do not compare, and the records are read anew.
+impl Handler<Announce> for Showing {
+    type Result = ResponseFuture<Result<(), ForgeError>>;
+
+    fn handle(&mut self, announce: Announce, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.ask((announce.repository, announce.kind), ctx))
     }
 }
 

@@ -24,10 +24,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    drivers::{
-        git::sample::git_in,
-        store::{conformance, sqlite::Sqlite},
-    },
+    drivers::{git::sample::git_in, store::sqlite::Sqlite},
     world::shop_on_github,
 };
 
@@ -322,43 +319,6 @@ async fn a_repository_is_found_under_its_new_name_and_owner() {
     let now = world.recorded().await;
     assert_eq!((&*now.owner, &*now.name), ("umbrella", "store"));
     assert_ne!(now.installation, Some(world.installation));
-}
-
-#[actix::test]
-async fn an_app_has_as_many_previews_as_its_policy_says_and_the_next_waits() {
-    let world = World::start().await;
-    let store = &world.desk.store;
-    let policy = Policy {
-        previews: 1,
-        ..Policy::default()
-    };
-    let shop = App {
-        policy,
-        ..world.shop.clone()
-    };
-    store.put_app(&shop).await.unwrap();
-    let (first, second) =
-        world.act(|state| Ok((propose(state, "one", "ann")?, propose(state, "two", "ann")?)));
-    assert_eq!(world.runs(first).await, Trust::Member);
-    let running = Environment {
-        id: EnvironmentId::derive(&shop.id, Kind::Preview(first)),
-        app: shop.id.clone(),
-        repository: shop.repository,
-        ..conformance::preview("shop", first)
-    };
-    let mut save = conformance::save_of(&running);
-    save.environment.lifecycle.state = conformance::serving(1);
-    store.save(save).await.unwrap();
-    assert_eq!(world.runs(first).await, Trust::Member, "it has its place");
-    let why = world.waits(second).await;
-    assert!(why.starts_with("1 of 1 previews of shop run"), "{why}");
-    let start = StartWaiting {
-        repository: shop.repository,
-        number: second,
-        app: None,
-    };
-    world.forge.send(start).await.unwrap().unwrap();
-    assert_eq!(world.runs(second).await, Trust::Member);
 }
 
 #[actix::test]

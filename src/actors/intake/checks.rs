@@ -10,7 +10,7 @@ use nestling_domain::{
     environment::Environment,
     github::{
         CheckAsk, Sender,
-        shown::{APPROVE, REDEPLOY, STOP, subject},
+        shown::{APPROVE, REDEPLOY, START, STOP, subject},
     },
     ids::{Commit, InputId},
     lifecycle::{self, Event, Observation},
@@ -57,6 +57,7 @@ impl Desk {
         let command = match ask {
             CheckAsk::Again => lifecycle::Command::Redeploy,
             CheckAsk::Pressed { button } if button == REDEPLOY => lifecycle::Command::Redeploy,
+            CheckAsk::Pressed { button } if button == START => lifecycle::Command::Start,
             CheckAsk::Pressed { button } if button == STOP => lifecycle::Command::Stop,
             CheckAsk::Pressed { button } if button == APPROVE => {
                 let Some(number) = environment.kind.pull_request() else {

@@ -66,6 +66,7 @@ impl Desk {
             Says::PullRequest { .. }
             | Says::Push { .. }
             | Says::BranchDeleted { .. }
+            | Says::CommentDeleted { .. }
             | Says::RepositoryChanged
             | Says::RepositoryDeleted
             | Says::Installation { .. }

@@ -2,12 +2,14 @@
 
 mod webhooks;
 
-use nestling_domain::ids::Timestamp;
+use nestling_domain::{
+    environment::Environment, ids::Timestamp, lifecycle::Command, policy::Production,
+};
 
 use super::*;
 use crate::{
     drivers::store::sqlite::Sqlite,
-    world::{House, REPOSITORY, app, commit},
+    world::{House, REPOSITORY, app, commit, until},
 };
 
 /// An inbox that is worked off, with the house that hears of it.
@@ -58,6 +60,57 @@ impl Inbox {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+#[actix::test]
+async fn production_that_no_push_deploys_remembers_the_newest_commit_until_somebody_starts_it() {
+    let mut shop = app("shop");
+    shop.policy.production_deploys = Production::Manual;
+    let inbox = Inbox::start(&[&shop], None).await;
+    inbox.house.outside.runners.set(true);
+    let id = EnvironmentId::derive(&shop.id, Kind::Production);
+    let store = &*inbox.store;
+    let pushes = async |n: u64| {
+        *inbox.house.outside.head.borrow_mut() = Some(commit(n));
+        let fact = Fact::Production {
+            branch: "main".to_owned(),
+            commit: commit(n).id,
+        };
+        inbox
+            .hears(&format!("push-{n}"), Some(REPOSITORY), fact)
+            .await;
+    };
+    let serves = |n: u64| {
+        move |one: &Environment| {
+            let serving = one.lifecycle.answering();
+            serving.is_some_and(|serving| serving.commit == commit(n))
+                && one.lifecycle.look.is_none()
+        }
+    };
+    let order = async |command| {
+        let event = Event::Command(command);
+        inbox
+            .house
+            .tell(&shop, Kind::Production, event)
+            .await
+            .unwrap();
+    };
+    // The first deployment is made all the same.
+    pushes(1).await;
+    until(store, &id, "serves the first", serves(1)).await;
+    for n in [2, 3] {
+        pushes(n).await;
+        let offers = |one: &Environment| one.lifecycle.offered == Some(commit(n));
+        let kept = until(store, &id, "offers the newest", offers).await;
+        assert!(serves(1)(&kept), "{kept:#?}");
+    }
+    order(Command::Redeploy).await;
+    let again = |one: &Environment| serves(1)(one) && one.lifecycle.generation.0 == 2;
+    let kept = until(store, &id, "serves the first again", again).await;
+    assert_eq!(kept.lifecycle.offered, Some(commit(3)), "it still waits");
+    order(Command::Start).await;
+    let started = until(store, &id, "serves the newest", serves(3)).await;
+    assert_eq!(started.lifecycle.offered, None);
 }
 
 #[actix::test]

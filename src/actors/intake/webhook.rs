@@ -1,11 +1,15 @@
 //! What webhooks make environments do. What each means is decided in [`nestling_domain::github`].
 
+use std::collections::BTreeSet;
+
 use nestling_domain::{
     app::Repository,
     environment::Environment,
     github::{Meaning, Named, Webhook, meaning},
     record::{Delivery, PullRequestStatus},
 };
+
+use crate::messages::forge::{CommentDeleted, LookAt, ShowAgain};
 
 use super::{App, BTreeMap, Commit, Desk, Hint, Kind, RepositoryId, ToTell, Trigger, Waits, only};
 
@@ -40,6 +44,10 @@ impl Desk {
                 }
                 Ok((told, BTreeMap::new()))
             }
+            (Meaning::Suspended { installation, is }, _) => self.suspended(installation, is).await,
+            (Meaning::CommentDeleted { number, comment }, Some(recorded)) => {
+                Ok(self.comment_deleted(&recorded, number, comment))
+            }
             (Meaning::Order, Some(recorded)) => self.of_order(&recorded, webhook, delivery).await,
             (Meaning::EachApp(hint), Some(recorded)) => self.for_all_apps(recorded.id, &hint).await,
             (
@@ -69,6 +77,7 @@ impl Desk {
                 Meaning::EachApp(_)
                 | Meaning::Previews { .. }
                 | Meaning::Recorded { .. }
+                | Meaning::CommentDeleted { .. }
                 | Meaning::Order,
                 None,
             ) => Ok(only(
@@ -129,14 +138,17 @@ impl Desk {
                 default_branch: default_branch.clone().or(branch).unwrap_or_default(),
                 trouble: known.as_ref().and_then(|known| known.trouble.clone()),
                 left: false,
+                suspended: false,
             };
             let is_known = known.as_ref() == Some(&now);
             if !is_known {
                 self.store.put_repository(&now).await?;
             }
-            let back = self.closed_in(*id).await?;
+            let back = self.back(*id).await?;
             let decision = match (back.is_empty(), is_known) {
-                (false, _) => "recorded: what was closed looks whether it is open again",
+                (false, _) => {
+                    "recorded: what stands here looks what is true now, and is shown again"
+                }
                 (true, true) => "nothing: it is recorded like this already",
                 (true, false) => "recorded: add the apps that are to be deployed",
             };
@@ -148,6 +160,63 @@ impl Desk {
             decisions.insert(about, "nothing: it names no repository".to_owned());
         }
         Ok((told, decisions))
+    }
+
+    /// An installation is suspended, or goes on: then whatever it covers looks at once.
+    async fn suspended(&self, installation: u64, is: bool) -> Result<ToTell, Waits> {
+        let mut covered = self.store.repositories().await?;
+        covered.retain(|one| one.installation == Some(installation));
+        let (mut told, mut decisions) = (Vec::new(), BTreeMap::new());
+        for known in covered {
+            let name = format!("{}/{}", known.owner, known.name);
+            let id = known.id;
+            if known.suspended != is {
+                let now = Repository {
+                    suspended: is,
+                    ..known
+                };
+                self.store.put_repository(&now).await?;
+            }
+            let decision = if is {
+                "recorded: what runs goes on while the App is suspended, and nothing new begins"
+            } else {
+                told.extend(self.back(id).await?);
+                "recorded: what stands here looks what is true now, and is shown again"
+            };
+            decisions.insert(name, decision.to_owned());
+        }
+        if decisions.is_empty() {
+            let about = format!("installation {installation}");
+            decisions.insert(about, "nothing: nothing of it stands here".to_owned());
+        }
+        Ok((told, decisions))
+    }
+
+    /// A repository can be asked and told of again: everything of it looks, is shown again, and what was never told of is listed.
+    async fn back(&self, repository: RepositoryId) -> Result<Vec<(Hint, App)>, Waits> {
+        let mut told = self.in_all_of(&[repository]).await?;
+        told.extend(self.closed_in(repository).await?);
+        let has_apps = !self.store.apps_of_repository(repository).await?.is_empty();
+        if let Some(people) = self.people.as_ref().filter(|_| has_apps) {
+            people.show_again.do_send(ShowAgain { repository });
+            people.look_at.do_send(LookAt(BTreeSet::from([repository])));
+        }
+        Ok(told)
+    }
+
+    fn comment_deleted(&self, repository: &Repository, number: u32, comment: u64) -> ToTell {
+        if let Some(people) = &self.people {
+            people.deleted.do_send(CommentDeleted {
+                repository: repository.id,
+                number,
+                comment,
+            });
+        }
+        let about = format!("{}/{} #{number}", repository.owner, repository.name);
+        only(
+            &about,
+            "recorded: if the comment was ours, it is made again",
+        )
     }
 
     /// What was closed when the App was taken away: production, and previews of pull requests that nobody told us are closed.

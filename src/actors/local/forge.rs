@@ -275,6 +275,7 @@ async fn record(tools: &Tools, path: &std::path::Path) -> Result<Repository, For
         default_branch: String::new(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     tools
         .store

@@ -37,6 +37,7 @@ impl World {
             default_branch: "main".into(),
             trouble: None,
             left: false,
+            suspended: false,
         };
         store.put_repository(&repository).await.unwrap();
         let shop = App {
@@ -45,7 +46,12 @@ impl World {
         };
         store.put_app(&shop).await.unwrap();
         let now = clock::now();
-        let rest = Rest::new(store, house.environments.clone(), house.routes.clone());
+        let rest = Rest::new(
+            store,
+            house.environments.clone(),
+            house.admission.clone(),
+            house.routes.clone(),
+        );
         World {
             house,
             rest,
@@ -115,7 +121,8 @@ async fn a_visit_is_counted_from_although_the_server_is_started_again() {
     assert_eq!(world.later(&preview, HOUR * 40).await, None, "it lasts");
     drop(visit);
     let (store, environments) = (world.house.store.clone(), world.house.environments.clone());
-    world.rest = Rest::new(store, environments, Routes::default());
+    let admission = world.house.admission.clone();
+    world.rest = Rest::new(store, environments, admission, Routes::default());
     assert_eq!(world.later(&preview, HOUR * 63).await, None);
     assert_eq!(world.later(&preview, HOUR * 65).await, Some(Why::Idle));
 }

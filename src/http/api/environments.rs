@@ -105,7 +105,7 @@ pub(super) async fn create(
             return Err(Problem::conflict(why));
         }
         Ok(Found::Waiting(waits)) => (format!("it waits: {}", waits.reason), false),
-        Ok(Found::Open(head)) => {
+        Ok(Found::Open(head) | Found::Offered(head)) => {
             let short = head.id.short();
             let serves = |known: &Environment| {
                 let serving = known.lifecycle.serving();

@@ -159,6 +159,7 @@ async fn on_github(services: &Services, named: &str) -> Result<Option<Repository
         default_branch: found.default_branch,
         trouble: None,
         left: false,
+        suspended: false,
     };
     services.store.put_repository(&repository).await?;
     Ok(Some(repository))

@@ -1,7 +1,7 @@
 //! Record → view. Pure.
 
 use nestling_domain::{
-    announcement::{again, cancelled, closing, moved, unheard},
+    announcement::{again, cancelled, closing, moved, offered, unheard},
     app::{App, RemovedApp, Repository},
     deployment::{Cause, CommitInfo, Deployment, Failed, Tests},
     environment::Environment,
@@ -98,6 +98,7 @@ pub(crate) fn environment(
         url: addresses.of(record.label().as_str()),
         serves: life.answering().is_some(),
         commit: life.newest_commit().map(commit),
+        offered: life.offered.as_ref().map(commit),
         endpoints: serving.map_or_else(Vec::new, |deployment| {
             let show = |endpoint| self::endpoint(endpoint, record, addresses);
             deployment.endpoints.iter().map(show).collect()
@@ -136,6 +137,7 @@ fn reason_of_state(record: &Environment) -> Option<String> {
                 .into_iter()
                 .chain(life.failure().map(failed))
                 .chain(cancelled(life))
+                .chain(offered(life))
                 .collect();
             (!words.is_empty()).then(|| words.join("; "))
         }

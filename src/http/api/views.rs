@@ -39,6 +39,9 @@ pub struct EnvironmentView {
     pub serves: bool,
     /// The commit that was last asked for: on its way, serving, failed or stopped.
     pub commit: Option<CommitView>,
+    /// The newest commit, when only a person deploys it and nobody has: `start` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<CommitView>,
     /// What is served, with addresses; empty while nothing serves.
     pub endpoints: Vec<EndpointView>,
     /// The deployment that serves.

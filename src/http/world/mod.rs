@@ -298,6 +298,7 @@ async fn services(
         default_branch: "main".into(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     store.put_repository(&repository).await.unwrap();
     let keys = Arc::new(LocalKeys::open(folder.path()).unwrap());

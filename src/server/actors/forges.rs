@@ -129,12 +129,16 @@ async fn start_github(
     };
     let look = forge.clone().recipient();
     let making = Making::new(safe, making_at(config, drivers), look, standing).start();
-    let announce = showing.start().recipient();
+    let showing = showing.start();
+    let announce = showing.clone().recipient();
     Ok(Forge {
         people: Some(forge::People {
             may_write: forge.clone().recipient(),
             see: forge.clone().recipient(),
             announce: announce.clone(),
+            deleted: showing.clone().recipient(),
+            show_again: showing.recipient(),
+            look_at: forge.clone().recipient(),
         }),
         handle: forge_handle(&forge, announce),
         watch: None,

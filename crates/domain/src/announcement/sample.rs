@@ -88,6 +88,7 @@ pub(crate) fn failed(generation: u32, digit: char) -> Box<Failed> {
         exit: Some(Exit::Code(1)),
         tail: (1..=50).map(|n| format!("line {n}")).collect(),
         at: NOW,
+        asked: false,
     })
 }
 

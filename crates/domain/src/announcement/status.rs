@@ -5,7 +5,7 @@ use nestling_protocol::report::{Exit, RESTARTS, RESTARTS_WITHIN};
 use crate::{
     deployment::{Again, Cause, Deployment, Failed, Phase, Shown, Tests},
     lifecycle::{Lifecycle, State, Why, asks_first},
-    queue,
+    places, queue,
 };
 
 use super::stuck::{closing, unheard};
@@ -55,7 +55,8 @@ impl Mark {
     }
 }
 
-/// Where this life stands. `ahead` is how many builds go before it, while it is queued.
+/// Where this life stands. `ahead` is how many builds go before it, while it is queued, or how many previews, while it waits
+/// for a place.
 pub fn status(life: &Lifecycle, ahead: Option<usize>) -> Status {
     let Status { mark, word, detail } = by_itself(life, ahead);
     let ends = life
@@ -100,7 +101,7 @@ fn by_itself(life: &Lifecycle, ahead: Option<usize>) -> Status {
             cancelled(life),
         ),
         State::Running { serving, failed } => running(serving, failed.as_deref(), cancelled(life)),
-        State::Stopped { why, .. } => stopped(why, closing(life)),
+        State::Stopped { why, .. } => stopped(why, closing(life), ahead),
     }
 }
 
@@ -154,6 +155,15 @@ pub fn while_(phase: Shown) -> &'static str {
 pub fn cancelled(life: &Lifecycle) -> Option<String> {
     let commit = life.cancelled.as_ref()?;
     Some(format!("{} was cancelled by a person", commit.id.short()))
+}
+
+/// Which newer commit waits for a person to deploy it.
+pub fn offered(life: &Lifecycle) -> Option<String> {
+    let commit = life.offered.as_ref()?;
+    let (head, message, author) = (commit.id.short(), &commit.message, &commit.author);
+    Some(format!(
+        "{head} ({message}, by {author}) waits until somebody starts it"
+    ))
 }
 
 fn says(mark: Mark, word: &'static str, detail: Option<String>) -> Status {
@@ -261,7 +271,7 @@ fn queued(next: &Deployment, ahead: Option<usize>) -> String {
     }
 }
 
-fn stopped(why: &Why, closing: Option<String>) -> Status {
+fn stopped(why: &Why, closing: Option<String>, ahead: Option<usize>) -> Status {
     match why {
         Why::Closed if closing.is_some() => says(Mark::Working, "Closing", closing),
         Why::Closed => says(Mark::Gone, "Removed", None),
@@ -275,7 +285,10 @@ fn stopped(why: &Why, closing: Option<String>) -> Status {
             // What nobody wants waits for nothing.
             let wanted = waits.approval.is_some() || waits.place;
             let word = if wanted { "Waiting" } else { "Skipped" };
-            says(Mark::Resting, word, Some(waits.reason.clone()))
+            let place = ahead.filter(|_| waits.place).map(places::line);
+            let parts = [Some(waits.reason.clone()), place];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            says(Mark::Resting, word, Some(parts.join("; ")))
         }
         Why::Idle => says(
             Mark::Resting,

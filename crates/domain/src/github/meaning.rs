@@ -37,10 +37,24 @@ pub enum Meaning {
         /// Them.
         repositories: Vec<Named>,
     },
+    /// Nothing can be asked or said through this installation from now on, or all of it can again: whatever it covers looks then.
+    Suspended {
+        /// The installation.
+        installation: u64,
+        /// Whether it is, or is no longer.
+        is: bool,
+    },
     /// Whatever is not closed in these repositories looks, which finds out whether it may go on.
     Everything {
         /// Which.
         repositories: Vec<RepositoryId>,
+    },
+    /// A comment was deleted; if it is ours it is made again.
+    CommentDeleted {
+        /// Below which pull request.
+        number: u32,
+        /// Which.
+        comment: u64,
     },
     /// Somebody orders something; whether they may is asked of the forge first.
     Order,
@@ -107,6 +121,10 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
             repositories: vec![recorded.id],
         },
         Says::Comment { .. } | Says::Check { .. } | Says::ChecksAgain { .. } => Meaning::Order,
+        Says::CommentDeleted { number, comment } => Meaning::CommentDeleted {
+            number: *number,
+            comment: *comment,
+        },
         Says::Installation { change } => of_installation(change, webhook.installation),
         Says::Repositories { added, removed } => {
             of_repositories(added, removed, webhook.installation)
@@ -152,12 +170,8 @@ fn of_installation(change: &InstallationChange, installation: Option<u64>) -> Me
     match change {
         InstallationChange::Deleted { repositories } => everything(repositories),
         InstallationChange::Covers { repositories } => covers(repositories, installation),
-        InstallationChange::Suspended => {
-            Meaning::Nothing("nothing: what runs goes on while the App is suspended".to_owned())
-        }
-        InstallationChange::Unsuspended => {
-            Meaning::Nothing("nothing: the next listing finds what was missed meanwhile".to_owned())
-        }
+        InstallationChange::Suspended => suspended(true, installation),
+        InstallationChange::Unsuspended => suspended(false, installation),
     }
 }
 
@@ -175,6 +189,13 @@ fn covers(repositories: &[Named], installation: Option<u64>) -> Meaning {
             installation,
             repositories: repositories.to_vec(),
         },
+        None => Meaning::Nothing("nothing: it names no installation".to_owned()),
+    }
+}
+
+fn suspended(is: bool, installation: Option<u64>) -> Meaning {
+    match installation {
+        Some(installation) => Meaning::Suspended { installation, is },
         None => Meaning::Nothing("nothing: it names no installation".to_owned()),
     }
 }

@@ -130,6 +130,10 @@ fn any_lacks(apps: &[AppId], environments: &[Environment], kind: Kind, head: &Co
                 && lifecycle
                     .newest_commit()
                     .is_none_or(|newest| newest.id != *head)
+                && lifecycle
+                    .offered
+                    .as_ref()
+                    .is_none_or(|offered| offered.id != *head)
         })
     })
 }

@@ -1,6 +1,6 @@
 //! The shapes of payloads: only the fields that are read, whatever else they hold.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -10,7 +10,10 @@ use super::{
         CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,
     },
 };
-use crate::ids::{Commit, RepositoryId};
+use crate::{
+    ids::{Commit, RepositoryId},
+    policy,
+};
 
 /// How many repositories of one installation event are kept; the others are found by listing.
 const MOST_REPOSITORIES: usize = 1000;
@@ -18,6 +21,8 @@ const MOST_REPOSITORIES: usize = 1000;
 const LONGEST_TITLE: usize = 256;
 /// The owner of a fork whose account is gone: GitHub's own name for such.
 const NOBODY: &str = "ghost";
+/// What is read of a pull request that an edit may change.
+const READ: [&str; 2] = ["title", "base"];
 /// The head of a branch that was deleted.
 const NO_COMMIT: &str = "0000000000";
 
@@ -59,6 +64,17 @@ struct PullRequestEvent<'a> {
     number: u32,
     #[serde(borrow)]
     pull_request: PullRequest<'a>,
+    /// Of a label that was put on it or taken off.
+    #[serde(borrow)]
+    label: Option<Label<'a>>,
+    /// Of an edit: what was changed, by the name of its field.
+    changes: Option<HashMap<String, IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct Label<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -188,7 +204,13 @@ pub fn read(event: &str, body: &[u8]) -> Result<Webhook, Unreadable> {
 fn says(event: &str, action: Option<&str>, body: &[u8]) -> Result<Says, Unreadable> {
     Ok(match (event, action) {
         ("pull_request", Some(action)) => match change(action) {
-            Some(change) => pull_request(&parse(event, body)?, change),
+            Some(change) => {
+                let told = parse(event, body)?;
+                match changes_nothing(action, &told) {
+                    Some(why) => Says::Nothing { why },
+                    None => pull_request(&told, change),
+                }
+            }
             None => nothing(event, Some(action)),
         },
         ("push", _) => push(&parse(event, body)?),
@@ -207,6 +229,7 @@ fn says(event: &str, action: Option<&str>, body: &[u8]) -> Result<Says, Unreadab
             }
         }
         ("issue_comment", Some("created")) => comment(&parse(event, body)?),
+        ("issue_comment", Some("deleted")) => deleted_comment(&parse(event, body)?),
         ("check_run", Some(action @ ("rerequested" | "requested_action"))) => {
             check(action, parse(event, body)?)
         }
@@ -231,6 +254,20 @@ fn change(action: &str) -> Option<PullRequestChange> {
         }
         _ => return None,
     })
+}
+
+/// Why a description that was changed is of no concern: no policy reads what was changed of it.
+fn changes_nothing(action: &str, event: &PullRequestEvent<'_>) -> Option<String> {
+    match (action, &event.label, &event.changes) {
+        ("labeled" | "unlabeled", Some(label), _) if !policy::is_read(&label.name) => {
+            let label = shown(&label.name);
+            Some(format!("the label `{label}` means nothing here"))
+        }
+        ("edited", _, Some(changes)) if !READ.iter().any(|read| changes.contains_key(*read)) => {
+            Some("neither the title nor the base of the pull request was changed".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn pull_request(event: &PullRequestEvent<'_>, change: PullRequestChange) -> Says {
@@ -313,6 +350,17 @@ fn comment(event: &CommentEvent<'_>) -> Says {
     };
     let why = why.to_owned();
     Says::Nothing { why }
+}
+
+fn deleted_comment(event: &CommentEvent<'_>) -> Says {
+    if event.issue.pull_request.is_none() {
+        let why = "a comment on an issue that is no pull request".to_owned();
+        return Says::Nothing { why };
+    }
+    Says::CommentDeleted {
+        number: event.issue.number,
+        comment: event.comment.id,
+    }
 }
 
 fn check(action: &str, event: CheckEvent<'_>) -> Says {

@@ -113,6 +113,42 @@ fn every_action_of_a_pull_request_that_may_change_its_preview_is_told_and_no_oth
 }
 
 #[test]
+fn a_label_that_no_policy_reads_and_an_edit_of_the_text_concern_nobody() {
+    let told = |action: &str, more: &str| {
+        let body = pull_request(action, "null").replacen('{', &format!("{{{more},"), 1);
+        match said("pull_request", &body) {
+            Says::PullRequest { change, .. } => format!("{change:?}"),
+            Says::Nothing { why } => why,
+            says => panic!("{says:?}"),
+        }
+    };
+    let label = |action, name: &str| told(action, &format!(r#""label":{{"name":"{name}"}}"#));
+    let edited = |field: &str| told("edited", &format!(r#""changes":{{{field}}}"#));
+    let lines = [
+        label("labeled", "bug"),
+        label("unlabeled", "bug"),
+        label("labeled", "No-Preview"),
+        label("unlabeled", "preview"),
+        label("labeled", "keep"),
+        edited(r#""body":{"from":"Hello"}"#),
+        edited(""),
+        edited(r#""title":{"from":"Red"}"#),
+        edited(r#""body":{"from":""},"base":{"ref":{"from":"next"}}"#),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    the label `bug` means nothing here
+    the label `bug` means nothing here
+    Described
+    Described
+    Described
+    neither the title nor the base of the pull request was changed
+    neither the title nor the base of the pull request was changed
+    Described
+    Described
+    "#);
+}
+
+#[test]
 fn a_push_tells_a_head_a_deletion_or_that_a_tag_is_no_branch() {
     let push = |reference: &str, after: &str| {
         said(
@@ -289,5 +325,5 @@ fn every_example_of_a_webhook_is_read_and_decided() {
             *decided.entry(name.to_owned()).or_default() += 1;
         }
     }
-    insta::assert_snapshot!(format!("{examples} examples, {decided:?}"), @r#"329 examples, {"check_suite": 2, "installation": 7, "installation_repositories": 3, "pull_request": 19, "push": 2, "repository": 6}"#);
+    insta::assert_snapshot!(format!("{examples} examples, {decided:?}"), @r#"329 examples, {"check_suite": 2, "installation": 7, "installation_repositories": 3, "pull_request": 15, "push": 2, "repository": 6}"#);
 }

@@ -103,6 +103,13 @@ pub enum Says {
         /// Its lines that may be commands, see [`super::command_lines`].
         lines: Vec<String>,
     },
+    /// A comment on a pull request was deleted.
+    CommentDeleted {
+        /// The pull request.
+        number: u32,
+        /// The comment.
+        comment: u64,
+    },
     /// Somebody asks something of one of our check runs.
     Check {
         /// What we called it when we made it.

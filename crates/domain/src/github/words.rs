@@ -53,6 +53,7 @@ impl fmt::Display for Says {
                 counted(removed)
             ),
             Says::Comment { number, .. } => write!(f, "a comment with commands on {number}"),
+            Says::CommentDeleted { number, .. } => write!(f, "a comment on {number} is deleted"),
             Says::Check { head, ask, .. } => match ask {
                 CheckAsk::Again => write!(f, "a check on {} is asked for again", head.short()),
                 CheckAsk::Pressed { .. } => {

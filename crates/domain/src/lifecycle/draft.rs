@@ -116,6 +116,10 @@ impl<'a> Draft<'a> {
         life.world.observe_at = None;
         life.skipped = None;
         life.refused = None;
+        life.offered = life
+            .offered
+            .take()
+            .filter(|offered| offered.id != commit.id);
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
         let keeps_failure = repairs || matches!(cause, Cause::Moved { .. });
         // What nobody asked for leaves standing what was cancelled.
@@ -207,6 +211,11 @@ impl<'a> Draft<'a> {
         let Some(next) = self.life().next().cloned() else {
             return;
         };
+        // A retry is as much asked for as what it repeats.
+        let repeats = matches!(next.cause, Cause::Retry(_));
+        let before = self.life().failure().filter(|_| repeats);
+        let asked = failed.asked || before.is_some_and(|before| before.asked);
+        let failed = Failed { asked, ..failed };
         self.say(Happened::Failed(Box::new(failed.clone())));
         if retry && next.attempt < MOST_ATTEMPTS {
             let waits = &self.times.retry;
@@ -255,6 +264,11 @@ impl<'a> Draft<'a> {
             return;
         };
         let generation = serving.generation;
+        // It did come to serve what was asked for.
+        let failed = Failed {
+            asked: false,
+            ..failed
+        };
         self.say(Happened::Failed(Box::new(failed.clone())));
         if let State::Restarting { serving, .. } = &mut self.life_mut().state {
             *serving = None;

@@ -155,6 +155,8 @@ pub enum Observation {
 pub enum Found {
     /// It is open and this is its head.
     Open(CommitInfo),
+    /// It is open and this is its head, which only a person deploys, after the first.
+    Offered(CommitInfo),
     /// It is closed, or its branch is gone.
     Closed,
     /// It is open, and policy says that it must wait.

@@ -72,7 +72,7 @@ impl Draft<'_> {
                 self.life_mut().look = None;
                 self.wait(waits, look.trigger);
             }
-            Found::Open(head) => {
+            Found::Open(head) | Found::Offered(head) => {
                 let expected = look
                     .announced
                     .as_ref()
@@ -93,26 +93,57 @@ impl Draft<'_> {
                     return;
                 }
                 self.life_mut().look = None;
+                if matches!(found, Found::Offered(_)) && !self.takes_offer(look.trigger) {
+                    return self.offer(head);
+                }
+                self.life_mut().offered = None;
                 self.confirmed(head);
                 self.settle(head, look.trigger);
             }
         }
     }
 
+    /// Whether what only a person deploys is deployed now: somebody starts it, or nothing of it was deployed since it was made or
+    /// came back.
+    fn takes_offer(&self, trigger: Trigger) -> bool {
+        let life = self.life();
+        trigger == Trigger::Start || life.newest_commit().is_none() || life.is_closed()
+    }
+
+    /// Remembers what a person may deploy.
+    fn offer(&mut self, head: &CommitInfo) {
+        let newest = self.life().newest_commit();
+        let is_new = newest.is_none_or(|newest| newest.id != head.id);
+        self.life_mut().offered = is_new.then(|| head.clone());
+        if is_new {
+            let head = head.id.short();
+            self.skip(format!(
+                "no push deploys it (production_deploys is \"manual\"): {head} waits until somebody starts it"
+            ));
+        }
+    }
+
     /// The forge says that it is open and may not run now. What is stopped for another reason stays so, except what is open
     /// again, and what would have started now: that it waits is the news.
     fn wait(&mut self, waits: &Waits, trigger: Trigger) {
+        let now = self.now;
         match &mut self.life_mut().state {
-            State::Stopped { why, last, .. } => {
+            State::Stopped { why, last, since } => {
                 let last = last.as_ref().map(|last| &last.id);
                 let is_new = waits.approval.is_some() && waits.approval.as_ref() != last;
                 let news = match why {
+                    // It would have started now, and there is no place for it.
+                    _ if waits.place => true,
                     Why::Waits(_) | Why::Closed => true,
                     Why::Failed(_) | Why::Idle => is_new || why.revived_by(trigger),
                     // Whoever pressed start is told why nothing starts.
                     Why::Person | Why::Policy(_) => trigger == Trigger::Start,
                 };
                 if news {
+                    let stood_in_line = matches!(why, Why::Waits(waits) if waits.place);
+                    if waits.place && !stood_in_line {
+                        *since = now;
+                    }
                     *why = Why::Waits(waits.clone());
                     // It waits with the newest head, whichever that is.
                     self.life_mut().skipped = None;

@@ -56,6 +56,9 @@ pub struct Lifecycle {
     /// Why the last order by a button was refused, for people, until the next deployment begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The newest head, when only a person deploys it, and nobody has yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<CommitInfo>,
 }
 
 /// Where an environment stands. At most two deployments are named: the one that serves and the one that is next.
@@ -186,6 +189,7 @@ impl Lifecycle {
             cancelled: None,
             skipped: None,
             refused: None,
+            offered: None,
         }
     }
 

@@ -217,7 +217,7 @@ impl Lifecycle {
                 (
                     life.newest_commit().cloned(),
                     life.skipped.clone(),
-                    life.refused.clone(),
+                    (life.refused.clone(), life.offered.clone()),
                 ),
                 (life.lasting_silence(), life.is_closing()),
             )

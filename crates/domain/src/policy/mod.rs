@@ -24,6 +24,12 @@ pub const WANTED: &str = "preview";
 pub const UNWANTED: &str = "no-preview";
 /// The label that lets no age end a preview.
 pub const KEPT: &str = "keep";
+/// Whether this label changes what becomes of a pull request.
+pub fn is_read(label: &str) -> bool {
+    let read = [WANTED, UNWANTED, KEPT];
+    read.iter().any(|known| known.eq_ignore_ascii_case(label))
+}
+
 /// Words in the title or in the head's message that want no preview; in brackets, in any case.
 pub const SKIP_WORDS: [&str; 5] = [
     "[skip ci]",

@@ -74,6 +74,7 @@ fn observation() -> impl Strategy<Value = Observation> {
     let reason = || "a reason".to_owned();
     prop_oneof![
         4 => (1u32..8, 1u8..6).prop_map(|(look, n)| Observation::Found { look, found: Found::Open(commit(n)) }),
+        1 => (1u32..8, 1u8..6).prop_map(|(look, n)| Observation::Found { look, found: Found::Offered(commit(n)) }),
         1 => (1u32..8).prop_map(|look| Observation::Found { look, found: Found::Closed }),
         1 => (1u32..8).prop_map(move |look| Observation::NotFound { look, reason: reason() }),
         4 => generation().prop_map(Observation::Admitted),

@@ -19,6 +19,7 @@ fn what_brings_a_stopped_environment_back() {
         exit: None,
         tail: vec![],
         at: nestling_domain::ids::Timestamp(0),
+        asked: false,
     };
     let triggers = [Push, Reopen, Visit, Refresh, Close, Start];
     let table = [

@@ -89,6 +89,7 @@ fn what_real_encoders_make_of_a_secret_is_hidden_however_it_is_split() {
             base64: btoa(unescape(encodeURIComponent(S))),
             base64_in_a_url: encodeURIComponent(Buffer.from(S).toString('base64').replaceAll('=', '')),
             base64url: Buffer.from(S).toString('base64url'),
+            hex: Buffer.from(S).toString('hex'),
         };
         console.log(JSON.stringify(made));";
     let python = "import sys, json, html, base64, urllib.parse as u
@@ -98,6 +99,7 @@ print(json.dumps({
     'html': html.escape(S), 'ascii': ascii(S), 'repr': repr(S), 'bytes': repr(S.encode()),
     'xml': S.encode('ascii', 'xmlcharrefreplace').decode(),
     'base64': base64.encodebytes(S.encode()).decode(),
+    'hex': S.encode().hex().upper(), 'hex_in_json': json.dumps('\\n'.join(__import__('textwrap').wrap(S.encode().hex(), 60))),
     'base64_in_json': json.dumps(base64.encodebytes((S * 3).encode()).decode()),
 }))";
     let mut made = std::collections::BTreeMap::new();

@@ -5,7 +5,7 @@ use super::{Range, Shapes};
 /// Longer runs of line ends and indentation are not seen through: no encoder makes them, and what is held back
 /// stays bounded.
 const LONGEST_GAP: u8 = 64;
-/// A line end after a shorter beginning of a base64 pattern does not hold the line back: too many lines end with
+/// A line end after a shorter beginning of a wrapped pattern does not hold the line back: too many lines end with
 /// one by chance. What follows of the secret is found all the same.
 const WORTH_HOLDING: usize = 4;
 
@@ -297,7 +297,7 @@ impl View {
             }
         }
         let before = self.seen.before.len();
-        for (start, end) in shapes.base64.find(&self.folded) {
+        for (start, end) in shapes.wrapped.find(&self.folded) {
             let (start, end) = (start.saturating_sub(before), end.saturating_sub(before));
             let mut piece: Option<Range> = None;
             for kept in &self.kept[start..end] {
@@ -315,7 +315,7 @@ impl View {
     pub(super) fn hold_from(&self, shapes: &Shapes) -> usize {
         let plain = shapes.plain.begun(&self.bytes);
         let mut hold = plain.map_or(self.length, |at| self.stood[at].0);
-        if let Some(start) = shapes.base64.begun(&self.folded) {
+        if let Some(start) = shapes.wrapped.begun(&self.folded) {
             let ends_a_line = self.gaps.last().is_some_and(|gap| *gap > 0);
             if !ends_a_line || self.folded.len() - start >= WORTH_HOLDING {
                 let first = start.saturating_sub(self.seen.before.len());

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -19,6 +19,13 @@ const CALM: Duration = Duration::from_secs(5);
 /// How long something that GitHub refuses is not tried again: what a person has to put right takes minutes.
 const REST: Duration = Duration::from_mins(10);
 
+/// How often the comment of a pull request is made again that somebody deletes: once by mistake, and once more.
+const MADE_AGAIN_MOST: usize = 3;
+/// Within what time.
+const MADE_AGAIN_WITHIN: Duration = Duration::from_hours(1);
+/// How many deleted comments are kept in mind until the next pass.
+const DELETED_MOST: usize = 100;
+
 /// Who announced something hears here what came of it.
 pub(super) type Teller = oneshot::Sender<Result<(), ForgeError>>;
 
@@ -30,6 +37,10 @@ pub(super) struct Page {
     more: Notify,
     wrote: Cell<Option<Instant>>,
     refused: RefCell<HashMap<String, (Instant, Refusal)>>,
+    /// Comments that somebody deleted; ours may be among them.
+    deleted: RefCell<BTreeSet<u64>>,
+    /// When our comment was made again after somebody had deleted it.
+    made_again: RefCell<Vec<Instant>>,
 }
 
 /// That GitHub would refuse something again, until a person puts something right.
@@ -83,6 +94,35 @@ impl Page {
         self.refused.borrow_mut().insert(target, (until, refusal));
     }
 
+    /// GitHub may hear all of it by now.
+    pub(super) fn forget_refusals(&self) {
+        self.refused.borrow_mut().clear();
+    }
+
+    /// Somebody deleted this comment.
+    pub(super) fn is_deleted(&self, comment: u64) {
+        let mut deleted = self.deleted.borrow_mut();
+        if deleted.len() < DELETED_MOST {
+            deleted.insert(comment);
+        }
+    }
+
+    /// Whether our comment, which has this number, is to be made again because somebody deleted it. Whoever deletes it over and
+    /// over has his way until something changes.
+    pub(super) fn makes_again(&self, ours: u64) -> bool {
+        if !self.deleted.take().contains(&ours) {
+            return false;
+        }
+        let now = Instant::now();
+        let mut made = self.made_again.borrow_mut();
+        made.retain(|at| *at + MADE_AGAIN_WITHIN > now);
+        if made.len() >= MADE_AGAIN_MOST {
+            return false;
+        }
+        made.push(now);
+        true
+    }
+
     /// How GitHub has refused this lately.
     pub(super) fn refused(&self, target: &str) -> Option<Refusal> {
         let refused = self.refused.borrow();
@@ -96,6 +136,8 @@ impl Page {
         let mut refused = self.refused.borrow_mut();
         refused.retain(|_, (until, _)| *until > now);
         let calm = self.wrote.get().is_some_and(|wrote| wrote + CALM > now);
-        self.at_work.get() || calm || !refused.is_empty()
+        let mut made = self.made_again.borrow_mut();
+        made.retain(|at| *at + MADE_AGAIN_WITHIN > now);
+        self.at_work.get() || calm || !refused.is_empty() || !made.is_empty()
     }
 }

@@ -89,7 +89,7 @@ async fn draft(
     let wanted = wanted(tools, (repository, kind), &together).await?;
     let stored = tools.store.shown(repository, kind).await;
     let ledger = match (stored.map_err(not_stored)?, kind.pull_request()) {
-        (Some(ledger), _) => ledger,
+        (Some(ledger), _) => unless_deleted(ledger, page),
         (None, Some(number)) => first(tools, page, (&place, number), &wanted).await?,
         (None, None) => Ledger::default(),
     };
@@ -100,6 +100,15 @@ async fn draft(
         wanted,
         lives,
     }))
+}
+
+/// What GitHub shows, but for our comment, when somebody has deleted it and it is to be made again.
+fn unless_deleted(ledger: Ledger, page: &Page) -> Ledger {
+    let comment = ledger.comment.filter(|shown| {
+        let number = shown.number;
+        number.is_none_or(|number| !page.makes_again(number))
+    });
+    Ledger { comment, ..ledger }
 }
 
 /// Through which installation it is shown.

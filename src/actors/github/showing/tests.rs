@@ -67,6 +67,7 @@ impl Town {
             default_branch: "main".into(),
             trouble: None,
             left: false,
+            suspended: false,
         };
         store.put_repository(&known).await.unwrap();
         let mut showing = None;
@@ -315,7 +316,7 @@ fn show(client: GitHub, house: &mut Neighbours) -> Addr<Showing> {
     let (admission, seal) = (house.admission.clone(), Arc::new(Sealing));
     let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
     house.forge.announce = actor.clone().recipient();
-    house.times.announce_again = vec![std::time::Duration::from_millis(50)];
+    house.times.announce_again = vec![Duration::from_millis(50)];
     actor
 }
 

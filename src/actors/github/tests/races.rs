@@ -21,9 +21,9 @@
 //! | two pull requests from one branch; a fork with the same branch name | `w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name` |
 //! | repository renamed or transferred | `race_a_repository_that_is_renamed_and_transferred_keeps_its_previews` |
 //! | App uninstalled | `race_the_app_is_uninstalled_and_all_of_it_goes_once_that_is_sure`, and on GitHub `race_what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_owed_no_more` (`showing/tests/trouble.rs`) |
-//! | App suspended | `race_a_suspended_app_keeps_what_runs_and_goes_on_afterwards` |
+//! | App suspended | `race_a_suspended_app_keeps_what_runs_and_goes_on_afterwards`, `race_a_suspended_app_that_may_go_on_is_looked_at_at_once` |
 //! | label added and removed | `race_a_label_that_is_added_and_removed_in_any_order` |
-//! | comment deleted by a person | `race_a_comment_that_a_person_deleted_comes_back_once` (`showing/tests/trouble.rs`) |
+//! | comment deleted by a person | `race_a_comment_that_a_person_deleted_comes_back_once`, `a_comment_that_a_person_deletes_is_made_again_at_once_and_no_war_is_begun` (`showing/tests/trouble.rs`) |
 //! | GitHub answers 5xx, 429 or a secondary limit | `race_a_push_while_github_fails_or_limits_is_deployed_afterwards`; what is shown meanwhile: `race_a_limit_of_github_is_waited_for_without_asking` (`showing/tests/trouble.rs`); each way to be limited: `drivers/github/limits.rs` |
 //! | a timeout after the create succeeded | a machine: `race_a_crash_between_the_machine_and_its_record_makes_no_second_one`; a comment, check or deployment: `race_lost_answers_never_make_two` (`showing/tests/trouble.rs`) |
 //! | crash between create and record | the same for a machine; `race_a_crash_between_the_comment_and_its_record_makes_no_second_one` (`showing/tests/trouble.rs`); at every boundary: [`crate::simulation`], and with `kill -9`: `tests/it/kill` |
@@ -50,8 +50,8 @@ mod trouble;
 use std::cell::{Cell, RefCell};
 
 use nestling_domain::{
-    github::{Listed, gone, read},
-    lifecycle::{State as Life, Times as Limits},
+    github::{Listed, gone, missed, read},
+    lifecycle::{self, Event, State as Life, Times as Limits},
     record::{Delivery, Fact},
 };
 
@@ -59,8 +59,12 @@ use super::*;
 use crate::{
     actors::{environment::Neighbours, intake::Intake},
     drivers::clock,
-    messages::{environments::StopAll, forge::People},
-    world::{House, until},
+    messages::{
+        environment::{Applied, Apply, NotApplied},
+        environments::StopAll,
+        forge::People,
+    },
+    world::{House, ShowsNothing, until},
 };
 
 pub(super) struct Race {
@@ -102,10 +106,14 @@ impl Race {
         });
         let house = house.await;
         house.outside.runners.set(true);
+        let nobody = ShowsNothing.start();
         let people = People {
             may_write: forge.clone().recipient(),
             see: forge.clone().recipient(),
             announce: house.forge.announce.clone(),
+            deleted: nobody.clone().recipient(),
+            show_again: nobody.recipient(),
+            look_at: forge.clone().recipient(),
         };
         let asked = (forge.clone().recipient(), Some(people.clone()));
         let live = house.live.touch.clone();
@@ -272,6 +280,26 @@ impl Race {
         let made = self.house.outside.made.borrow();
         let ours = made.iter().filter(|(environment, _)| *environment == id);
         ours.map(|(_, generation)| generation.0).collect()
+    }
+
+    /// A person orders something of an environment.
+    async fn order(
+        &self,
+        id: &EnvironmentId,
+        command: lifecycle::Command,
+    ) -> Result<Applied, NotApplied> {
+        let apply = Apply {
+            event: Event::Command(command),
+            by: "ann".to_owned(),
+            input: None,
+            birth: None,
+        };
+        self.house.environments.apply(id.clone(), apply).await
+    }
+
+    /// How often GitHub was asked.
+    fn asked(&self) -> usize {
+        self.github.look(|state| state.ledger.requests.len())
     }
 
     fn lose_machine(&self, number: u32) {

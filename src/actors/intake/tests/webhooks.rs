@@ -31,6 +31,7 @@ async fn shop() -> (Inbox, App, App) {
         default_branch: "main".into(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     inbox.store.put_repository(&repository).await.unwrap();
     *inbox.house.outside.head.borrow_mut() = Some(commit(1));
@@ -78,8 +79,8 @@ impl Inbox {
 
     async fn is_closed(&self, app: &App, kind: Kind) {
         let id = EnvironmentId::derive(&app.id, kind);
-        let closed = |one: &nestling_domain::environment::Environment| one.lifecycle.is_closed();
-        crate::world::until(&*self.store, &id, "was closed", closed).await;
+        let closed = |one: &Environment| one.lifecycle.is_closed();
+        until(&*self.store, &id, "was closed", closed).await;
     }
 }
 
@@ -121,11 +122,11 @@ async fn a_push_and_the_pull_requests_own_news_of_it_make_one_deployment() {
         head: commit(2).id,
     };
     inbox.told("push", push).await;
-    let on_its_way = |one: &nestling_domain::environment::Environment| {
+    let on_its_way = |one: &Environment| {
         let next = one.lifecycle.next();
         next.is_some_and(|next| next.commit == commit(2)) && one.lifecycle.look.is_none()
     };
-    crate::world::until(&*inbox.store, &id, "took the commit", on_its_way).await;
+    until(&*inbox.store, &id, "took the commit", on_its_way).await;
     let pushed = Says::PullRequest {
         number: 1,
         branch: "blue".to_owned(),
@@ -135,7 +136,7 @@ async fn a_push_and_the_pull_requests_own_news_of_it_make_one_deployment() {
         change: PullRequestChange::Pushed,
     };
     inbox.told("pushed", pushed).await;
-    crate::world::until(&*inbox.store, &id, "looked again", on_its_way).await;
+    until(&*inbox.store, &id, "looked again", on_its_way).await;
     let history = inbox.store.deployments(&id, None, 10).await.unwrap();
     let of_second = history.iter().filter(|one| one.commit == commit(2)).count();
     assert_eq!(of_second, 1, "{history:#?}");

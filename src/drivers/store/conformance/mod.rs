@@ -237,6 +237,7 @@ pub(crate) fn repository(id: u64) -> Repository {
         default_branch: "main".to_owned(),
         trouble: None,
         left: false,
+        suspended: false,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Head {
     pub status: Status,
     /// The commit that the status speaks of.
     pub commit: Option<CommitInfo>,
+    /// The newest commit, which waits for a person.
+    pub offered: Option<CommitInfo>,
     /// Its address.
     pub address: String,
     /// Whether a deployment answers there.
@@ -79,6 +81,8 @@ pub enum Order {
     Cancel,
     /// Deploy the newest commit again.
     Redeploy,
+    /// Deploy the newest commit, which no push deploys.
+    Deploy,
     /// Start it again.
     Start,
     /// Stop it and keep its data.
@@ -91,7 +95,7 @@ impl Order {
         match self {
             Order::Cancel => "cancel",
             Order::Redeploy => "redeploy",
-            Order::Start => "start",
+            Order::Deploy | Order::Start => "start",
             Order::Stop => "stop",
         }
     }
@@ -100,6 +104,7 @@ impl Order {
         match self {
             Order::Cancel => (Icon::Cross, "Cancel"),
             Order::Redeploy => (Icon::Again, "Redeploy"),
+            Order::Deploy => (Icon::Play, "Deploy"),
             Order::Start => (Icon::Play, "Start"),
             Order::Stop => (Icon::Stop, "Stop"),
         }
@@ -120,6 +125,9 @@ impl Order {
             State::Creating { next: None, .. } => vec![Order::Stop],
             State::Creating { .. } | State::Restarting { .. } => {
                 vec![Order::Cancel, Order::Redeploy, Order::Stop]
+            }
+            State::Running { .. } if life.offered.is_some() => {
+                vec![Order::Deploy, Order::Redeploy, Order::Stop]
             }
             State::Running { .. } => vec![Order::Redeploy, Order::Stop],
         }
@@ -166,6 +174,7 @@ impl Head {
             branch: environment.branch.clone(),
             status: status(life, facts.ahead),
             commit: life.shown_commit().cloned(),
+            offered: life.offered.clone(),
             address: addresses.of(environment.label().as_str()),
             answers: life.answering().is_some(),
             warnings,
@@ -201,6 +210,9 @@ pub fn show(head: &Head, visit: &Visit) -> Markup {
                             (icon(Icon::Commit)) code title=(commit.id) { (commit.id.short()) } span.cut { (commit.message) }
                         }
                     }
+                    @if let Some(commit) = &head.offered {
+                        p.commit { "No push deploys it. Newest: " code title=(commit.id) { (commit.id.short()) } span.cut { (commit.message) } span.muted { "by " (commit.author) } }
+                    }
                 }
                 div.orders { @for one in &head.orders { (button(*one, head, visit)) } }
             }
@@ -223,7 +235,7 @@ pub fn show(head: &Head, visit: &Visit) -> Markup {
 
 fn button(one: Order, head: &Head, visit: &Visit) -> Markup {
     let (shows, word) = one.label();
-    let class = if one == Order::Start {
+    let class = if matches!(one, Order::Start | Order::Deploy) {
         "button primary"
     } else {
         "button"

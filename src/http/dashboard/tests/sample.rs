@@ -128,6 +128,7 @@ impl Words {
             default_branch: "main".to_owned(),
             trouble: None,
             left: false,
+            suspended: false,
         }
     }
 
@@ -240,6 +241,7 @@ impl Words {
             exit: Some(Exit::Code(1)),
             tail,
             at: before(95),
+            asked: false,
         })
     }
 

@@ -72,6 +72,7 @@ async fn a_pull_request_on_github_gets_its_preview_and_loses_it() {
         default_branch: "main".into(),
         trouble: None,
         left: false,
+        suspended: false,
     };
     let store = &world.services.store;
     store.put_repository(&repository).await.unwrap();

@@ -9,7 +9,7 @@ use crate::{
         escape::{code, text},
         failure, status, while_, words,
     },
-    deployment::{Cause, CommitInfo, Deployment, Failed, Phase, Tests},
+    deployment::{CommitInfo, Deployment, Failed, Phase, Tests},
     environment::Environment,
     ids::{Commit, EnvironmentId, Kind},
     lifecycle::{State, Why},
@@ -17,6 +17,8 @@ use crate::{
 
 /// The button that deploys the newest commit again.
 pub const REDEPLOY: &str = "redeploy";
+/// The button that starts the environment again.
+pub const START: &str = "start";
 /// The button that stops the environment.
 pub const STOP: &str = "stop";
 /// The button that approves the commit of the check run.
@@ -34,8 +36,10 @@ pub struct Check {
     pub run: CheckRun,
     /// Whether a push or a person asked for this very run: then it begins anew although it had ended.
     pub asked: bool,
-    /// Whether it is made where there is none. If not, it is no news: one that has ended stays as it is, too.
+    /// Whether it is made where there is none.
     pub makes: bool,
+    /// Whether it is news: where it is none, one that has ended stays as it is.
+    pub news: bool,
 }
 
 /// The environment and the commit that a check run of this name is about; `None` when the name is not of our making.
@@ -56,6 +60,7 @@ pub(super) fn checks(section: &Section<'_>, head: Option<&Commit>, site: &Site<'
     // That it came to serve may not have been told before something newer came. It is no news by now.
     let other = other.map(|serving| Check {
         makes: false,
+        news: false,
         ..served(section, serving, site)
     });
     let passed_over = skipped(section, site);
@@ -76,10 +81,12 @@ fn skipped(section: &Section<'_>, site: &Site<'_>) -> Option<Check> {
         run: CheckRun {
             title: "Skipped: it is stopped".to_owned(),
             summary: summary(section, (&says, Some(head), None), site),
+            buttons: vec![start()],
             ..run(section.environment, &head.id, state, site)
         },
         asked: false,
         makes: true,
+        news: true,
     })
 }
 
@@ -132,12 +139,13 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
             buttons: vec![stop()],
             ..run(section.environment, &next.commit.id, state, site)
         },
-        asked: matches!(next.cause, Cause::Push | Cause::Redeploy | Cause::Reopened),
+        asked: next.cause.is_asked(),
         makes: true,
+        news: true,
     }
 }
 
-/// What stays true of a commit, whatever becomes of its environment: nobody comes back to a check that has ended.
+/// What is true of a commit that serves.
 fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check {
     let (outcome, title) = match &serving.tests {
         Tests::Ran(counts) if counts.failed > 0 => {
@@ -172,6 +180,7 @@ fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check
         },
         asked: false,
         makes: true,
+        news: true,
     }
 }
 
@@ -200,8 +209,9 @@ fn broken(section: &Section<'_>, failed: &Failed, site: &Site<'_>) -> Check {
                 .collect(),
             ..run(section.environment, &failed.commit.id, state, site)
         },
-        asked: false,
+        asked: failed.asked,
         makes: true,
+        news: true,
     }
 }
 
@@ -232,6 +242,14 @@ fn stopped(
     } else {
         status.word
     };
+    let buttons = match why {
+        Why::Person | Why::Policy(_) => vec![start()],
+        // A visit would wake it, and nobody may want that.
+        Why::Idle => vec![start(), stop()],
+        Why::Waits(_) if needs_approval => vec![approve()],
+        // It waits for something else than for a start.
+        Why::Waits(_) | Why::Closed | Why::Failed(_) => Vec::new(),
+    };
     let on = on?;
     let known = last.filter(|last| last.id == *on);
     let state = CheckState::Completed(outcome);
@@ -239,12 +257,13 @@ fn stopped(
         run: CheckRun {
             title: title.to_owned(),
             summary: summary(section, (&says, known, None), site),
-            buttons: needs_approval.then(approve).into_iter().collect(),
+            buttons,
             ..run(section.environment, on, state, site)
         },
         asked: false,
         // What waits never ran: this is the first that people hear of it.
         makes: matches!(why, Why::Waits(_)),
+        news: true,
     })
 }
 
@@ -301,6 +320,10 @@ fn summary(
 
 fn redeploy() -> Button {
     button(REDEPLOY, "Redeploy", "Deploy the newest commit again")
+}
+
+fn start() -> Button {
+    button(START, "Start", "Start it again, at its newest commit")
 }
 
 fn stop() -> Button {

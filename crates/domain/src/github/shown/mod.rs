@@ -15,7 +15,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use budget::{Budget, Weight};
-pub use check::{APPROVE, Check, REDEPLOY, STOP, subject};
+pub use check::{APPROVE, Check, REDEPLOY, START, STOP, subject};
 pub use deployed::Deployed;
 pub use ledger::{CheckShown, CommentShown, DeploymentShown, Ledger};
 pub use plan::{Known, Write, is_patient};

@@ -123,14 +123,17 @@ impl Ledger {
     }
 
     fn for_check(&self, wanted: &Check) -> Option<Write> {
-        let write = |known| Write::Check {
-            known,
-            run: wanted.run.clone(),
-        };
+        let write = |known, run| Write::Check { known, run };
         let is_it = |shown: &&CheckShown| shown.external_id == wanted.run.external_id;
         match self.checks.iter().find(is_it) {
-            Some(shown) => differs(shown, wanted).then(|| write(maybe(shown.number))),
-            None => wanted.makes.then(|| write(self.unheard_of())),
+            Some(shown) => {
+                let run = to_be(shown, wanted)?;
+                let differs = shown.digest != Some(of_check(&run));
+                differs.then(|| write(maybe(shown.number), run))
+            }
+            None => wanted
+                .makes
+                .then(|| write(self.unheard_of(), wanted.run.clone())),
         }
     }
 
@@ -157,28 +160,51 @@ impl Ledger {
     }
 }
 
-/// Whether a check run has to change. A commit that was deployed and tested stays so, whatever becomes of its app later;
-/// only a push or a person begins it anew.
-fn differs(shown: &CheckShown, wanted: &Check) -> bool {
-    let changed = shown.digest != Some(of_check(&wanted.run));
+/// As a check run shall be that GitHub shows; `None` when it stays as it is. How a commit was deployed and tested stays so,
+/// whatever becomes of its app later, and only a push or a person begins it anew; its words and buttons are those of now.
+fn to_be(shown: &CheckShown, wanted: &Check) -> Option<CheckRun> {
+    let run = || Some(wanted.run.clone());
     let Some(ended) = shown.outcome else {
-        return changed;
+        return run();
     };
     // It went as it went, and a line about an order that was refused comes or goes.
     if shown.refuses != wanted.run.refuses && wanted.run.state.outcome() == Some(ended) {
-        return changed;
+        return run();
     }
-    if !wanted.makes {
-        return false;
+    if !wanted.news {
+        return None;
     }
-    let may = match (ended, wanted.run.state.outcome()) {
-        (Outcome::Success | Outcome::Failure, None) => wanted.asked,
+    match (ended, wanted.run.state.outcome()) {
+        (Outcome::Success | Outcome::Failure, None) if wanted.asked => run(),
+        // Nobody asked for it, and it is over in a moment.
+        (Outcome::Success | Outcome::Failure, None) => None,
         // Its approval is gone: whoever may give another one is asked here.
-        (Outcome::Success, Some(now)) => now == Outcome::ActionRequired,
-        (Outcome::Failure, Some(now)) => matches!(now, Outcome::Success | Outcome::Failure),
-        (Outcome::Cancelled | Outcome::ActionRequired | Outcome::Skipped, _) => true,
+        (Outcome::Success | Outcome::Failure, Some(Outcome::ActionRequired)) => run(),
+        (Outcome::Success, Some(Outcome::Failure)) if !wanted.asked => Some(keeping(ended, wanted)),
+        (Outcome::Success | Outcome::Failure, Some(Outcome::Success | Outcome::Failure)) => run(),
+        (Outcome::Success | Outcome::Failure, Some(Outcome::Cancelled | Outcome::Skipped)) => {
+            Some(keeping(ended, wanted))
+        }
+        (Outcome::Cancelled | Outcome::ActionRequired | Outcome::Skipped, _) => run(),
+    }
+}
+
+/// How the commit was deployed, and where it stands now.
+fn keeping(ended: Outcome, wanted: &Check) -> CheckRun {
+    let was = match ended {
+        Outcome::Success => "It was deployed",
+        Outcome::Failure | Outcome::Cancelled | Outcome::ActionRequired | Outcome::Skipped => {
+            "It failed"
+        }
     };
-    may && changed
+    let now = &wanted.run.title;
+    let first: String = now.chars().take(1).flat_map(char::to_lowercase).collect();
+    let rest: String = now.chars().skip(1).collect();
+    CheckRun {
+        state: CheckState::Completed(ended),
+        title: format!("{was}; now: {first}{rest}"),
+        ..wanted.run.clone()
+    }
 }
 
 /// A check run that nothing names any more ends. So does one that waits for an approval which would help no more.

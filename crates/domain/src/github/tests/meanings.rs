@@ -19,6 +19,7 @@ fn shop() -> Repository {
         default_branch: "main".to_owned(),
         trouble: None,
         left: false,
+        suspended: false,
     }
 }
 
@@ -108,6 +109,12 @@ fn words(meaning: &Meaning) -> String {
             installation,
             repositories,
         } => format!("installation {installation} covers {}", repositories.len()),
+        Meaning::Suspended { installation, is } => {
+            format!("installation {installation} is suspended: {is}")
+        }
+        Meaning::CommentDeleted { number, comment } => {
+            format!("comment {comment} of #{number} is deleted")
+        }
         Meaning::Order => "an order".to_owned(),
         Meaning::Nothing(why) => why.clone(),
     }
@@ -196,8 +203,8 @@ fn what_an_installation_covers_no_longer_looks_and_what_it_covers_from_now_on_wa
     insta::assert_snapshot!(told.join("\n"), @r#"
     everything of [RepositoryId(7), RepositoryId(8)]
     installation 1 covers 2
-    nothing: what runs goes on while the App is suspended
-    nothing: the next listing finds what was missed meanwhile
+    installation 1 is suspended: true
+    installation 1 is suspended: false
     installation 1 covers 2
     everything of [RepositoryId(7), RepositoryId(8)]
     "#);
@@ -272,6 +279,8 @@ fn every_example_of_a_webhook_has_a_meaning() {
             Meaning::Recorded { .. } => format!("{event}: recorded"),
             Meaning::Everything { .. } => format!("{event}: everything"),
             Meaning::Covers { .. } => format!("{event}: covers"),
+            Meaning::Suspended { .. } => format!("{event}: suspended or not"),
+            Meaning::CommentDeleted { .. } => format!("{event}: a comment is deleted"),
             Meaning::Order => format!("{event}: an order"),
             Meaning::Nothing(why) if why.starts_with("ignored") => "ignored".to_owned(),
             Meaning::Nothing(why) => format!("{event}: {why}"),
@@ -284,16 +293,15 @@ fn every_example_of_a_webhook_has_a_meaning() {
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     2 check_suite: an order
-    290 ignored
+    294 ignored
     3 installation: covers
     2 installation: everything
-    1 installation: nothing: the next listing finds what was missed meanwhile
-    1 installation: nothing: what runs goes on while the App is suspended
+    2 installation: suspended or not
     2 installation_repositories: covers
     1 installation_repositories: everything
     2 pull_request: Close of Preview(2)
     5 pull_request: Push of Preview(2)
-    10 pull_request: Refresh of Preview(2)
+    6 pull_request: Refresh of Preview(2)
     2 pull_request: Reopen of Preview(2)
     2 push: Push of Production
     6 repository: recorded

@@ -94,6 +94,68 @@ async fn race_a_comment_that_a_person_deleted_comes_back_once() {
 }
 
 #[actix::test]
+async fn a_comment_that_a_person_deletes_is_made_again_at_once_and_no_war_is_begun() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let told = async |comment: u64| {
+        let deleted = CommentDeleted {
+            repository: town.repository,
+            number: 1,
+            comment,
+        };
+        town.showing.send(deleted).await.unwrap();
+        // One pass later.
+        town.announce().await.unwrap();
+    };
+    told(town.comments()[0].id + 1_000).await;
+    for _ in 0..3 {
+        let id = town.comments()[0].id;
+        let deleted = town.github.act(|state| state.delete_comment(SHOP, id, ANN));
+        deleted.unwrap();
+        told(id).await;
+        let comments = town.comments();
+        assert_eq!(comments.len(), 1, "it is there again, and once");
+        assert_ne!(comments[0].id, id);
+        assert!(comments[0].body.contains("✅ Running"), "{:?}", comments[0]);
+    }
+    let id = town.comments()[0].id;
+    let deleted = town.github.act(|state| state.delete_comment(SHOP, id, ANN));
+    deleted.unwrap();
+    told(id).await;
+    assert!(
+        town.comments().is_empty(),
+        "whoever deletes it four times wants none"
+    );
+    town.close().await;
+    assert_eq!(town.comments().len(), 1, "until something changes");
+    town.finish();
+}
+
+#[actix::test]
+async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
+    let town = Town::start().await;
+    town.fault(COMMENTS, Fault::Status(403), Times::Always);
+    let head = town.notice().await;
+    town.hint(&town.shop, Trigger::Push).await;
+    let id = EnvironmentId::derive(&town.shop.id, PREVIEW);
+    until(&*town.store, &id, "serves", |one| serves(one, &head)).await;
+    town.announce().await.unwrap_err();
+    town.github.act(|state| state.faults.clear());
+    town.announce().await.unwrap_err();
+    assert!(
+        town.comments().is_empty(),
+        "it is not asked again for ten minutes"
+    );
+    let repository = town.repository;
+    town.showing.send(ShowAgain { repository }).await.unwrap();
+    town.announce().await.unwrap();
+    assert_eq!(town.comments().len(), 1);
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
 async fn the_trouble_of_one_keeps_no_other_from_being_shown() {
     let town = Town::start().await;
     town.fault(COMMENTS, Fault::Status(403), Times::Always);
@@ -273,6 +335,23 @@ async fn race_what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_ow
     town.hint(&town.shop, Trigger::Refresh).await;
     let closed = |one: &Environment| one.lifecycle.is_closed();
     town.shown(&town.shop, "is closed", closed).await;
+    let says = |word: &str| town.comments()[0].body.contains(word);
+    assert!(says("✅ Running"), "nobody could say anything else");
+    // And it is installed again.
+    let installation = town.github.act(|state| {
+        let app = *state.apps.keys().next().unwrap();
+        state.install(app, "acme", Selection::All)
+    });
+    let known = Repository {
+        installation: Some(installation.unwrap()),
+        ..known
+    };
+    town.store.put_repository(&known).await.unwrap();
+    let repository = town.repository;
+    town.showing.send(ShowAgain { repository }).await.unwrap();
+    town.announce().await.unwrap();
+    assert!(says("🗑 Removed"), "{:?}", town.comments());
+    town.finish();
 }
 
 /// Uses up the budget of an installation; of none, gives all budgets back.

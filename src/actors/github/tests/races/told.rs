@@ -238,6 +238,30 @@ async fn race_a_label_that_is_added_and_removed_in_any_order() {
 }
 
 #[actix::test]
+async fn a_label_or_an_edit_that_nobody_reads_costs_github_nothing() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    let asked = race.asked();
+    race.act(|state| state.label(SHOP, number.into(), "ann", "bug"));
+    race.act(|state| state.unlabel(SHOP, number.into(), "ann", "bug"));
+    let mut news = race.news();
+    assert_eq!(news.len(), 2);
+    race.act(|state| state.retitle(SHOP, number.into(), "ann", "Another basket"));
+    // As when the text below the title is edited.
+    news.extend(race.news_with(|payload| {
+        payload["changes"] = serde_json::json!({ "body": { "from": "" } });
+    }));
+    assert_eq!(news.len(), 3);
+    race.deliver(news).await;
+    let id = EnvironmentId::derive(&race.shop.id, Kind::Preview(number));
+    let record = race.store.environment(&id).await.unwrap().unwrap();
+    assert_eq!(record.lifecycle.look, None, "it has nothing to ask");
+    assert_eq!(race.asked(), asked);
+}
+
+#[actix::test]
 async fn race_a_repository_that_is_renamed_and_transferred_keeps_its_previews() {
     let race = Race::start().await;
     let number = race.propose("basket");

@@ -57,6 +57,41 @@ async fn race_a_suspended_app_keeps_what_runs_and_goes_on_afterwards() {
 }
 
 #[actix::test]
+async fn race_a_suspended_app_that_may_go_on_is_looked_at_at_once() {
+    let race = Race::start().await;
+    let (number, closed) = (race.propose("basket"), race.propose("other"));
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.serves(closed, &race.head("other")).await;
+    race.act(|state| state.suspend(race.installation));
+    race.deliver_all().await;
+    let id = EnvironmentId::derive(&race.shop.id, Kind::Preview(number));
+    for order in [lifecycle::Command::Redeploy, lifecycle::Command::Start] {
+        let told = race.order(&id, order).await.unwrap_err().to_string();
+        assert!(
+            told.starts_with("the GitHub App is suspended at acme: what runs goes on"),
+            "{told}"
+        );
+    }
+    // Of this GitHub tells nobody.
+    let pushed = race.push("basket", "meanwhile");
+    let opened = race.propose("new");
+    race.act(|state| state.close(SHOP, closed.into(), "ann"));
+    drop(race.news());
+    race.act(|state| state.unsuspend(race.installation));
+    race.deliver_all().await;
+    race.serves(number, &pushed).await;
+    race.is_gone(closed).await;
+    // What never was heard of is listed at once.
+    while race.store.pending(1).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    race.deliver([]).await;
+    race.serves(opened, &race.head("new")).await;
+    race.order(&id, lifecycle::Command::Redeploy).await.unwrap();
+}
+
+#[actix::test]
 async fn race_the_app_is_uninstalled_and_all_of_it_goes_once_that_is_sure() {
     let race = Race::start().await;
     let number = race.propose("basket");
@@ -71,6 +106,13 @@ async fn race_the_app_is_uninstalled_and_all_of_it_goes_once_that_is_sure() {
     let seen = (race.shop.repository, long_ago);
     race.desk.gone.lock().unwrap().extend([seen]);
     race.is_gone(number).await;
+    let id = EnvironmentId::derive(&race.shop.id, Kind::Preview(number));
+    let told = race.order(&id, lifecycle::Command::Start).await;
+    let told = told.unwrap_err().to_string();
+    assert!(
+        told.starts_with("the GitHub App is not installed on acme/shop any more: install it"),
+        "{told}"
+    );
     // And it is installed again.
     race.act(|state| {
         let app = *state.apps.keys().next().unwrap();

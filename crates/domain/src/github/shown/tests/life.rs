@@ -132,11 +132,67 @@ fn a_commit_that_came_to_serve_unseen_is_green_although_a_newer_one_comes() {
 fn what_a_person_stops_on_its_way_is_cancelled() {
     let mut page = Page::new();
     page.tell(coming(Phase::Testing));
-    assert_snapshot!(page.tell(stopped(Why::Person)), @r"
+    assert_snapshot!(page.tell(stopped(Why::Person)), @r#"
     1: comment: ⏸ Stopped: a person stopped it, and can start it again
-    2: check Nestling / shop at aaaaaaa: cancelled, Stopped []
+    2: check Nestling / shop at aaaaaaa: cancelled, Stopped ["Start"]
     3: deployment 0123456789abcdef-pr-12/1 in shop preview: inactive
-    ");
+    "#);
+}
+
+#[test]
+fn a_check_that_has_ended_keeps_its_result_and_says_and_offers_what_fits_now() {
+    let mut page = Page::new();
+    page.tell(green(1, 'a'));
+    let mut check = |state| {
+        let told = page.tell(state);
+        let mut lines = told.lines().filter(|line| line.contains("check"));
+        let line = lines.next().unwrap_or("nothing");
+        line.replace("1: comment", "")
+            .replace("2: check Nestling / shop at aaaaaaa: ", "")
+    };
+    let place = Waits {
+        place: true,
+        ..Waits::from("ten run")
+    };
+    let lines = [
+        check(stopped(Why::Idle)),
+        check(restarting(None, because(Cause::Visit, 2, 'a'))),
+        check(green(2, 'a')),
+        check(stopped(Why::Person)),
+        check(stopped(Why::Policy("expired".to_owned()))),
+        check(stopped(Why::Waits(place))),
+        check(stopped(Why::Waits("it has the label `no-preview`".into()))),
+        check(restarting(
+            None,
+            because(Cause::Lost(Generation(2)), 3, 'a'),
+        )),
+        check(stopped(Why::Failed(failed(3, 'a')))),
+        check(green(4, 'a')),
+    ];
+    assert_snapshot!(lines.join("\n"), @r#"
+    success, It was deployed; now: asleep ["Start", "Stop"]
+    nothing
+    success, Deployed; 3 tests passed ["Redeploy", "Stop"]
+    success, It was deployed; now: stopped ["Start"]
+    success, It was deployed; now: stopped ["Start"]
+    success, It was deployed; now: waiting []
+    success, It was deployed; now: skipped []
+    nothing
+    success, It was deployed; now: failed while starting (exit code 1) ["Redeploy"]
+    success, Deployed; 3 tests passed ["Redeploy", "Stop"]
+    "#);
+}
+
+#[test]
+fn a_redeploy_that_fails_before_its_beginning_was_shown_turns_a_green_check_red() {
+    let mut page = Page::new();
+    page.tell(green(1, 'a'));
+    let asked = Failed {
+        asked: true,
+        ..*failed(2, 'a')
+    };
+    page.tell(stopped(Why::Failed(Box::new(asked))));
+    assert_eq!(page.outcome('a'), Some(Outcome::Failure));
 }
 
 #[test]
@@ -223,10 +279,10 @@ fn a_head_that_came_while_it_was_stopped_has_a_check_that_says_so() {
     let mut environment = environment("shop", stopped(Why::Person));
     page.tell_of(&environment);
     environment.lifecycle.skipped = Some(commit('b', "Begin the sale"));
-    assert_snapshot!(page.tell_of(&environment), @r"
+    assert_snapshot!(page.tell_of(&environment), @r#"
     1: comment: ⏸ Stopped: a person stopped it, and can start it again<br>⏭ Last push skipped: `bbbbbbb` came while it was stopped, and is deployed once somebody starts it
-    new check Nestling / shop at bbbbbbb: skipped, Skipped: it is stopped []
-    ");
+    new check Nestling / shop at bbbbbbb: skipped, Skipped: it is stopped ["Start"]
+    "#);
 }
 
 #[test]
