@@ -142,7 +142,7 @@ impl Ground {
         Ok(Ground {
             most,
             slug: known.map_or_else(String::new, |app| app.slug.as_str().to_owned()),
-            asked_for: row.is_some_and(|row| row.orders.asked_for),
+            asked_for: row.is_some_and(|row| row.orders.ask_for(app)),
             records,
         })
     }

@@ -9,6 +9,7 @@ use nestling_domain::{
     environment::Environment,
     github::{Ending, Gone, ending, most},
     ids::RepositoryId,
+    record::Fact,
 };
 use tracing::warn;
 
@@ -46,10 +47,14 @@ impl Desk {
         } = seen;
         let before = self.held().clone();
         let Ending { now, held } = ending(gone, &before, live);
+        let mut facts: BTreeMap<RepositoryId, Vec<Fact>> = BTreeMap::new();
         for one in now {
-            let told = self.tell(one.repository, "gone", vec![one.fact]).await;
-            if let Err(error) = told {
-                warn!(repository.id = %one.repository, "pull request {} is gone, which could not be told: {error}", one.number);
+            facts.entry(one.repository).or_default().push(one.fact);
+        }
+        for (id, facts) in facts {
+            let many = facts.len();
+            if let Err(error) = self.tell(id, "gone", facts).await {
+                warn!(repository.id = %id, "{many} pull requests are gone, which could not be told: {error}");
             }
         }
         // What was not looked at is as it was.

@@ -123,7 +123,7 @@ fn a_branch_is_opened_pushed_to_closed_and_reopened_under_one_number() {
     assert_eq!(world.sees(500, &[branch("a", 3, 0)]), ["pr-1 Push 0303030"]);
     assert_eq!(world.sees(500, &[]), [""; 0], "one listing proves nothing");
     assert_eq!(world.sees(500, &[]), [""; 0], "nor do two within a second");
-    assert_eq!(world.sees(500, &[]), ["pr-1 Refresh -"]);
+    assert_eq!(world.sees(500, &[]), ["pr-1 Close -"]);
     assert_eq!(world.sees(500, &[]), [""; 0]);
     assert_eq!(world.sees(500, &[branch("b", 9, 0)]), ["pr-2 Push 0909090"]);
     let both = [branch("a", 3, 0), branch("b", 9, 0)];
@@ -148,7 +148,7 @@ fn a_merged_branch_closes_and_opens_again_with_its_next_commit() {
         ahead: false,
         ..branch("a", 2, 0)
     };
-    assert_eq!(world.sees(500, &[merged]), ["pr-1 Refresh -"]);
+    assert_eq!(world.sees(500, &[merged]), ["pr-1 Close -"]);
     assert_eq!(
         world.sees(500, &[branch("a", 4, 0)]),
         ["pr-1 Reopen 0404040"]
@@ -207,7 +207,7 @@ fn ten_are_opened_newest_first_and_the_rest_wait_for_a_place_or_a_person() {
     world.sees(500, &branches);
     assert_eq!(
         world.sees(1000, &branches),
-        ["pr-11 Refresh -", "pr-1 Reopen 6363636"]
+        ["pr-11 Close -", "pr-1 Reopen 6363636"]
     );
 }
 
@@ -329,7 +329,7 @@ proptest! {
             for fact in world.sees(after, &branches) {
                 if let Some(rest) = fact.strip_prefix("pr-") {
                     let words: Vec<&str> = rest.split(' ').collect();
-                    let head = (words[1] != "Refresh").then(|| words[2].to_owned());
+                    let head = (words[1] != "Close").then(|| words[2].to_owned());
                     heads.insert(words[0].parse().unwrap(), head);
                 }
             }

@@ -50,10 +50,7 @@ fn without_its_default_branch_nothing_changes_for_five_seconds_and_then_what_is_
         "what is new waits: it may be production"
     );
     assert!(is_default_gone(&world.known, "main", world.now()));
-    assert_eq!(
-        world.sees_exactly(1_000, moved.to_vec()),
-        ["pr-2 Refresh -"]
-    );
+    assert_eq!(world.sees_exactly(1_000, moved.to_vec()), ["pr-2 Close -"]);
     assert_eq!(world.known.production, production);
 
     // It is back.
@@ -87,7 +84,7 @@ fn a_pull_request_whose_branch_becomes_production_is_closed() {
     };
     let noticed = notice(&world.known, "a", &listing);
     let told: Vec<String> = noticed.facts.iter().map(words).collect();
-    assert_eq!(told, ["production 0202020", "pr-1 Refresh -"]);
+    assert_eq!(told, ["production 0202020", "pr-1 Close -"]);
     assert_eq!(noticed.changed.len(), 1);
     assert_eq!(noticed.changed[0].status, PullRequestStatus::Closed);
 }
@@ -133,7 +130,7 @@ proptest! {
             let open = world.open();
             let told = world.sees_exactly(after, branches);
             prop_assert!(world.open() <= open);
-            prop_assert!(told.iter().all(|fact| fact.ends_with("Refresh -") || fact.contains(" Push ")));
+            prop_assert!(told.iter().all(|fact| fact.ends_with("Close -") || fact.contains(" Push ")));
             prop_assert_eq!(&world.known.production, &production);
         }
     }

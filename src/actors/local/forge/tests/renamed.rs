@@ -102,7 +102,7 @@ async fn a_pull_request_that_becomes_production_is_closed_as_one() {
     shop.git(&["checkout", "-q", "topic"]);
     shop.git(&["branch", "-D", "main"]);
     told.push(production("topic", &shop.head("topic")));
-    told.push("pr-1 topic Refresh -".to_owned());
+    told.push("pr-1 topic Close -".to_owned());
     world.until_told(&told).await;
     assert_eq!(world.head(id, Kind::Preview(1)).await, Ok(Found::Closed));
     let started = StartWaiting {
@@ -145,7 +145,7 @@ async fn previews_live_on_while_nothing_has_taken_the_place_of_a_deleted_default
         assert_eq!(open(world.head(id, Kind::Preview(1)).await), change);
     }
     shop.git(&["branch", "-D", "second"]);
-    told.push("pr-2 second Refresh -".to_owned());
+    told.push("pr-2 second Close -".to_owned());
     world.until_told(&told).await;
     assert_eq!(world.head(id, Kind::Preview(2)).await, Ok(Found::Closed));
 

@@ -53,7 +53,7 @@ async fn a_branch_lives_through_push_delete_and_a_return_under_one_number() {
 
     shop.git(&["branch", "-D", "topic"]);
     assert_eq!(world.head(id, Kind::Preview(1)).await, Ok(Found::Closed));
-    told.push("pr-1 topic Refresh -".to_owned());
+    told.push("pr-1 topic Close -".to_owned());
     world.until_told(&told).await;
     assert_eq!(world.pull_requests()[0].2, PullRequestStatus::Closed);
 
@@ -63,7 +63,7 @@ async fn a_branch_lives_through_push_delete_and_a_return_under_one_number() {
         told.push(format!("pr-1 topic Reopen {}", second.short()));
         world.until_told(&told).await;
         shop.git(&["branch", "-D", "topic"]);
-        told.push("pr-1 topic Refresh -".to_owned());
+        told.push("pr-1 topic Close -".to_owned());
         world.until_told(&told).await;
     }
 }
@@ -83,10 +83,7 @@ async fn a_checkout_changes_nothing_and_a_merge_closes() {
     assert_eq!(open(world.head(id, Kind::Production).await), topic);
     assert_eq!(
         world.told()[2..],
-        [
-            production("main", &topic),
-            "pr-1 topic Refresh -".to_owned()
-        ]
+        [production("main", &topic), "pr-1 topic Close -".to_owned()]
     );
 }
 
