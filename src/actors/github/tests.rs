@@ -2,6 +2,7 @@
 
 mod comments;
 mod defects;
+mod files;
 mod gone;
 mod names;
 mod races;
