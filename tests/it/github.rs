@@ -1,5 +1,6 @@
 //! GitHub as the forge, and machines on this box: a team installs the App, confirms an app, and lives with it.
 
+mod appless;
 mod wing;
 
 use std::path::Path;
