@@ -16,8 +16,9 @@ build: needs-build ## build the one binary
 demo: needs-run build ## two sample apps, in production and in a pull request, come alive on this machine
 	$(NESTLING) demo
 
+# Most of the long tests wait for machines, browsers and clocks: two for each core leave no core idle.
 test: tools ## install what the tests need, then run them all
-	$(CARGO) nextest run --locked --workspace
+	$(CARGO) nextest run --locked --workspace --test-threads $$((2 * $$(nproc)))
 
 check: ## format, lints and documentation, as CI wants them
 	$(CARGO) fmt --all --check

@@ -10,10 +10,12 @@ use nestling_domain::{
     app::{App, Repository},
     deployment::CommitInfo,
     environment::Environment,
+    github::manifest::PERMISSIONS,
     ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
     label::Slug,
     lifecycle::{Event, Times},
 };
+use nestling_world::github::{Level, Permissions};
 
 use crate::{
     actors::{
@@ -202,6 +204,13 @@ pub(crate) fn app(name: &str) -> App {
         policy: nestling_domain::policy::Policy::default(),
         created_at: Timestamp(1),
     }
+}
+
+/// What an App is allowed in stories: what ours asks for, and no more.
+pub(crate) fn granted() -> Permissions {
+    let all = PERMISSIONS.into_iter();
+    all.map(|(name, level)| (name.to_owned(), Level::parse(level).unwrap()))
+        .collect()
 }
 
 /// A repository on GitHub of this number that an installation covers, `acme/shop`, with the one app at its root.

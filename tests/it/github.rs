@@ -1,9 +1,11 @@
 //! GitHub as the forge, and machines on this box: a team installs the App, confirms an app, and lives with it.
 
+mod appless;
 mod wing;
 
 use std::path::Path;
 
+use nestling_domain::github::manifest::PERMISSIONS;
 use nestling_world::github::{
     Change, Level, Loss, Model, Opening, Permissions, Role, Selection, State, Times,
 };
@@ -109,16 +111,10 @@ fn prepare(state: &mut State, files: &[(&str, &str)], hook: &str) -> anyhow::Res
     state.create_organisation("acme");
     state.create_repository(SHOP, true, files)?;
     state.set_role(SHOP, "ann", Some(Role::Write))?;
-    let granted = [
-        ("metadata", Level::Read),
-        ("contents", Level::Read),
-        ("pull_requests", Level::Write),
-        // Without which GitHub tells of no comment.
-        ("issues", Level::Read),
-        ("checks", Level::Write),
-        ("deployments", Level::Write),
-    ];
-    let granted: Permissions = granted.map(|(name, level)| (name.to_owned(), level)).into();
+    let granted = PERMISSIONS.into_iter();
+    let granted: Permissions = granted
+        .map(|(name, level)| (name.to_owned(), Level::parse(level).unwrap()))
+        .collect();
     let events = [
         "pull_request",
         "push",

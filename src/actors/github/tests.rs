@@ -2,6 +2,7 @@
 
 mod comments;
 mod defects;
+mod files;
 mod gone;
 mod names;
 mod races;
@@ -17,15 +18,13 @@ use nestling_domain::{
     policy::Policy,
     record::Fact,
 };
-use nestling_world::github::{
-    Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
-};
+use nestling_world::github::{Change, Fault, Model, Opening, Role, Selection, State, Times};
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
     drivers::{git::sample::git_in, store::sqlite::Sqlite},
-    world::shop_on_github,
+    world::{granted, shop_on_github},
 };
 
 const SHOP: &str = "acme/shop";
@@ -161,17 +160,8 @@ fn prepare(state: &mut State) -> (u64, u64, u64, String) {
     let repository = state.create_repository(SHOP, true, &page).unwrap();
     state.set_role(SHOP, "ann", Some(Role::Write)).unwrap();
     state.set_role(SHOP, "rita", Some(Role::Read)).unwrap();
-    let granted = [
-        ("metadata", Granted::Read),
-        ("contents", Granted::Read),
-        ("pull_requests", Granted::Write),
-        ("issues", Granted::Read),
-        ("checks", Granted::Write),
-        ("deployments", Granted::Write),
-    ];
-    let granted = granted.map(|(name, level)| (name.to_owned(), level)).into();
     let app = state
-        .register_app("acme", "Nestling", granted, &EVENTS)
+        .register_app("acme", "Nestling", granted(), &EVENTS)
         .unwrap();
     state.set_webhook_url(app, HOOK).unwrap();
     let installation = state.install(app, "acme", Selection::All).unwrap();

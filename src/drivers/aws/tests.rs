@@ -6,8 +6,17 @@ use super::*;
 
 /// The account at this address, with credentials that every model takes.
 pub(crate) async fn account_at(endpoint_url: &str) -> Account {
+    account_by(nestling_world::aws::ACCESS_KEY, endpoint_url).await
+}
+
+/// The account that a story has in the emulator for itself.
+pub(crate) async fn account_in(emulator: &nestling_world::aws::Emulator) -> Account {
+    account_by(emulator.access_key(), &emulator.base()).await
+}
+
+async fn account_by(access_key: &str, endpoint_url: &str) -> Account {
     let credentials = Credentials::new(
-        nestling_world::aws::ACCESS_KEY,
+        access_key,
         nestling_world::aws::SECRET_KEY,
         None,
         None,

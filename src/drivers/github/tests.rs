@@ -13,7 +13,10 @@ use nestling_world::github::{
     Change, Fault, Level as Granted, Model, Opening, Role, Selection, State, Times,
 };
 
-use crate::drivers::git::{Git, Remote};
+use crate::{
+    drivers::git::{Git, Remote},
+    world::granted,
+};
 
 use super::{GitHub, GitHubError, Level, NotUsable, Place};
 
@@ -28,18 +31,6 @@ struct World {
     shop: Place,
     app: u64,
     repository: RepositoryId,
-}
-
-fn granted() -> nestling_world::github::Permissions {
-    let list = [
-        ("metadata", Granted::Read),
-        ("contents", Granted::Read),
-        ("pull_requests", Granted::Write),
-        ("issues", Granted::Write),
-        ("checks", Granted::Write),
-        ("deployments", Granted::Write),
-    ];
-    list.map(|(name, level)| (name.to_owned(), level)).into()
 }
 
 impl World {

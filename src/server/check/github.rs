@@ -171,16 +171,18 @@ fn permissions(app: &AppShown) -> Finding {
         );
         return finding(WHAT, Verdict::Missing, says);
     }
-    let beyond: Vec<&str> = app
+    let beyond: Vec<String> = app
         .permissions
         .iter()
-        .filter(|(name, level)| is_beyond(name, level))
-        .map(|(name, _)| name.as_str())
+        .filter_map(|(name, level)| beyond(name, level))
         .collect();
     if beyond.is_empty() {
         return finding(WHAT, Verdict::Ok, "all that are needed, and no more");
     }
-    let says = format!("more than is needed: {}", beyond.join(", "));
+    let says = format!(
+        "more than is needed: {}: take it away in the App's settings, under \"Permissions & events\"",
+        beyond.join(", ")
+    );
     finding(WHAT, Verdict::Poor, says)
 }
 
@@ -189,9 +191,14 @@ fn has(granted: &BTreeMap<String, String>, name: &str, level: &str) -> bool {
     found == Some(level) || found == Some("write") || found == Some("admin")
 }
 
-fn is_beyond(name: &str, level: &str) -> bool {
+/// What is granted beyond what is needed, and what is; `None` when it is not.
+fn beyond(name: &str, level: &str) -> Option<String> {
     let needed = PERMISSIONS.iter().find(|(needed, _)| *needed == name);
-    needed.is_none_or(|(_, needed)| *needed == "read" && level != "read")
+    match needed {
+        None => Some(format!("{name}: {level} (none is)")),
+        Some((_, "read")) if level != "read" => Some(format!("{name}: {level} (read is)")),
+        Some(_) => None,
+    }
 }
 
 fn events(app: &AppShown) -> Finding {
@@ -308,6 +315,25 @@ mod tests {
         assert!(found[3].1.contains("it lacks checks: write"), "{found:?}");
         assert!(found[4].1.contains("not told of push"), "{found:?}");
         assert!(found[5].1.contains("old.example.com"), "{found:?}");
+
+        github.act(|state| {
+            let app = state.apps.get_mut(&app).unwrap();
+            let more = [
+                ("checks", Level::Write),
+                ("issues", Level::Write),
+                ("members", Level::Read),
+            ];
+            let more = more.map(|(name, level)| (name.to_owned(), level));
+            app.permissions.extend(more);
+        });
+        let found = verdicts(&config).await;
+        assert_eq!(found[3].0, Verdict::Poor);
+        assert!(
+            found[3].1.starts_with(
+                "more than is needed: issues: write (read is), members: read (none is)"
+            ),
+            "{found:?}"
+        );
 
         github.act(|state| state.revoke_key(app).unwrap());
         let found = verdicts(&config).await;

@@ -21,7 +21,7 @@ const PERMISSIONS: [(&str, Level); 6] = [
     ("metadata", Level::Read),
     ("contents", Level::Read),
     ("pull_requests", Level::Write),
-    ("issues", Level::Write),
+    ("issues", Level::Read),
     ("checks", Level::Write),
     ("deployments", Level::Write),
 ];
@@ -136,5 +136,19 @@ Or with git itself:
             key = options.key.display(),
             clone = base.replace("http://", "http://ann:any@"),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nestling_domain::github::manifest;
+
+    use super::*;
+
+    #[test]
+    fn the_sample_app_is_allowed_and_told_what_nestling_asks_for_and_no_more() {
+        let asked = manifest::PERMISSIONS.map(|(name, level)| (name, Level::parse(level).unwrap()));
+        assert_eq!(PERMISSIONS, asked);
+        assert_eq!(EVENTS, manifest::EVENTS);
     }
 }

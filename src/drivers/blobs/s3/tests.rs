@@ -9,7 +9,7 @@ use nestling_world::aws::{Emulator, Model};
 
 use super::*;
 use crate::drivers::{
-    aws::tests::{account_at, real_account},
+    aws::tests::{account_at, account_in, real_account},
     blobs::conformance::{AnyBlobs, conformance},
 };
 
@@ -60,7 +60,14 @@ mod on_the_emulator {
 
     async fn fresh() -> Option<(AnyBlobs, Box<dyn Any>)> {
         let emulator = Emulator::start().unwrap()?;
-        let s3 = S3::new(&account_at(&emulator.base()).await, &order(""));
+        // Names of buckets are everybody's, also across accounts.
+        let own = |name: &str| format!("{name}-{}", emulator.access_key());
+        let order = Order {
+            logs_bucket: own(LOGS),
+            artifacts_bucket: own(ARTIFACTS),
+            prefix: String::new(),
+        };
+        let s3 = S3::new(&account_in(&emulator).await, &order);
         for bucket in s3.buckets() {
             let made = bucket.client.create_bucket().bucket(&bucket.name);
             made.create_bucket_configuration(

@@ -7,7 +7,7 @@ use nestling_world::aws::{Emulator, Fault, Model};
 
 use super::*;
 use crate::drivers::{
-    aws::tests::{account_at, real_account},
+    aws::tests::{account_at, account_in, real_account},
     clock,
     keys::{
         KeyError, Keys as _,
@@ -55,7 +55,7 @@ mod on_the_emulator {
 
     async fn fresh() -> Option<(AnyKeys, Box<dyn Any>)> {
         let emulator = Emulator::start().unwrap()?;
-        let account = account_at(&emulator.base()).await;
+        let account = account_in(&emulator).await;
         let client = aws_sdk_kms::Client::new(account.sdk());
         let made = client.create_key().send().await.unwrap();
         let key_id = made.key_metadata.unwrap().key_id;

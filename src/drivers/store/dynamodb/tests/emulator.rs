@@ -3,6 +3,7 @@
 use nestling_world::aws::Emulator;
 
 use super::*;
+use crate::drivers::aws::tests::account_in;
 
 fn fresh() -> (AnyStore, Box<dyn Any>) {
     let Some(emulator) = Emulator::start().unwrap() else {
@@ -11,7 +12,7 @@ fn fresh() -> (AnyStore, Box<dyn Any>) {
         let store = fresh_at(&model.base());
         return (Arc::new(store), Box::new(model));
     };
-    let store = fresh_at(&emulator.base());
+    let store = fresh_in(|| async { DynamoDb::open(&account_in(&emulator).await, settings()) });
     (Arc::new(store), Box::new(emulator))
 }
 

@@ -31,7 +31,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A store at this address.
+/// A store in the model, whose tables are not made yet.
 async fn store_at(base: &str) -> DynamoDb {
     DynamoDb::open(&account_at(base).await, settings())
 }
@@ -54,10 +54,16 @@ fn at_once<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
-/// A fresh model with tables, and a store whose connections are those of whoever uses it first.
+/// A store with tables, whose connections are those of whoever uses it first.
+fn fresh_in<S: Future<Output = DynamoDb> + Send>(store: impl Fn() -> S) -> DynamoDb {
+    let made = store();
+    at_once(async { made.await.create_tables().await.unwrap() });
+    at_once(store())
+}
+
+/// Such a one in the model.
 fn fresh_at(base: &str) -> DynamoDb {
-    at_once(async { store_at(base).await.create_tables().await.unwrap() });
-    at_once(store_at(base))
+    fresh_in(|| store_at(base))
 }
 
 mod when_all_is_well {
