@@ -135,9 +135,10 @@ impl Ground {
             Some((repository, number)) => store.pull_request(repository, number).await?,
             None => None,
         };
-        let records = match is_read {
-            true => None,
-            false => Some(store.environments_of_app(app).await?),
+        let records = if is_read {
+            None
+        } else {
+            Some(store.environments_of_app(app).await?)
         };
         Ok(Ground {
             most,

@@ -8,7 +8,7 @@ use nestling_domain::{
     deployment::{Cause, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
-    lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Step},
+    lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Refused, Step},
     record::EventRecord,
 };
 use tracing::{info, warn};
@@ -126,7 +126,7 @@ async fn decide(
     mut memory: Memory,
     apply: Apply,
 ) -> Decided {
-    let (store, times) = (&*neighbours.store, &neighbours.times);
+    let store = &*neighbours.store;
     if let Some(input) = &apply.input {
         match store.answered(&id, input).await {
             Ok(Some(decision)) => return repeated(memory, decision, &apply.event, &id),
@@ -134,10 +134,7 @@ async fn decide(
             Err(error) => return failed(&id, error),
         }
     }
-    if let Some(refused) = of_removed_app(store, &memory, &apply, &id).await {
-        return refused;
-    }
-    if let Some(refused) = of_absent_app(store, &memory, &apply, &id).await {
+    if let Some(refused) = not_now(store, &memory, &apply, &id).await {
         return refused;
     }
     for _ in 0..CONFLICTS {
@@ -150,17 +147,9 @@ async fn decide(
             ),
             (None, None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
         };
-        let step = match before.step(&apply.event, now, times) {
+        let step = match stepped(neighbours, &before, &apply.event, now).await {
             Ok(step) => step,
-            Err(refused) => return Decided::Not(NotApplied::Refused(refused.0)),
-        };
-        let asked = (&before, &apply.event);
-        let step = match with_place(neighbours, asked, step, now).await {
-            Ok(step) => step,
-            Err(NoPlace::Refused(refused)) => {
-                return Decided::Not(NotApplied::Refused(refused.0));
-            }
-            Err(NoPlace::Store(error)) => return failed(&before.name(), error),
+            Err(refused) => return refused,
         };
         let decision = decision(&step);
         let unchanged = memory.record.as_deref()
@@ -234,6 +223,36 @@ async fn decide(
     Decided::Unknown(format!(
         "{id} was changed by somebody else {CONFLICTS} times in a row"
     ))
+}
+
+/// What an event changes, where there is a place for what it starts; otherwise, that it waits for one.
+async fn stepped(
+    neighbours: &Neighbours,
+    before: &Record,
+    event: &Event,
+    now: Timestamp,
+) -> Result<Step, Decided> {
+    let refused = |why: Refused| Decided::Not(NotApplied::Refused(why.0));
+    let step = before.step(event, now, &neighbours.times);
+    let step = step.map_err(refused)?;
+    let placed = with_place(neighbours, (before, event), step, now).await;
+    placed.map_err(|no_place| match no_place {
+        NoPlace::Refused(why) => refused(why),
+        NoPlace::Store(error) => failed(&before.name(), error),
+    })
+}
+
+/// Why an event is not even looked at: its app is removed, or the GitHub App is away.
+async fn not_now(
+    store: &dyn Store,
+    memory: &Memory,
+    apply: &Apply,
+    id: &EnvironmentId,
+) -> Option<Decided> {
+    match of_removed_app(store, memory, apply, id).await {
+        Some(refused) => Some(refused),
+        None => of_absent_app(store, memory, apply, id).await,
+    }
 }
 
 /// Refuses whatever might start an environment of a removed app, however late it arrives: such an app comes back by a person's word.

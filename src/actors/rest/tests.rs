@@ -163,31 +163,18 @@ async fn a_place_that_becomes_free_is_given_to_whoever_waits_for_it() {
         ..Policy::default()
     };
     let world = World::start(policy).await;
-    let first = world.runs(Kind::Preview(1)).await;
-    let mut second = world
-        .house
-        .store
-        .environment(&first)
-        .await
-        .unwrap()
-        .unwrap();
-    second.id = EnvironmentId::derive(&world.shop.id, Kind::Preview(2));
-    second.kind = Kind::Preview(2);
-    second.lifecycle.world.machines.clear();
-    second.lifecycle.state = State::Stopped {
-        why: Why::Waits(nestling_domain::lifecycle::Waits {
-            place: true,
-            head: None,
-            ..nestling_domain::lifecycle::Waits::from("1 preview runs")
-        }),
-        last: None,
-        since: world.now,
+    world.runs(Kind::Preview(1)).await;
+    let hint = Event::Hint {
+        commit: None,
+        trigger: Trigger::Push,
     };
-    second.version = nestling_domain::ids::Version(1);
-    let save = crate::drivers::store::conformance::save_of(&second);
-    world.house.store.save(save).await.unwrap();
+    let kind = Kind::Preview(2);
+    world.house.tell(&world.shop, kind, hint).await.unwrap();
+    let second = EnvironmentId::derive(&world.shop.id, kind);
+    let waits = |one: &Environment| matches!(Stand::of(&one.lifecycle), Stand::Waits(_));
+    world::until(&*world.house.store, &second, "waits", waits).await;
 
-    let still = world.later(&second.id, HOUR).await;
+    let still = world.later(&second, HOUR).await;
     assert!(matches!(still, Some(Why::Waits(_))), "{still:?}");
     let stop = Event::Command(Command::Stop);
     world
@@ -196,5 +183,5 @@ async fn a_place_that_becomes_free_is_given_to_whoever_waits_for_it() {
         .await
         .unwrap();
     world.rest.round(world.now.plus(HOUR)).await.unwrap();
-    world.until(&second.id, "running").await;
+    world.until(&second, "running").await;
 }

@@ -50,7 +50,7 @@ mod trouble;
 use std::cell::{Cell, RefCell};
 
 use nestling_domain::{
-    github::{Listed, gone, missed, read},
+    github::{Listed, gone, read},
     lifecycle::{self, Event, State as Life, Times as Limits},
     record::{Delivery, Fact},
 };

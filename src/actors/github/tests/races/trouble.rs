@@ -83,10 +83,10 @@ async fn race_a_suspended_app_that_may_go_on_is_looked_at_at_once() {
     race.serves(number, &pushed).await;
     race.is_gone(closed).await;
     // What never was heard of is listed at once.
-    while race.store.pending(1).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
+    let new = EnvironmentId::derive(&race.shop.id, Kind::Preview(opened));
+    while race.store.environment(&new).await.unwrap().is_none() {
+        race.deliver([]).await;
     }
-    race.deliver([]).await;
     race.serves(opened, &race.head("new")).await;
     race.order(&id, lifecycle::Command::Redeploy).await.unwrap();
 }
