@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-pub(crate) use outside::{Outside, ShowsNothing};
+pub(crate) use outside::Outside;
 
 /// The one repository.
 pub(crate) const REPOSITORY: RepositoryId = RepositoryId(7);

@@ -114,25 +114,6 @@ pub(super) fn start(outside: &Rc<Outside>) -> (machines::Handle, forge::Handle) 
     )
 }
 
-/// Whoever would show something, where nothing is shown.
-pub(crate) struct ShowsNothing;
-
-impl Actor for ShowsNothing {
-    type Context = Context<Self>;
-}
-
-impl Handler<forge::CommentDeleted> for ShowsNothing {
-    type Result = ();
-
-    fn handle(&mut self, _: forge::CommentDeleted, _: &mut Self::Context) {}
-}
-
-impl Handler<forge::ShowAgain> for ShowsNothing {
-    type Result = ();
-
-    fn handle(&mut self, _: forge::ShowAgain, _: &mut Self::Context) {}
-}
-
 struct ModelForge(Rc<Outside>);
 
 impl Actor for ModelForge {
