@@ -193,7 +193,16 @@ impl Draft<'_> {
                 }
             }
             Observation::Admitted(generation) => self.admitted(*generation),
-            Observation::Launched(generation) => {
+            Observation::Launched {
+                generation,
+                address,
+            } => {
+                // Also of one whose runner has reported before this was heard.
+                if address.is_some()
+                    && let Some(named) = self.named_mut(*generation)
+                {
+                    named.address = *address;
+                }
                 if self
                     .next_mut(*generation)
                     .is_some_and(|next| next.phase == Phase::Launching)

@@ -41,6 +41,7 @@ pub fn options(folder: &Path) -> Options {
         } else {
             Isolation::None
         },
+        network: None,
     }
 }
 
