@@ -32,7 +32,10 @@ use futures::future::join_all;
 use nestling::{
     actors::environment::route,
     drivers::store::{Save, Store, sqlite::Sqlite},
-    messages::environments::{CountActors, InspectOne, Wake},
+    messages::{
+        environments::{CountActors, InspectOne, Wake},
+        routes::Place,
+    },
 };
 use nestling_domain::{
     deployment::{Cause, Deployment, Phase, Tests},
@@ -153,10 +156,10 @@ fn actors(database: &Path, count: usize) {
             let found = store.environment(&id).await.unwrap().unwrap();
             store.deployments(&id, None, 6).await.unwrap();
             // The gateway's table is loaded before any actor starts, and is there without them.
-            let sockets = |id: &EnvironmentId, generation: Generation| {
-                PathBuf::from(format!("/nowhere/{id}/{generation}"))
+            let places = |id: &EnvironmentId, one: &Deployment| {
+                Place::Folder(PathBuf::from(format!("/nowhere/{id}/{}", one.generation)))
             };
-            if let Some(route) = route(&found, &sockets) {
+            if let Some(route) = route(&found, &places) {
                 house.routes.set(route);
             }
             for generation in found.lifecycle.world.machines {
@@ -256,6 +259,7 @@ fn record(n: usize, running: bool) -> Save {
         tests: Tests::default(),
         notes: Vec::new(),
         again: None,
+        address: None,
         endpoints: vec![Endpoint {
             name: "app".into(),
             label: "app".into(),

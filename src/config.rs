@@ -1,7 +1,9 @@
 //! Configuration: `config/default.toml` is the documentation; layers replace single keys of it.
 
+mod address;
 mod aws;
 mod dynamodb;
+mod fly;
 mod github;
 mod layers;
 mod proxies;
@@ -22,6 +24,7 @@ use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
 pub use aws::{Aws, Kms, S3};
 pub use dynamodb::DynamoDb;
+pub use fly::{AddressKind, CpuKind, FlyMachines};
 pub use github::GitHub;
 pub use proxies::Proxies;
 pub use secret::Secret;
@@ -166,6 +169,8 @@ pub struct Machines {
     pub driver: MachinesDriver,
     /// `[machines.local]`
     pub local: LocalMachines,
+    /// `[machines.fly]`
+    pub fly: FlyMachines,
 }
 
 /// What deployments run on.
@@ -174,6 +179,8 @@ pub struct Machines {
 pub enum MachinesDriver {
     /// Sandboxed processes on this box.
     Local,
+    /// Machines at Fly.
+    Fly,
 }
 
 /// Why GitHub and plain processes do not go together.
@@ -332,6 +339,7 @@ impl Config {
         self.server
             .unusable()
             .or_else(|| self.unusable_forge())
+            .or_else(|| self.unusable_machines())
             .or_else(|| self.unusable_on_aws())
     }
 
@@ -348,13 +356,21 @@ impl Config {
             .or_else(|| store.then(|| self.store.dynamodb.unusable()).flatten())
     }
 
+    fn unusable_machines(&self) -> Option<String> {
+        match self.machines.driver {
+            MachinesDriver::Local => None,
+            MachinesDriver::Fly => self.machines.fly.unusable(&self.server.public_url),
+        }
+    }
+
     fn unusable_forge(&self) -> Option<String> {
+        let machines = &self.machines;
+        let is_plain =
+            machines.driver == MachinesDriver::Local && machines.local.isolation == Isolation::None;
         match self.forge.driver {
             ForgeDriver::Local => None,
             // What comes from a forge is anybody's code.
-            ForgeDriver::GitHub if self.machines.local.isolation == Isolation::None => {
-                Some(NOT_ISOLATED.to_owned())
-            }
+            ForgeDriver::GitHub if is_plain => Some(NOT_ISOLATED.to_owned()),
             ForgeDriver::GitHub => self.forge.github.unusable(),
         }
     }

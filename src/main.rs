@@ -15,6 +15,7 @@ use nestling::{
     },
     telemetry,
 };
+use nestling_protocol::network::{PRIVATE_ADDRESS, SERVER_URL};
 
 /// More requests pass through the gateway than with the system's allocator (ADR 11).
 #[global_allocator]
@@ -299,6 +300,10 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };
+    let network = match network() {
+        Ok(network) => network,
+        Err(error) => return complain(&error),
+    };
     let usual = nestling_runner::Options::default();
     let place = |given: Option<PathBuf>, variable: &str, usual: &PathBuf| {
         given
@@ -326,8 +331,26 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
         image_tools_dir: usual.image_tools_dir,
         lock: arguments.lock.or(usual.lock),
         isolation,
+        network,
     };
     tokio::task::LocalSet::new().block_on(&runtime, nestling_runner::run(options))
+}
+
+/// How server and machine find each other, where the machine's environment says that they are on different hosts.
+fn network() -> anyhow::Result<Option<nestling_runner::Network>> {
+    let Ok(server_url) = std::env::var(SERVER_URL) else {
+        return Ok(None);
+    };
+    let address = std::env::var(PRIVATE_ADDRESS).unwrap_or_default();
+    let address = address.parse().map_err(|_| {
+        anyhow::anyhow!(
+            "{PRIVATE_ADDRESS} is {address:?}, and must be the machine's private address"
+        )
+    })?;
+    Ok(Some(nestling_runner::Network {
+        server_url,
+        address,
+    }))
 }
 
 fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod apps;
 pub mod environment;
 pub mod environments;
+pub mod fly;
 pub mod github;
 pub mod intake;
 pub mod live;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::github::is_base_address;
+use super::address::{is_base_address, is_loopback};
 
 /// The longest prefix: with the longest key of ours it stays below the 1024 bytes that S3 takes.
 const LONGEST_PREFIX: usize = 100;
@@ -123,15 +123,4 @@ fn is_folder(path: &str) -> bool {
 fn is_key(id: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte);
     (1..=2048).contains(&id.len()) && id.bytes().all(is_letter)
-}
-
-fn is_loopback(url: &str) -> bool {
-    let rest = url.trim_start_matches("http://");
-    let host = rest.split('/').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(six) => six.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::{Secret, address::is_base_address};
 
 /// How a secret is given without standing in a file that others read, or in the list of processes.
 const BY_FILE: &str = "NESTLING__FORGE__GITHUB__";
@@ -66,20 +66,6 @@ impl GitHub {
         };
         Some(what)
     }
-}
-
-/// Whether paths can be put after it.
-pub(super) fn is_base_address(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte);
-        !rest.is_empty()
-            && !rest.starts_with('/')
-            && !rest.ends_with('/')
-            && rest.bytes().all(plain)
-    })
 }
 
 /// Whether it is a private key that can sign: GitHub hands out PKCS#1, other programs turn that into PKCS#8.

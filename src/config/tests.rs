@@ -289,3 +289,57 @@ fn buckets_keys_and_the_address_of_aws_are_looked_at_before_anybody_is_asked() {
     ];
     assert!(load(&none).is_ok());
 }
+
+#[test]
+fn what_machines_at_fly_lack_is_named_with_what_to_do() {
+    let usual = [
+        ("MACHINES__DRIVER", "fly"),
+        ("MACHINES__FLY__ORGANISATION", "acme"),
+        ("MACHINES__FLY__TOKEN", "hush-4711"),
+        ("MACHINES__FLY__IMAGE", "registry.fly.io/nestling-runner:v1"),
+        ("MACHINES__FLY__REGIONS", r#"["ams", "fra"]"#),
+        ("SERVER__PUBLIC_URL", "https://nestling.example.com"),
+    ];
+    let load = |instead: &[(&str, &str)]| {
+        let mut all = BTreeMap::from(usual);
+        all.extend(instead.iter().copied());
+        let variable =
+            |(name, value): (&str, &str)| (format!("NESTLING__{name}"), value.to_owned());
+        Config::load(None, all.into_iter().map(variable))
+    };
+    let config = load(&[]).unwrap();
+    assert!(!format!("{config:?}").contains("4711"));
+    let public_url = &config.server.public_url;
+    assert_eq!(config.machines.fly.server_url(public_url), public_url);
+    // Plain processes of this box are another driver's business.
+    assert!(load(&[("MACHINES__LOCAL__ISOLATION", "none")]).is_ok());
+    let errors = [
+        ("MACHINES__FLY__API_URL", "http://api.machines.dev/v1"),
+        ("MACHINES__FLY__ORGANISATION", ""),
+        ("MACHINES__FLY__TOKEN", ""),
+        ("MACHINES__FLY__APP_PREFIX", "Nestling"),
+        ("MACHINES__FLY__IMAGE", ""),
+        ("MACHINES__FLY__REGIONS", "[]"),
+        ("MACHINES__FLY__REGIONS", r#"["Amsterdam"]"#),
+        ("MACHINES__FLY__CPUS", "0"),
+        ("MACHINES__FLY__MEMORY_MIB", "1000"),
+        ("SERVER__PUBLIC_URL", ""),
+        ("MACHINES__FLY__SERVER_URL", "http://nestling.example.com"),
+    ];
+    let errors = errors.map(|wrong| load(&[wrong]).unwrap_err().to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    the configuration: machines.fly.api_url is "http://api.machines.dev/v1", and the token that is sent there by plain HTTP can be read on the way: write https://, or an address of this machine
+    the configuration: machines.fly.organisation is "": write the slug of the organisation, as `fly orgs list` shows it
+    the configuration: machines.fly.token is missing: make one with `fly tokens create org`, and name the file that holds it in NESTLING__MACHINES__FLY__TOKEN__FILE
+    the configuration: machines.fly.app_prefix: "Nestling" cannot begin the name of an app at Fly: it has 1 to 20 lower-case letters, digits and hyphens, and begins with a letter
+    the configuration: machines.fly.image is missing: name the image of the runner, such as registry.fly.io/nestling-runner:v1
+    the configuration: machines.fly.regions is empty: name at least one region, such as ["ams"]; `fly platform regions` lists them
+    the configuration: machines.fly.regions names "Amsterdam", and a region has three letters: `fly platform regions` lists them
+    the configuration: machines.fly.cpus is 0, and must be 1 at least
+    the configuration: machines.fly.memory_mib is 1000, and must be a multiple of 256
+    the configuration: machines.driver is "fly", and machines there reach the server over the network: set server.public_url, or machines.fly.server_url
+    the configuration: machines at Fly would reach the server at http://nestling.example.com, where tokens and secrets can be read on the way: set server.public_url or machines.fly.server_url to an https address
+    "#);
+    // None of it matters where machines are on this box.
+    assert!(load(&[("MACHINES__DRIVER", "local"), ("MACHINES__FLY__IMAGE", "")]).is_ok());
+}

@@ -1,13 +1,15 @@
 //! What an environment asks of its machines: Fly machines, or sandboxed processes on this box.
 
+use std::net::IpAddr;
+
 use actix::prelude::*;
 use nestling_domain::ids::{EnvironmentId, Generation};
 use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
-/// long before its runner reports.
+/// long before its runner reports, with its address on a private network where it is on another host.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<(), MachineError>")]
+#[rtype(result = "Result<Option<IpAddr>, MachineError>")]
 pub struct Ensure {
     /// Whose.
     pub environment: EnvironmentId,
@@ -89,7 +91,7 @@ pub struct End {
     pub tail: Vec<String>,
 }
 
-/// Every machine that exists on this box, of whatever environment.
+/// Every machine that is known to exist, of whatever environment.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Vec<(EnvironmentId, Generation)>")]
 pub struct ListMachines;

@@ -4,12 +4,12 @@
 //! every worker from its next request on.
 
 mod flights;
+mod places;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     pin::Pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -21,6 +21,7 @@ use nestling_domain::{
 use tokio::sync::futures::OwnedNotified;
 
 pub(crate) use self::flights::{Door, Ending, Flight, Flights, Held};
+pub use self::places::{Credential, Place, Proxy, Upstream};
 
 /// What the gateway knows of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,15 +94,6 @@ pub struct Target {
     pub console: bool,
     /// Where it is reached.
     pub upstream: Upstream,
-}
-
-/// Where an endpoint is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Upstream {
-    /// A unix socket on this box.
-    Unix(PathBuf),
-    /// A base address on a private network.
-    Http(String),
 }
 
 /// The table, as a cheap handle. A lookup takes a shared lock for the time of two map reads.

@@ -1,12 +1,13 @@
 //! Who works in the house, each told where the others are.
 
 mod forges;
+mod machines;
 
 use std::sync::{Arc, OnceLock};
 
 use actix::prelude::*;
 use nestling_domain::{
-    ids::{EnvironmentId, Generation},
+    ids::EnvironmentId,
     lifecycle::{Event, Times, Trigger},
 };
 
@@ -20,7 +21,6 @@ use crate::{
         environments::Environments,
         intake::Intake,
         live::Live,
-        local::machines::LocalMachines,
         logging::Logging,
         rest::Rest,
         secrets::Secrets,
@@ -35,7 +35,7 @@ use crate::{
         webhook::Webhooks,
     },
     messages::{
-        admission, environment::Apply, environments, forge, live, machines, routes::Routes,
+        admission, environment::Apply, environments, forge, live, machines::Handle, routes::Routes,
     },
 };
 
@@ -44,6 +44,7 @@ pub(super) struct Actors {
     /// Who watches local repositories, when the forge is local.
     pub(super) watch: Option<Recipient<forge::WatchRepository>>,
     pub(super) environments: Addr<Environments>,
+    pub(super) machines: Handle,
     pub(super) gateway: Gateway,
     pub(super) grants: Arc<Grants>,
     pub(super) services: Services,
@@ -81,12 +82,8 @@ impl Actors {
             gateway: gateway.clone(),
         };
         let logging = start_logging(drivers);
-        let machines = LocalMachines::new(
-            drivers.sandbox.clone(),
-            drivers.blobs.clone(),
-            logging.append.clone(),
-        );
-        let environments = start_environments(config, drivers, parts, machines);
+        let machines = machines::start(config, drivers, &logging);
+        let environments = start_environments(config, drivers, parts, machines.clone());
         let handle = Environments::handle(&environments);
         // Set once, here.
         let _ = waker.set(handle.clone());
@@ -121,6 +118,7 @@ impl Actors {
         Ok(Actors {
             watch,
             environments,
+            machines,
             gateway,
             grants,
             services,
@@ -142,13 +140,12 @@ fn start_environments(
     config: &Config,
     drivers: &Drivers,
     parts: Parts,
-    machines: LocalMachines,
+    machines: Handle,
 ) -> Addr<Environments> {
-    let machines = machines.start();
     let signing = drivers.signing.clone();
     let neighbours = Neighbours {
         store: drivers.store.clone(),
-        machines: LocalMachines::handle(&machines),
+        machines,
         forge: parts.forge,
         admission: parts.admission,
         live: parts.live,
@@ -156,21 +153,13 @@ fn start_environments(
         traffic: Arc::new(parts.gateway),
         times: times(config),
         reached: drivers.addresses.of("*"),
-        size: size(config),
+        size: machines::size(config),
         token: Box::new(move |id, generation| {
             RunnerTokens::sign(&*signing, id, generation, clock::now())
         }),
-        sockets: Box::new(sockets(drivers)),
+        places: Box::new(machines::places(drivers)),
     };
     Environments::new(neighbours).start()
-}
-
-/// Where the sockets of a machine lie.
-fn sockets(
-    drivers: &Drivers,
-) -> impl Fn(&EnvironmentId, Generation) -> std::path::PathBuf + Clone + Send + Sync + 'static {
-    let sandbox = drivers.sandbox.clone();
-    move |id, generation| sandbox.run_dir(id, generation)
 }
 
 async fn take_up(
@@ -180,12 +169,12 @@ async fn take_up(
     environments: &environments::Handle,
 ) -> anyhow::Result<()> {
     let store = &drivers.store;
-    let sockets = sockets(drivers);
-    adopt::adopt(store, routes, &sockets, queue, environments).await?;
+    let places = machines::places(drivers);
+    adopt::adopt(store, routes, &places, queue, environments).await?;
     actix::spawn(adopt::load_routes(
         store.clone(),
         routes.clone(),
-        Box::new(sockets),
+        Box::new(places),
     ));
     Ok(())
 }
@@ -282,16 +271,6 @@ pub(super) fn times(config: &Config) -> Times {
         start: limits.start,
         probe: limits.healthy,
         ..Times::default()
-    }
-}
-
-fn size(config: &Config) -> machines::Size {
-    let local = &config.machines.local;
-    machines::Size {
-        memory_mib: local.memory_mib,
-        processes: local.processes,
-        files: local.files,
-        disk_mib: local.disk_mib,
     }
 }
 

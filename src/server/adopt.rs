@@ -10,7 +10,7 @@ use tracing::info;
 use crate::{
     actors::{
         admission::Admission,
-        environment::{Sockets, route},
+        environment::{Places, route},
     },
     drivers::store::{Store, StoreError},
     messages::{
@@ -27,7 +27,7 @@ const PAGE: usize = 500;
 pub(crate) async fn adopt(
     store: &Arc<dyn Store>,
     routes: &Routes,
-    sockets: &Sockets,
+    places: &Places,
     admission: &Addr<Admission>,
     environments: &Handle,
 ) -> Result<usize, StoreError> {
@@ -37,7 +37,7 @@ pub(crate) async fn adopt(
     loop {
         let page = store.with_machines(after.as_deref(), PAGE).await?;
         for environment in page.items {
-            if let Some(route) = route(&environment, sockets) {
+            if let Some(route) = route(&environment, places) {
                 routes.set(route);
             }
             builds.extend(build(&environment));
@@ -62,7 +62,7 @@ pub(crate) async fn adopt(
 }
 
 /// Loads the routes of environments without machines too, so that their address says why nothing answers.
-pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, sockets: Box<Sockets>) {
+pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, places: Box<Places>) {
     let mut after: Option<String> = None;
     loop {
         let page = match store.environments(after.as_deref(), PAGE).await {
@@ -74,7 +74,7 @@ pub(super) async fn load_routes(store: Arc<dyn Store>, routes: Routes, sockets: 
         };
         let idle = |environment: &&Environment| environment.lifecycle.world.machines.is_empty();
         let idle = page.items.iter().filter(idle);
-        for route in idle.filter_map(|environment| route(environment, &sockets)) {
+        for route in idle.filter_map(|environment| route(environment, &places)) {
             routes.set_if_absent(route);
         }
         after = page.next;

@@ -1,6 +1,7 @@
 //! `nestling check`: whether this box has what the server needs; what is missing comes with what to do.
 
 mod aws;
+mod fly;
 mod github;
 mod store;
 
@@ -16,7 +17,7 @@ use tokio::{process::Command, time::timeout};
 
 use super::drivers::{not_bound, sandbox_config};
 use crate::{
-    config::{Config, ForgeDriver, Isolation},
+    config::{Config, ForgeDriver, Isolation, MachinesDriver},
     drivers::{
         data_dir::{DataDir, DataDirError},
         sandbox::Sandbox,
@@ -75,7 +76,10 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     findings.push(folder.finding.clone());
     if let Some(path) = &folder.path {
         findings.push(free_space(path, config.builds.min_free_mib));
-        findings.extend(machines(config, path).await);
+        findings.extend(match config.machines.driver {
+            MachinesDriver::Local => machines(config, path).await,
+            MachinesDriver::Fly => fly::findings(config, path).await,
+        });
     }
     findings.push(port(config, folder.is_in_use));
     findings.extend(Box::pin(store::findings(config)).await);

@@ -4,6 +4,7 @@ use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tracing::{error, info, warn};
+use zeroize::Zeroizing;
 
 use crate::{
     config::{BlobsDriver, Config, KeysDriver},
@@ -15,11 +16,13 @@ use crate::{
             s3::{self, S3},
         },
         data_dir::DataDir,
+        fly::Fly,
         keys::{
             Keys,
             kms::{self, KmsKeys},
             local::LocalKeys,
             moving::Moving,
+            signing::RunnerKeys,
         },
     },
 };
@@ -93,6 +96,17 @@ pub(super) async fn blobs(
         Err(reason) => warn!("logs and artifacts cannot be kept at present: {reason}"),
     }
     Ok(Arc::new(s3))
+}
+
+/// The organisation at Fly in which machines run.
+pub(super) fn fly(config: &Config, keys: &RunnerKeys) -> Result<Fly, reqwest::Error> {
+    let place = &config.machines.fly;
+    let token = Zeroizing::new(place.token.reveal().trim().to_owned());
+    Fly::new(
+        &place.api_url,
+        (&place.organisation, token),
+        &keys.identity(),
+    )
 }
 
 /// What seals. A key that cannot be used is no error: the server goes on without secrets, and every use says why.

@@ -11,10 +11,11 @@ use tracing::{info, warn};
 
 use super::{chosen, store};
 use crate::{
-    config::{Config, ForgeDriver, Isolation},
+    config::{Config, ForgeDriver, Isolation, MachinesDriver},
     drivers::{
         blobs::Blobs,
         data_dir::DataDir,
+        fly::Fly,
         keys::{Keys, signing::RunnerKeys, token::OperatorToken},
         sandbox::{self, Sandbox},
         store::{Store, dynamodb::Owner},
@@ -32,10 +33,18 @@ pub(super) struct Drivers {
     pub(super) keys: Arc<dyn Keys>,
     pub(super) signing: Arc<RunnerKeys>,
     pub(super) token: OperatorToken,
-    pub(super) sandbox: Sandbox,
+    pub(super) machines: Machines,
     /// Where machines reach the server.
     pub(super) machine_socket: PathBuf,
     pub(super) addresses: Addresses,
+}
+
+/// What machines run on.
+pub(super) enum Machines {
+    /// This box.
+    Local(Sandbox),
+    /// An organisation at Fly.
+    Fly(Arc<Fly>),
 }
 
 impl Drivers {
@@ -53,7 +62,12 @@ impl Drivers {
         let signing = Arc::new(RunnerKeys::open(&folder)?);
         let token = OperatorToken::open(&folder)?;
         let machine_socket = folder.join("machines.sock");
-        let sandbox = open_sandbox(config, &folder, &machine_socket).await?;
+        let machines = match config.machines.driver {
+            MachinesDriver::Local => {
+                Machines::Local(open_sandbox(config, &folder, &machine_socket).await?)
+            }
+            MachinesDriver::Fly => Machines::Fly(Arc::new(chosen::fly(config, &signing)?)),
+        };
         let listener = TcpListener::bind(listen).map_err(|error| not_bound(listen, &error))?;
         let addresses = addresses(config, listener.local_addr()?.port());
         let drivers = Drivers {
@@ -64,7 +78,7 @@ impl Drivers {
             keys,
             signing,
             token,
-            sandbox,
+            machines,
             machine_socket,
             addresses,
         };

@@ -18,10 +18,13 @@ use super::{
     tls::{self, Pair},
 };
 use crate::{
-    config::Config,
-    drivers::sandbox::Sandbox,
+    config::{Config, MachinesDriver},
     http::{Services, auth::Auth, health, runner::Runners},
-    messages::{environments::StopAll, forge::WatchRepository},
+    messages::{
+        environments::StopAll,
+        forge::WatchRepository,
+        machines::{Destroy, Handle, ListMachines},
+    },
 };
 
 /// The longest that stopping everything which runs may take.
@@ -36,7 +39,8 @@ pub struct House {
     actors: Actors,
     for_machines: ServerHandle,
     for_people: ServerHandle,
-    drivers: Drivers,
+    /// Kept until all else has ended.
+    _drivers: Drivers,
     /// Where another server may act in its place.
     acting: Option<Acting>,
 }
@@ -62,6 +66,8 @@ impl House {
         let times = actors::times(&config);
         let runners = Runners::new(services.clone(), drivers.signing.clone(), times);
         let runners = web::Data::new(runners.counting(metrics.clone()));
+        // Machines on other hosts come in where people do.
+        let from_afar = (config.machines.driver == MachinesDriver::Fly).then(|| runners.clone());
         let for_machines = listeners::for_machines(runners, &drivers.machine_socket)?;
         let for_people = listeners::for_people(
             services.clone(),
@@ -74,6 +80,7 @@ impl House {
             actors.grants.clone(),
             metrics,
             actors.webhooks.clone(),
+            from_afar,
             doors,
         )?;
         let address = drivers.data.path().join("address");
@@ -85,7 +92,7 @@ impl House {
             actors,
             for_machines,
             for_people,
-            drivers,
+            _drivers: drivers,
             acting,
         })
     }
@@ -147,7 +154,7 @@ impl House {
             warn!("could not stop the environments' actors: {error}");
         }
         info!("stops what runs; its state and its records stay");
-        let stopping = stop_all(&self.drivers.sandbox);
+        let stopping = stop_all(&self.actors.machines);
         if tokio::time::timeout(LAST_MACHINES, stopping).await.is_err() {
             warn!("some machines did not end in time: the next start adopts or removes them");
         }
@@ -176,17 +183,25 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
 }
 
 /// Stops everything that runs; state folders stay.
-async fn stop_all(sandbox: &Sandbox) {
+async fn stop_all(machines: &Handle) {
     let mut newest = std::collections::BTreeMap::new();
-    for (id, generation) in sandbox.list() {
+    for (id, generation) in machines.list.send(ListMachines).await.unwrap_or_default() {
         let known = newest.entry(id).or_insert(generation);
         *known = generation.max(*known);
     }
     let stopping = newest.into_iter().map(|(id, upto)| {
-        let sandbox = sandbox.clone();
+        let order = Destroy {
+            environment: id.clone(),
+            keep: Vec::new(),
+            upto,
+            erase: false,
+        };
+        let stopped = machines.destroy.send(order);
         async move {
-            if let Err(error) = sandbox.destroy(&id, &[], upto, false).await {
-                warn!("could not stop {id}: {error}");
+            match stopped.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!("could not stop {id}: {error}"),
+                Err(gone) => warn!("could not stop {id}: {gone}"),
             }
         }
     });

@@ -1,4 +1,4 @@
-//! The two listeners: for people and visitors on the port, for machines on a socket.
+//! The two listeners: for people, visitors and machines on other hosts on the port, for machines of this box on a socket.
 
 use std::{net::TcpListener, path::Path, sync::Arc};
 
@@ -59,6 +59,7 @@ pub(super) fn for_people(
     grants: Arc<Grants>,
     metrics: health::Metrics,
     webhooks: Option<Arc<Webhooks>>,
+    runners: Option<web::Data<Runners>>,
     Doors { people, tls, here }: Doors,
 ) -> anyhow::Result<ServerHandle> {
     let webhooks = webhooks.map(web::Data::from);
@@ -76,6 +77,10 @@ pub(super) fn for_people(
             .app_data(grants.clone())
             .app_data(metrics.clone())
             .configure(health::routes)
+            .configure(|config| match &runners {
+                Some(runners) => runner::routes(runners.clone())(config),
+                None => {}
+            })
             .configure(webhook::routes(webhooks.clone()))
             .configure(api::routes)
             .configure(live::routes)

@@ -282,7 +282,7 @@ async fn start(world: &Arc<World>) -> Option<House> {
             disk_mib: 10,
         },
         token: Box::new(|_, _| "token".to_owned()),
-        sockets: Box::new(seams::nowhere),
+        places: Box::new(seams::nowhere),
     };
     let environments = Environments::new(neighbours).start();
     let environments = Environments::handle(&environments);

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -266,7 +267,7 @@ impl Actor for SimulatedMachines {
 }
 
 impl Handler<Ensure> for SimulatedMachines {
-    type Result = ResponseFuture<Result<(), MachineError>>;
+    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
 
     fn handle(&mut self, order: Ensure, _: &mut Self::Context) -> Self::Result {
         let (world, turn) = (self.world.clone(), self.turn(&order.environment));
@@ -289,7 +290,7 @@ impl Handler<Ensure> for SimulatedMachines {
                     key.1
                 ));
                 if world.has(Bug::UnknownIsDone) {
-                    return Ok(());
+                    return Ok(None);
                 }
                 return Err(MachineError::Failed("there is no room just now".to_owned()));
             }
@@ -301,7 +302,7 @@ impl Handler<Ensure> for SimulatedMachines {
                 drop(one);
                 std::future::pending::<()>().await;
             }
-            Ok(())
+            Ok(None)
         })
     }
 }

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use async_trait::async_trait;
 use nestling_domain::{
     announcement::Seal,
-    deployment::Trust,
+    deployment::{Deployment, Trust},
     ids::{EnvironmentId, Generation, Kind},
     lifecycle::Found,
 };
@@ -21,7 +21,7 @@ use crate::{
     drivers::{clock, store::Store as _},
     messages::{
         forge::{Announce, ForgeError, Head},
-        routes::{Target, Traffic},
+        routes::{Place, Target, Traffic},
     },
 };
 
@@ -187,9 +187,9 @@ impl Traffic for Visitors {
     }
 }
 
-/// Where sockets lie that nobody opens.
-pub(super) fn nowhere(_: &EnvironmentId, _: Generation) -> PathBuf {
-    PathBuf::from("/nowhere")
+/// Where machines are reached by nobody.
+pub(super) fn nowhere(_: &EnvironmentId, _: &Deployment) -> Place {
+    Place::Folder(PathBuf::from("/nowhere"))
 }
 
 /// Links in simulated comments are followed by nobody.

@@ -27,7 +27,7 @@ use crate::{
         environment::{Applied, Apply, Birth, NotApplied},
         environments::{self, StopAll, Wake},
         forge, live, machines,
-        routes::Routes,
+        routes::{Place, Routes},
     },
 };
 
@@ -121,7 +121,7 @@ impl House {
                 disk_mib: 10,
             },
             token: sign,
-            sockets: Box::new(|_, _| PathBuf::from("/nowhere")),
+            places: Box::new(|_, _| Place::Folder(PathBuf::from("/nowhere"))),
         };
         arrange(&mut neighbours);
         let forge = neighbours.forge.clone();

@@ -20,6 +20,7 @@ mod check;
 mod commits;
 mod demo;
 mod dynamodb;
+mod fly;
 mod github;
 mod https;
 mod images;

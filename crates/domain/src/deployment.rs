@@ -1,5 +1,7 @@
 //! Deployments: one attempt each to run one commit in an environment.
 
+use std::net::IpAddr;
+
 use nestling_protocol::{
     report::{Endpoint, Exit, Failure, Step},
     test::Counts,
@@ -94,6 +96,9 @@ pub struct Deployment {
     /// How its app ended, while that is started again in its machine.
     #[serde(default)]
     pub again: Option<Again>,
+    /// Where its machine is reached on a private network, once it exists; `None` on this box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
 
 /// An app that ended and is started again by its runner.

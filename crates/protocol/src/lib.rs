@@ -18,6 +18,7 @@
 
 pub mod bundle;
 pub mod log;
+pub mod network;
 pub mod report;
 pub mod test;
 
@@ -72,6 +73,8 @@ pub mod machine {
     pub const MEMORY_EVENTS: &str = "memory.events";
     /// The first token (0600) inside [`RUN_DIR`]; the runner removes it once read.
     pub const TOKEN_FILE: &str = "token";
+    /// On another host, in its place: [`Confidential`](super::network::Confidential) as JSON, removed in the same way.
+    pub const CONFIDENTIAL_FILE: &str = "confidential";
     /// The environment's persistent folder: the app's own data. Kept by stop, idle and failure.
     pub const STATE_DIR: &str = "/state";
     /// Where the runner clones and builds.

@@ -165,8 +165,6 @@ pub enum EndpointKind {
 pub enum Address {
     /// A socket in [`crate::machine::RUN_DIR`], by file name.
     Unix(String),
-    /// A base address on a private network, e.g. `http://[fdaa::3]:3000`.
-    Http(String),
 }
 
 /// Said every 10 s; a machine that is silent for 60 s counts as lost.

@@ -14,6 +14,7 @@
     reason = "ways to exit and values of TOML are matched for the one that matters; the rest is told in words"
 )]
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ mod mask;
 mod memory;
 mod ports;
 mod process;
+mod proxy;
 mod read;
 mod reporter;
 pub mod sandbox;
@@ -63,6 +65,17 @@ pub struct Options {
     pub lock: Option<PathBuf>,
     /// How the app's code is kept apart from the runner.
     pub isolation: Isolation,
+    /// How server and machine find each other, where they are on different hosts.
+    pub network: Option<Network>,
+}
+
+/// How server and machine find each other over a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Where the server is: `https://HOST` or `https://HOST:PORT`; `http` on the same host only.
+    pub server_url: String,
+    /// The address of this machine at which the server's gateway finds the runner's proxy.
+    pub address: IpAddr,
 }
 
 /// How a step's processes are kept apart from the runner.
@@ -85,6 +98,7 @@ impl Default for Options {
             image_tools_dir: places::IMAGE_TOOLS_DIR.into(),
             lock: None,
             isolation: Isolation::Nested,
+            network: None,
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The story of a runner: from its lock to its last report.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use nestling_protocol::bundle::{Bundle, Source};
 use nestling_protocol::log::Log;
-use nestling_protocol::machine::{EGRESS_SOCKET, LOGS, SERVER_SOCKET, TOKEN_FILE};
+use nestling_protocol::machine::{
+    CONFIDENTIAL_FILE, EGRESS_SOCKET, LOGS, SERVER_SOCKET, TOKEN_FILE,
+};
+use nestling_protocol::network::{Confidential, PROXY_PORT};
 use nestling_protocol::report::{Failure, Phase, Step as StepName};
 use nestling_protocol::test::ARTIFACT;
 use nestling_protocol::{VERSION, path};
@@ -20,10 +24,10 @@ use crate::machine::Machine;
 use crate::mask::{Mask, SHORTEST};
 use crate::memory;
 use crate::reporter::{Reporter, keep_alive};
-use crate::server::{Server, Stale};
+use crate::server::{NotAnOrigin, Origin, Server, Stale, Way};
 use crate::stop::Stop;
 use crate::tests::Ran;
-use crate::{Options, egress, lock, setup, source, tests};
+use crate::{Network, Options, egress, lock, proxy, setup, source, tests};
 
 /// How long a stopped runner tries to hand over the last of its logs to a server that is away.
 const LAST_WORDS: Duration = Duration::from_mins(1);
@@ -50,6 +54,12 @@ pub(crate) enum NoBeginning {
     /// There is no token: the server puts one for each machine, once.
     #[error("could not take the token {0}: a machine gets it once and ends with its runner")]
     Token(String, #[source] io::Error),
+    /// What it was told in confidence is not what a server says.
+    #[error("{0} does not hold what a server tells a machine in confidence")]
+    Confidential(String),
+    /// The server cannot be reached at all.
+    #[error("the server cannot be reached: {0}")]
+    Origin(#[from] NotAnOrigin),
     /// The machine's own folders or signals do not work.
     #[error("the machine is not usable: {0}")]
     Machine(#[from] io::Error),
@@ -85,12 +95,17 @@ pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let stop = Stop::new();
     stop.obey_signals()?;
-    let token = take_token(&options.run_dir.join(TOKEN_FILE))?;
-    let server = Server::new(
-        options.server_dir.join(SERVER_SOCKET),
-        token.clone(),
-        stop.clone(),
-    );
+    let Confidential { token, credential } = take_confidential(&options)?;
+    let way = match &options.network {
+        None => Way::Socket(options.server_dir.join(SERVER_SOCKET)),
+        Some(network) => Way::Network(Origin::read(&network.server_url)?),
+    };
+    let server = Server::new(way, token.clone(), stop.clone());
+    if let Some(Network { address, .. }) = options.network {
+        std::fs::create_dir_all(&options.state_dir)?;
+        let at = SocketAddr::new(address.to_canonical(), PROXY_PORT);
+        proxy::open(at, options.run_dir.clone(), &credential).await?;
+    }
     let fetched = tokio::select! {
         fetched = server.insist_get::<Bundle>(path::BUNDLE) => fetched,
         () = stop.said() => Err(Stale),
@@ -105,7 +120,14 @@ pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
     }
     let boot = boot()?;
     let generation = bundle.generation;
-    let machine = furnish(options, bundle, &token, server.clone(), &stop).await?;
+    let machine = furnish(
+        options,
+        bundle,
+        [&token, &credential],
+        server.clone(),
+        &stop,
+    )
+    .await?;
     let reporter = Reporter::new(server.clone(), stop.clone(), generation, boot.clone());
     let ended = match tell(&machine, &reporter, &stop, (server, generation, boot)).await {
         Ok(app) => app
@@ -238,7 +260,7 @@ async fn finish(machine: &Machine, reporter: &Reporter, stop: &Stop, ended: Ende
 async fn furnish(
     options: Options,
     bundle: Bundle,
-    token: &str,
+    confidential: [&str; 2],
     server: Server,
     stop: &Stop,
 ) -> Result<Machine, NoBeginning> {
@@ -251,7 +273,7 @@ async fn furnish(
             .secrets
             .values()
             .map(String::as_str)
-            .chain([token])
+            .chain(confidential)
             .chain(credential),
     );
     let folder = options.run_dir.join(LOGS);
@@ -284,12 +306,26 @@ async fn furnish(
     Ok(Machine::new(options, bundle, server, logs, proxy)?)
 }
 
-/// Reads the token and removes it: the copy in memory is the only one from now on.
-fn take_token(path: &Path) -> Result<String, NoBeginning> {
+/// What the machine was told when it was made. On this box that is a token, and who comes to its sockets is known by that.
+fn take_confidential(options: &Options) -> Result<Confidential, NoBeginning> {
+    if options.network.is_none() {
+        return Ok(Confidential {
+            token: take(&options.run_dir.join(TOKEN_FILE))?,
+            credential: String::new(),
+        });
+    }
+    let path = options.run_dir.join(CONFIDENTIAL_FILE);
+    // Not why: the text would be in it.
+    serde_json::from_str(&take(&path)?)
+        .map_err(|_| NoBeginning::Confidential(path.display().to_string()))
+}
+
+/// Reads a file and removes it: the copy in memory is the only one from now on.
+fn take(path: &Path) -> Result<String, NoBeginning> {
     let failed = |error| NoBeginning::Token(path.display().to_string(), error);
-    let token = std::fs::read_to_string(path).map_err(failed)?;
+    let text = std::fs::read_to_string(path).map_err(failed)?;
     std::fs::remove_file(path).map_err(failed)?;
-    Ok(token.trim().to_owned())
+    Ok(text.trim().to_owned())
 }
 
 /// A folder that climbs, or a commit that is none, would make commands mean something else.

@@ -190,12 +190,17 @@ impl Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Way;
 
     #[tokio::test]
     async fn the_tail_of_a_log_that_is_cut_is_what_was_said_last() {
         let folder = tempfile::tempdir().unwrap();
         let stop = Stop::new();
-        let away = Server::new(folder.path().join("nobody"), "token".into(), stop.clone());
+        let away = Server::new(
+            Way::Socket(folder.path().join("nobody")),
+            "token".into(),
+            stop.clone(),
+        );
         let mask = Mask::new([]);
         let log = Logger::open(folder.path(), Log::Deployment, 1, mask, away, stop).unwrap();
         // More than a log may say.

@@ -1,7 +1,8 @@
-//! The server, reached over HTTP on a unix socket.
+//! The server, reached over HTTP.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+mod way;
+
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use nestling_protocol::{Problem, STALE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
 use crate::stop::Stop;
+
+pub(crate) use way::{NotAnOrigin, Origin, Way};
 
 /// A request that takes longer counts as lost and is sent again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,30 +58,18 @@ pub(crate) struct Stale;
 /// The server's address and our token. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Server {
-    socket: PathBuf,
+    way: Way,
     token: Arc<Mutex<String>>,
     stop: Stop,
 }
 
 impl Server {
-    pub(crate) fn new(socket: PathBuf, token: String, stop: Stop) -> Self {
+    pub(crate) fn new(way: Way, token: String, stop: Stop) -> Self {
         Server {
-            socket,
+            way,
             token: Arc::new(Mutex::new(token)),
             stop,
         }
-    }
-
-    /// What it means that there is no socket. A server that is away comes back, unless its data folder was deleted: then
-    /// nobody will ever ask for this machine again.
-    fn absent(&self, error: &std::io::Error) -> Attempt {
-        let folder = self.socket.parent().unwrap_or(&self.socket);
-        let deleted = match std::fs::metadata(folder) {
-            // Bound into the machine, a deleted folder is still there, without a name.
-            Ok(folder) => folder.nlink() == 0,
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        };
-        if deleted { Attempt::Stale } else { away(error) }
     }
 
     /// Replaces the token by a fresh one.
@@ -212,12 +201,7 @@ impl Server {
         kind: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, Attempt> {
-        let stream = UnixStream::connect(&self.socket).await;
-        let stream = stream.map_err(|error| self.absent(&error))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(away)?;
-        tokio::spawn(connection);
+        let mut sender = self.way.connect().await?;
         let token = self
             .token
             .lock()
@@ -226,7 +210,7 @@ impl Server {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, "nestling")
+            .header(HOST, self.way.host())
             .header(AUTHORIZATION, format!("Bearer {token}"));
         if !kind.is_empty() {
             request = request.header(CONTENT_TYPE, kind);

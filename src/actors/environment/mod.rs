@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-pub use neighbours::{Neighbours, Sockets, Tokens};
+pub use neighbours::{Neighbours, Places, Tokens};
 pub use route::route;
 
 /// Before a load that failed is tried again, at first; doubled up to [`LOAD_AGAIN_MOST`].
@@ -184,7 +184,7 @@ impl Environment {
         if self.routed != Some(record.version) {
             self.routed = Some(record.version);
             let routes = &self.neighbours.routes;
-            match route(&record, &self.neighbours.sockets) {
+            match route(&record, &self.neighbours.places) {
                 Some(route) => routes.set(route),
                 None => routes.remove(&record.id),
             }

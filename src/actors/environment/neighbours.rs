@@ -1,8 +1,9 @@
 //! Who an environment speaks to, and what it is told of the house.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use nestling_domain::{
+    deployment::Deployment,
     ids::{EnvironmentId, Generation},
     lifecycle::Times,
 };
@@ -11,7 +12,7 @@ use crate::{
     drivers::store::Store,
     messages::{
         admission, forge, live, machines,
-        routes::{Routes, Traffic},
+        routes::{Place, Routes, Traffic},
     },
 };
 
@@ -39,11 +40,11 @@ pub struct Neighbours {
     pub size: machines::Size,
     /// Signs the first token of a generation's runner.
     pub token: Box<Tokens>,
-    /// Where the sockets of a machine lie.
-    pub sockets: Box<Sockets>,
+    /// Where the machine of a deployment is reached.
+    pub places: Box<Places>,
 }
 
 /// Signs the first token of a generation's runner.
 pub type Tokens = dyn Fn(&EnvironmentId, Generation) -> String;
-/// Says where the sockets of a machine lie.
-pub type Sockets = dyn Fn(&EnvironmentId, Generation) -> PathBuf;
+/// Says where the machine of a deployment is reached.
+pub type Places = dyn Fn(&EnvironmentId, &Deployment) -> Place;

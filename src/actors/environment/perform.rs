@@ -27,6 +27,8 @@ const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// How long an announcement waits for more to be told: what happens comes in bursts (queued, admitted, launched), and
 /// a newer edition takes the place of one that waits.
 const BURST: Duration = Duration::from_millis(100);
+/// Before it is asked again where a machine is: whoever knows that is not asked in a loop.
+const LOCATE_AGAIN: Duration = Duration::from_secs(1);
 /// Between two probes of a round.
 const PROBE_AGAIN: Duration = Duration::from_millis(200);
 
@@ -54,6 +56,10 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
             Some(Observation::Admitted(*generation))
         }
         Effect::Launch(generation) => launch(neighbours, record, *generation).await,
+        // Where its runner was quicker than whoever made its machine, that is asked once more where it is.
+        Effect::Probe(generation) if is_nowhere(neighbours, record, *generation) => {
+            locate(neighbours, record, *generation).await
+        }
         Effect::Probe(generation) => Some(probe(neighbours, record, *generation).await),
         Effect::Drain(generation) => {
             neighbours.traffic.drain(&record.id, *generation).await;
@@ -167,7 +173,10 @@ async fn launch(
         spec,
     };
     Some(match neighbours.machines.ensure.send(order).await {
-        Ok(Ok(())) => Observation::Launched(generation),
+        Ok(Ok(address)) => Observation::Launched {
+            generation,
+            address,
+        },
         Ok(Err(MachineError::Rejected(reason))) => Observation::NotLaunched {
             generation,
             reason,
@@ -223,10 +232,31 @@ async fn probe(neighbours: &Neighbours, record: &Record, generation: Generation)
     }
 }
 
+/// Asks where the machine of this generation is, which is the answer to whoever wants it to be there.
+async fn locate(
+    neighbours: &Neighbours,
+    record: &Record,
+    generation: Generation,
+) -> Option<Observation> {
+    match launch(neighbours, record, generation).await? {
+        Observation::NotLaunched { reason, .. } => {
+            tokio::time::sleep(LOCATE_AGAIN).await;
+            Some(Observation::Unhealthy { generation, reason })
+        }
+        located => Some(located),
+    }
+}
+
+/// Whether nobody has said yet where the machine of this generation is reached.
+fn is_nowhere(neighbours: &Neighbours, record: &Record, generation: Generation) -> bool {
+    let named = record.lifecycle.named(generation);
+    named.is_some_and(|one| !(neighbours.places)(&record.id, one).is_known())
+}
+
 /// The primary endpoint of a deployment that does not serve yet.
 fn primary(neighbours: &Neighbours, record: &Record, generation: Generation) -> Option<Target> {
     let deployment = record.lifecycle.named(generation)?;
-    let serving = route::serving(record, deployment, &neighbours.sockets);
+    let serving = route::serving(record, deployment, &neighbours.places);
     let To::Serving(serving) = To::Serving(serving) else {
         return None;
     };
@@ -262,7 +292,7 @@ pub(super) fn trouble(observation: &Observation) -> Option<&str> {
         | Observation::NotAnnounced { reason } => Some(reason),
         Observation::Found { .. }
         | Observation::Admitted(_)
-        | Observation::Launched(_)
+        | Observation::Launched { .. }
         | Observation::Reported { .. }
         | Observation::Healthy(_)
         | Observation::Unhealthy { .. }

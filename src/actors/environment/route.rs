@@ -1,24 +1,18 @@
 //! Where the gateway sends requests for an environment: a function of its record.
 
-use std::path::PathBuf;
-
 use nestling_domain::{
     announcement::again,
     deployment::Deployment,
     environment::Environment,
-    ids::{EnvironmentId, Generation},
     lifecycle::{State, Trigger, Waits, Why},
 };
-use nestling_protocol::report::{Address, EndpointKind};
+use nestling_protocol::report::EndpointKind;
 
-use crate::messages::routes::{Route, Serving, Target, To, Upstream};
+use super::Places;
+use crate::messages::routes::{Route, Serving, Target, To};
 
-/// The route of an environment; `None` once it is closed: nothing lives at its address. `sockets` says where the sockets
-/// of a machine lie.
-pub fn route(
-    record: &Environment,
-    sockets: &dyn Fn(&EnvironmentId, Generation) -> PathBuf,
-) -> Option<Route> {
+/// The route of an environment; `None` once it is closed: nothing lives at its address.
+pub fn route(record: &Environment, places: &Places) -> Option<Route> {
     let page = format!("/{}", record.name());
     let to = match &record.lifecycle.state {
         State::Running {
@@ -29,7 +23,7 @@ pub fn route(
             serving: Some(deployment),
             ..
         } => match deployment.again {
-            None => To::Serving(serving(record, deployment, sockets)),
+            None => To::Serving(serving(record, deployment, places)),
             Some(ended) => To::Again {
                 reason: again(ended),
                 page,
@@ -75,21 +69,14 @@ pub fn route(
 }
 
 /// A deployment as the gateway reaches it.
-pub(super) fn serving(
-    record: &Environment,
-    deployment: &Deployment,
-    sockets: &dyn Fn(&EnvironmentId, Generation) -> PathBuf,
-) -> Serving {
-    let directory = sockets(&record.id, deployment.generation);
+pub(super) fn serving(record: &Environment, deployment: &Deployment, places: &Places) -> Serving {
+    let place = places(&record.id, deployment);
     let target = |endpoint: &nestling_protocol::report::Endpoint| Target {
         name: endpoint.name.clone(),
         label: record.endpoint_label(&endpoint.name),
         primary: endpoint.primary,
         console: endpoint.kind == EndpointKind::Console,
-        upstream: match &endpoint.address {
-            Address::Unix(file) => Upstream::Unix(directory.join(file)),
-            Address::Http(base) => Upstream::Http(base.clone()),
-        },
+        upstream: place.upstream(&endpoint.address),
     };
     Serving {
         generation: deployment.generation,

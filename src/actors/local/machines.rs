@@ -1,7 +1,7 @@
 //! Machines on this box, by message. What a machine leaves of its log when it ends is taken up into the stored log,
 //! before anybody hears of its end and before its folder goes.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -175,7 +175,7 @@ impl Actor for LocalMachines {
 }
 
 impl Handler<Ensure> for LocalMachines {
-    type Result = ResponseFuture<Result<(), MachineError>>;
+    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
 
     fn handle(
         &mut self,
@@ -187,7 +187,10 @@ impl Handler<Ensure> for LocalMachines {
         _: &mut Self::Context,
     ) -> Self::Result {
         let sandbox = self.sandbox.clone();
-        Box::pin(async move { sandbox.ensure(&environment, generation, &spec).await })
+        Box::pin(async move {
+            sandbox.ensure(&environment, generation, &spec).await?;
+            Ok(None)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! ([`nestling_domain::fly`]) asks, and says what came of it. It decides nothing, and repeats nothing.
 
 mod limits;
+mod look;
 mod orders;
 mod request;
 mod shapes;
@@ -18,6 +19,7 @@ use nestling_domain::{
     },
     ids::{EnvironmentId, Generation},
 };
+use nestling_protocol::machine::{CONFIDENTIAL_FILE, RUN_DIR};
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -27,9 +29,8 @@ use self::{
     request::{Answered, Asked},
     shapes::{Apps, Lease, Machine, Secrets},
 };
+pub use self::{look::Looked, orders::Order};
 
-/// Where a machine finds what it is told in confidence.
-pub const CONFIDENTIAL_FILE: &str = "/run/nestling/confidential";
 /// Who may read that file: its owner.
 const OWNER_ONLY: u32 = 0o400;
 /// Metadata of a machine that says which Nestling made it.
@@ -128,6 +129,11 @@ impl fmt::Debug for Fly {
 }
 
 impl Fly {
+    /// The identity of this Nestling.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// A client for an organisation, with a token that may make apps there.
     pub fn new(
         base: &str,
@@ -235,7 +241,7 @@ impl Fly {
                     GENERATION: generation.to_string(),
                 },
                 "files": [{
-                    "guest_path": CONFIDENTIAL_FILE,
+                    "guest_path": format!("{RUN_DIR}/{CONFIDENTIAL_FILE}"),
                     "secret_name": secret_name(generation),
                     "mode": OWNER_ONLY,
                 }],

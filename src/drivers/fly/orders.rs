@@ -1,50 +1,65 @@
 //! Orders carried out: what the plan asks is asked, one request after the other, until it says that it is so or cannot be.
 
-use nestling_domain::fly::{Ask, Belief, Ensure, GaveUp, Next, Remove, ensure, remove};
-use tokio::time::sleep;
+use std::pin::pin;
+
+use nestling_domain::{
+    fly::{Ask, Belief, Ensure, GaveUp, Machine, Next, Remove, ensure, remove},
+    ids::Generation,
+};
+use tokio::{select, time::sleep};
 
 use super::{Fly, Subject};
 
-impl Fly {
-    /// Ensures that the machine of a generation is there; Fly's id of it. May take minutes; what is learnt stays in the belief when whoever waits
-    /// gives up.
-    pub async fn ensure(
-        &self,
-        subject: &Subject<'_>,
-        belief: &mut Belief,
-        order: &Ensure<'_>,
-    ) -> Result<String, GaveUp> {
-        belief.begin(order.generation);
-        loop {
-            match ensure(belief, order) {
-                Next::Ask(ask, wait) => {
-                    sleep(wait / self.pace.hurry).await;
-                    self.learn(subject, belief, &ask).await;
-                }
-                Next::Done(Some(machine)) => return Ok(machine),
-                Next::Done(None) => return Err(GaveUp::Unsettled),
-                Next::GiveUp(why) => return Err(why),
-            }
+/// What is to be so.
+#[derive(Debug, Clone, Copy)]
+pub enum Order<'a> {
+    /// The machine of a generation is there.
+    Ensure(Ensure<'a>),
+    /// Others, or all of an app, are gone.
+    Remove(Remove<'a>),
+}
+
+impl Order<'_> {
+    fn upto(&self) -> Generation {
+        match self {
+            Order::Ensure(order) => order.generation,
+            Order::Remove(order) => order.upto,
         }
     }
 
-    /// Ensures that machines, or all of an app, are gone. May take minutes.
-    pub async fn remove(
+    fn next(&self, belief: &Belief) -> Next {
+        match self {
+            Order::Ensure(order) => ensure(belief, order),
+            Order::Remove(order) => remove(belief, order),
+        }
+    }
+}
+
+impl Fly {
+    /// Carries an order out, which may take minutes; the machine that was to be there, when one was. `None` when `newer` ended before
+    /// that: then nothing is under way, and all that was learnt is in the belief.
+    pub async fn carry_out(
         &self,
         subject: &Subject<'_>,
         belief: &mut Belief,
-        order: &Remove<'_>,
-    ) -> Result<(), GaveUp> {
-        belief.begin(order.upto);
+        order: &Order<'_>,
+        newer: impl Future<Output = ()>,
+    ) -> Option<Result<Option<Machine>, GaveUp>> {
+        let mut newer = pin!(newer);
+        belief.begin(order.upto());
         loop {
-            match remove(belief, order) {
-                Next::Ask(ask, wait) => {
-                    sleep(wait / self.pace.hurry).await;
-                    self.learn(subject, belief, &ask).await;
-                }
-                Next::Done(_) => return Ok(()),
-                Next::GiveUp(why) => return Err(why),
+            let (ask, wait) = match order.next(belief) {
+                Next::Ask(ask, wait) => (ask, wait),
+                Next::Done(machine) => return Some(Ok(machine)),
+                Next::GiveUp(why) => return Some(Err(why)),
+            };
+            // Between two requests only: what came of one is always heard.
+            select! {
+                biased;
+                () = &mut newer => return None,
+                () = sleep(wait / self.pace.hurry) => {}
             }
+            self.learn(subject, belief, &ask).await;
         }
     }
 

@@ -92,6 +92,8 @@ pub(super) struct Machine {
     id: String,
     #[serde(default)]
     state: String,
+    /// Empty while its host does not answer.
+    private_ip: Option<String>,
     config: Option<Config>,
     /// What is there of its configuration while its host does not answer.
     incomplete_config: Option<Config>,
@@ -113,6 +115,7 @@ impl Machine {
         fly::Machine {
             owner: super::owner(&metadata),
             state: MachineState::read(&self.state),
+            address: self.private_ip.and_then(|text| text.parse().ok()),
             id: self.id,
         }
     }
@@ -135,6 +138,24 @@ impl Lease {
     pub(super) fn nonce(self) -> Option<String> {
         self.nonce.or(self.data.and_then(|held| held.nonce))
     }
+}
+
+/// Schema `ListAppsResponse`.
+#[derive(Deserialize)]
+pub(super) struct AppList {
+    pub(super) total_apps: u64,
+}
+
+/// Schema `main.regionResponse`.
+#[derive(Deserialize)]
+pub(super) struct Regions {
+    pub(super) regions: Vec<Region>,
+}
+
+/// Schema `main.regionRow`.
+#[derive(Deserialize)]
+pub(super) struct Region {
+    pub(super) code: String,
 }
 
 /// Schema `ErrorResponse`.

@@ -1,7 +1,7 @@
 //! Orders against a model of Fly behind HTTP, whatever goes wrong with each request.
 
 use nestling_domain::{
-    fly::{Belief, Ensure, GaveUp, Remove},
+    fly::{self, Belief, Ensure, GaveUp, Remove},
     ids::Kind,
     label::Slug,
 };
@@ -82,7 +82,19 @@ impl Town {
             regions: &self.regions,
             addresses: &[Address::SharedV4, Address::V6],
         };
-        self.fly.ensure(&self.subject(), belief, &order).await
+        let machine = self.carry_out(belief, &Order::Ensure(order)).await?;
+        Ok(machine.unwrap().id)
+    }
+
+    async fn carry_out(
+        &self,
+        belief: &mut Belief,
+        order: &Order<'_>,
+    ) -> Result<Option<fly::Machine>, GaveUp> {
+        let never = std::future::pending();
+        let subject = self.subject();
+        let ended = self.fly.carry_out(&subject, belief, order, never);
+        ended.await.unwrap()
     }
 
     async fn remove(&self, belief: &mut Belief, keep: &[u32], upto: u32) -> Result<(), GaveUp> {
@@ -94,7 +106,9 @@ impl Town {
             upto: Generation(upto),
             all: keep.is_empty(),
         };
-        self.fly.remove(&self.subject(), belief, &order).await
+        self.carry_out(belief, &Order::Remove(order))
+            .await
+            .map(drop)
     }
 
     /// Says an order until Fly carries it out, as an environment does that owes it; the generation that came up.
@@ -308,11 +322,13 @@ async fn what_fly_says_of_a_token_of_room_and_of_an_image_reaches_people() {
         regions: &town.regions,
         addresses: &[],
     };
+    let (mut belief, order) = (Belief::default(), Order::Ensure(order));
+    let never = std::future::pending();
     let refused = theirs
-        .ensure(&town.subject(), &mut Belief::default(), &order)
+        .carry_out(&town.subject(), &mut belief, &order, never)
         .await;
     assert!(
-        matches!(&refused, Err(GaveUp::Refused(Refusal::NotAllowed(_)))),
+        matches!(&refused, Some(Err(GaveUp::Refused(Refusal::NotAllowed(_))))),
         "{refused:?}"
     );
     assert!(!format!("{theirs:?}").contains(theirs.token.as_str()));

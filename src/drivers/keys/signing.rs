@@ -31,6 +31,8 @@ pub const AUDIENCE: &str = "nestling-runner";
 /// How long a token is good: renewed at half of it, so that a server may be away for half a day.
 pub const LIFETIME: Duration = Duration::from_hours(24);
 
+/// Bytes of an identity: nobody else will ever have it.
+const IDENTITY: usize = 15;
 /// Ours have about 300 bytes.
 const LONGEST_TOKEN: usize = 4096;
 const EXPLANATION: &str = "the key that signs the tokens of nestling's runners. if it is replaced, running deployments can no \
@@ -127,6 +129,18 @@ impl RunnerKeys {
     pub fn digest_key(&self, app: &AppId) -> String {
         let message = format!("digests of {app}");
         STANDARD.encode(hmac::sign(&self.digests, message.as_bytes()))
+    }
+
+    /// Who this server is to whom it leaves things with: random, and the same after a restart.
+    pub fn identity(&self) -> String {
+        let tag = hmac::sign(&self.digests, b"identity of this nestling");
+        URL_SAFE_NO_PAD.encode(&tag.as_ref()[..IDENTITY])
+    }
+
+    /// What the gateway shows to the proxy of this generation's runner, and nobody else can make.
+    pub fn credential(&self, environment: &EnvironmentId, generation: Generation) -> String {
+        let message = format!("entering generation {generation} of {environment}");
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.digests, message.as_bytes()))
     }
 
     /// What a token says, when it is one of ours and has not expired at `now`.

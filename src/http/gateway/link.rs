@@ -1,4 +1,4 @@
-//! A connection to an app: a unix socket on this box, or an address on a private network.
+//! A connection to an app: a unix socket on this box, or one of another host, through its runner's proxy.
 
 use std::{
     io::{self, IoSlice},
@@ -7,13 +7,25 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::{
+    Request,
+    client::conn::http1,
+    header::{HOST, PROXY_AUTHORIZATION},
+    upgrade::Upgraded,
+};
 use hyper_util::rt::TokioIo;
+use nestling_protocol::network::PROXY_PORT;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 
-use crate::{drivers::sandbox, messages::routes::Upstream};
+use crate::{
+    drivers::sandbox,
+    messages::routes::{Proxy, Upstream},
+};
 
 /// How long to wait for room in a full backlog before asking again: connecting to a unix socket does not
 /// queue, it fails at once.
@@ -23,7 +35,7 @@ const BACKLOG_FULL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) enum Link {
     Unix(UnixStream),
-    Tcp(TcpStream),
+    Proxied(Box<TokioIo<Upgraded>>),
 }
 
 /// Connects within `most`.
@@ -39,10 +51,9 @@ pub(super) async fn connect(upstream: &Upstream, most: Duration) -> io::Result<T
                     connected => return connected.map(Link::Unix),
                 }
             },
-            Upstream::Http(base) => {
-                let stream = TcpStream::connect(authority(base)?).await?;
-                stream.set_nodelay(true)?;
-                Ok(Link::Tcp(stream))
+            Upstream::Proxied { proxy, file } => {
+                let through = through(proxy, file).await?;
+                Ok(Link::Proxied(Box::new(TokioIo::new(through))))
             }
         }
     });
@@ -55,34 +66,41 @@ pub(super) async fn connect(upstream: &Upstream, most: Duration) -> io::Result<T
     }
 }
 
-/// `host:port` of a base address such as `http://[fdaa::3]:8080`.
-fn authority(base: &str) -> io::Result<String> {
-    let wrong = || {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{base:?} is no address of the form http://host:port"),
+/// A connection to a socket of a machine, through its proxy: the credential is said once, before anything of a visitor.
+async fn through(proxy: &Proxy, file: &str) -> io::Result<Upgraded> {
+    let nowhere = "nobody has said yet where its machine is";
+    let address = proxy
+        .address
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, nowhere))?;
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let opened = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = opened.map_err(io::Error::other)?;
+    // How it ends is told to whoever reads from it.
+    tokio::spawn(async move { connection.with_upgrades().await.ok() });
+    let socket = format!("{file}:{PROXY_PORT}");
+    let request = Request::connect(&socket)
+        .header(HOST, &socket)
+        .header(
+            PROXY_AUTHORIZATION,
+            format!("Bearer {}", proxy.credential.0),
         )
-    };
-    let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    let port_at = authority
-        .rfind(':')
-        .filter(|at| authority[*at..].len() > 1 && !authority.ends_with(']'));
-    if authority.is_empty() || authority.contains(['/', '@', '?', '#']) {
-        return Err(wrong());
+        .body(Empty::<Bytes>::new())
+        .map_err(io::Error::other)?;
+    let answer = sender.send_request(request).await;
+    let answer = answer.map_err(io::Error::other)?;
+    if !answer.status().is_success() {
+        let why = format!("its machine's proxy answered {}", answer.status());
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
     }
-    Ok(if port_at.is_some() {
-        authority.to_owned()
-    } else {
-        format!("{authority}:80")
-    })
+    hyper::upgrade::on(answer).await.map_err(io::Error::other)
 }
 
 macro_rules! delegate {
     ($self:ident, $link:ident => $call:expr) => {
         match $self.get_mut() {
             Link::Unix($link) => $call,
-            Link::Tcp($link) => $call,
+            Link::Proxied($link) => $call,
         }
     };
 }
@@ -125,28 +143,7 @@ impl AsyncWrite for Link {
     fn is_write_vectored(&self) -> bool {
         match self {
             Link::Unix(link) => link.is_write_vectored(),
-            Link::Tcp(link) => link.is_write_vectored(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::authority;
-
-    #[test]
-    fn base_addresses_are_read_strictly() {
-        for (base, expected) in [
-            ("http://10.0.0.1:8080", Some("10.0.0.1:8080")),
-            ("http://[fdaa::3]:8080/", Some("[fdaa::3]:8080")),
-            ("http://[fdaa::3]", Some("[fdaa::3]:80")),
-            ("http://app.internal", Some("app.internal:80")),
-            ("https://app.internal", None),
-            ("http://a/b", None),
-            ("http://u@a", None),
-            ("http://", None),
-        ] {
-            assert_eq!(authority(base).ok().as_deref(), expected, "for {base}");
+            Link::Proxied(link) => link.is_write_vectored(),
         }
     }
 }

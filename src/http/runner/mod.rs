@@ -1,5 +1,5 @@
-//! The runner's side of the server: `/runner/v1/…`, mounted on the socket that machines reach and nowhere
-//! else. Everything that comes in here was written by a program that shares a machine with hostile code.
+//! The runner's side of the server: `/runner/v1/…`, mounted where machines reach the server: on a socket of this box, and on the
+//! port where they are on other hosts. Everything that comes in here was written by a program that shares a machine with hostile code.
 //!
 //! A route authenticates (see [`identity`]), bounds and cleans what it was sent, and hands it on: reports and
 //! heartbeats to the environment, lines to Logging, uploads to the blobs. It decides nothing.
@@ -45,6 +45,8 @@ const UPLOADS: Rate = Rate {
     per_second: 5,
     burst: 40,
 };
+/// What all of its paths begin with.
+const BELOW: &str = "/runner/v1";
 /// The longest JSON body: a batch of lines of 64 KiB, in which JSON may escape every fourth byte or so.
 const LONGEST_JSON: usize = 256 * 1024;
 
@@ -86,17 +88,18 @@ impl Runners {
 /// Mounts the routes on the listener that machines reach.
 pub fn routes(runners: web::Data<Runners>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
-        config.app_data(runners);
-        problem::extractors(config, LONGEST_JSON);
+        // A scope of its own: what is said here of bodies is not said of others.
+        let mut scope = web::scope(BELOW)
+            .app_data(runners)
+            .configure(|config| problem::extractors(config, LONGEST_JSON));
         for (_, path, route) in table() {
-            config.route(path, route);
+            scope = scope.route(path.trim_start_matches(BELOW), route);
         }
         // Not for a runner but for a ticket that one was given, which is checked instead of a token.
-        config.service(
-            web::resource("/runner/v1/blobs/{key:.*}")
-                .app_data(web::PayloadConfig::new(upload::LONGEST))
-                .route(web::put().to(upload::put)),
-        );
+        let blobs = web::resource("/blobs/{key:.*}")
+            .app_data(web::PayloadConfig::new(upload::LONGEST))
+            .route(web::put().to(upload::put));
+        config.service(scope.service(blobs));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whose a label is, as environments come, change and go.
 
+use std::path::PathBuf;
+
 use nestling_domain::label::Slug;
 
 use super::*;

@@ -59,6 +59,7 @@ pub(crate) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployme
         trouble: None,
         notes: Vec::new(),
         again: None,
+        address: None,
         tests: if serves {
             Tests::Ran(Counts {
                 passed: 2,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -17,6 +18,8 @@ pub struct Machine {
     pub owner: Option<Owner>,
     /// What it is doing.
     pub state: MachineState,
+    /// Where it is reached on the organisation's private network (field `private_ip`); not every answer says it.
+    pub address: Option<IpAddr>,
 }
 
 /// What our metadata says of a machine.
@@ -127,6 +130,14 @@ impl Belief {
         self.not_before = Duration::ZERO;
     }
 
+    /// An order has left nothing here: whether that is so still is seen anew when it is ordered again.
+    pub fn look_again(&mut self) {
+        *self = Belief {
+            ordered: self.ordered,
+            ..Belief::default()
+        };
+    }
+
     /// Takes in what came of a request.
     pub fn learn(&mut self, ask: &Ask, outcome: &Outcome, seen: Seen) {
         self.not_before = Duration::ZERO;
@@ -195,15 +206,21 @@ impl Belief {
                 self.secrets = secrets;
                 self.all_secrets = true;
             }
-            Seen::Machine(machine) => {
-                self.machines.insert(machine.id.clone(), machine);
-            }
+            Seen::Machine(machine) => self.has_seen(machine),
             Seen::Machines(machines) => {
                 for machine in machines {
-                    self.machines.insert(machine.id.clone(), machine);
+                    self.has_seen(machine);
                 }
             }
         }
+    }
+
+    /// An address is for ever, and a listing may lack it.
+    fn has_seen(&mut self, machine: Machine) {
+        let known = self.machines.get(&machine.id);
+        let address = machine.address.or(known.and_then(|known| known.address));
+        let machine = Machine { address, ..machine };
+        self.machines.insert(machine.id.clone(), machine);
     }
 
     fn is_refused(&mut self, ask: &Ask, why: &Refusal) {

@@ -18,22 +18,35 @@ pub enum Outcome {
     Unknown(String),
 }
 
-/// Why Fly did not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why Fly did not do what was asked, in words for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such app, machine or address.
+    #[error("Fly finds no such thing")]
     NotFound,
     /// Somebody has a thing of that name; perhaps we do, by a request whose answer was lost.
+    #[error("somebody has that name at Fly")]
     Taken,
     /// There is no room for it in this region now.
+    #[error("Fly has no room for it: {0}")]
     NoCapacity(String),
     /// The organisation may have no more.
+    #[error(
+        "a quota of the organisation at Fly is reached: {0}; ask Fly for more, or close something"
+    )]
     Quota(String),
     /// The token is wrong, has expired, or belongs to another organisation.
+    #[error(
+        "Fly does not take machines.fly.token for machines.fly.organisation: {0}; make one with `fly tokens create org`"
+    )]
     NotAllowed(String),
     /// Somebody else works on the machine.
+    #[error("somebody else holds the machine's lease")]
     Leased,
     /// It is asked wrongly, or its image is missing: the same request gets the same answer.
+    #[error(
+        "Fly refuses it: {0}; look at machines.fly.image, machines.fly.regions and the size of machines"
+    )]
     Invalid(String),
 }
 

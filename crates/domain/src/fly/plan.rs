@@ -72,29 +72,57 @@ pub enum Next {
     /// Ask this, after having waited so long; then [learn](Belief::learn) what came of it.
     Ask(Ask, Duration),
     /// It is so. The machine that was to be there, when one was.
-    Done(Option<String>),
+    Done(Option<Machine>),
     /// It cannot be, or not now.
     GiveUp(GaveUp),
 }
 
-/// Why an order was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why an order was given up, in words for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GaveUp {
     /// A newer generation is there: whoever ordered this has been overtaken.
+    #[error("generation {0} has taken its place")]
     Overtaken(Generation),
     /// The machine was there, and has ended.
+    #[error("its machine at Fly has ended")]
     Ended,
     /// A machine was asked for, nobody knows whether it was made, and it does not show: another generation has to take
     /// its place, because this one may still come.
+    #[error("Fly was asked for a machine, did not say whether it made one, and lists none")]
     Lost,
     /// No region had room: each with Fly's words.
+    #[error("Fly has no room for its machine in any region of machines.fly.regions: {}", each(.0))]
     NoCapacity(Vec<(String, String)>),
     /// The app holds a machine that is not ours, so it is not removed. Fly's id of it.
+    #[error(
+        "its app at Fly holds the machine {0}, which this Nestling has not made: remove that by hand, or move it elsewhere"
+    )]
     Foreign(String),
     /// Fly refuses.
+    #[error(transparent)]
     Refused(Refusal),
     /// Fly did not come to an end with it; it may be ordered again.
+    #[error("Fly did not come to an end with it within two minutes")]
     Unsettled,
+}
+
+impl GaveUp {
+    /// Whether another try may end otherwise, with nothing mended.
+    pub fn may_change(&self) -> bool {
+        match self {
+            GaveUp::Ended | GaveUp::Lost | GaveUp::NoCapacity(_) | GaveUp::Unsettled => true,
+            GaveUp::Overtaken(_) | GaveUp::Foreign(_) | GaveUp::Refused(_) => false,
+        }
+    }
+}
+
+/// What was said of each region.
+fn each(regions: &[(String, String)]) -> String {
+    let each: Vec<String> = regions
+        .iter()
+        .map(|(region, said)| format!("{region} ({said})"))
+        .collect();
+    each.join(", ")
 }
 
 /// The order that the machine of a generation be there.
@@ -148,7 +176,7 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
     for (machine, generation) in ours(belief, order.server, order.environment) {
         if generation == order.generation {
             return match machine.state {
-                MachineState::Lives => Next::Done(Some(machine.id.clone())),
+                MachineState::Lives => Next::Done(Some(machine.clone())),
                 MachineState::Ended | MachineState::Destroying | MachineState::Destroyed => {
                     Next::GiveUp(GaveUp::Ended)
                 }

@@ -143,6 +143,7 @@ impl<'a> Draft<'a> {
             trouble: None,
             notes: Vec::new(),
             again: None,
+            address: None,
         });
         let (state, superseded) = match std::mem::take(&mut life.state) {
             State::Creating { next, failed } => (

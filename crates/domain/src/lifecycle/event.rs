@@ -1,5 +1,7 @@
 //! What can happen to an environment, and what a step answers.
 
+use std::net::IpAddr;
+
 use nestling_protocol::report::{Exit, Next, Phase as Reported};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +73,12 @@ pub enum Observation {
     /// Admission gave this generation a slot.
     Admitted(Generation),
     /// The machine of this generation exists.
-    Launched(Generation),
+    Launched {
+        /// Whose.
+        generation: Generation,
+        /// Where it is reached on a private network; `None` on this box.
+        address: Option<IpAddr>,
+    },
     /// The machine of this generation could not be made.
     NotLaunched {
         /// Whose.
@@ -147,6 +154,16 @@ pub enum Observation {
         /// Why, for people.
         reason: String,
     },
+}
+
+impl Observation {
+    /// The machine of this generation exists, on this box.
+    pub fn launched(generation: Generation) -> Self {
+        Observation::Launched {
+            generation,
+            address: None,
+        }
+    }
 }
 
 /// What the forge says about an environment's branch or pull request, now.

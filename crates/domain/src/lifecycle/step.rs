@@ -196,7 +196,16 @@ impl Draft<'_> {
             Observation::Found { look, found } => self.found(*look, found),
             Observation::NotFound { look, reason } => self.not_found(*look, reason),
             Observation::Admitted(generation) => self.admitted(*generation),
-            Observation::Launched(generation) => {
+            Observation::Launched {
+                generation,
+                address,
+            } => {
+                // Also of one whose runner has reported before this was heard.
+                if address.is_some()
+                    && let Some(named) = self.named_mut(*generation)
+                {
+                    named.address = *address;
+                }
                 if self
                     .next_mut(*generation)
                     .is_some_and(|next| next.phase == Phase::Launching)

@@ -217,11 +217,63 @@ fn a_dead_host_keeps_its_machine_listed_until_it_is_gone() {
     assert_eq!(came, Some(Ok(None)));
 }
 
+#[test]
+fn what_an_order_left_empty_is_seen_anew_when_it_is_ordered_again() {
+    let mut fly = Fly::default();
+    let mut belief = Belief::default();
+    let close = Order::Remove {
+        keep: vec![],
+        upto: 1,
+        all: true,
+    };
+    for order in [&Order::Ensure(1), &close] {
+        carry_out(&mut fly, &mut belief, order, None)
+            .unwrap()
+            .unwrap();
+    }
+    belief.look_again();
+    let asked = fly.asked.len();
+    let came = carry_out(&mut fly, &mut belief, &close, None);
+    assert_eq!(came, Some(Ok(None)));
+    assert_eq!(fly.asked[asked..], [Ask::SeeApp]);
+    // And what was ordered before is still known to be older.
+    let came = carry_out(&mut fly, &mut belief, &Order::Ensure(0), None);
+    assert_eq!(came, Some(Err(GaveUp::Overtaken(Generation(1)))));
+}
+
+#[test]
+fn why_an_order_was_given_up_is_said_with_what_would_be_right() {
+    let said = [
+        GaveUp::NoCapacity(vec![
+            ("ams".to_owned(), "no capacity".to_owned()),
+            (
+                "fra".to_owned(),
+                "could not find a candidate host".to_owned(),
+            ),
+        ]),
+        GaveUp::Refused(Refusal::NotAllowed("token validation error".to_owned())),
+        GaveUp::Refused(Refusal::Invalid("failed to get manifest".to_owned())),
+        GaveUp::Foreign("148e".to_owned()),
+    ];
+    let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "Fly has no room for its machine in any region of machines.fly.regions: ams (no capacity), fra (could not find a candidate host)",
+            "Fly does not take machines.fly.token for machines.fly.organisation: token validation error; make one with `fly tokens create org`",
+            "Fly refuses it: failed to get manifest; look at machines.fly.image, machines.fly.regions and the size of machines",
+            "its app at Fly holds the machine 148e, which this Nestling has not made: remove that by hand, or move it elsewhere",
+        ]
+    );
+    assert!(GaveUp::Lost.may_change() && !GaveUp::Foreign(String::new()).may_change());
+}
+
 fn bystander() -> Machine {
     Machine {
         id: "theirs".to_owned(),
         owner: None,
         state: MachineState::Lives,
+        address: None,
     }
 }
 

@@ -89,6 +89,7 @@ impl Fly {
             id: id.to_owned(),
             owner,
             state: MachineState::Lives,
+            address: None,
         };
         let app = self.app.get_or_insert_default();
         app.machines
@@ -234,6 +235,7 @@ impl Fly {
                         generation: *generation,
                     }),
                     state: MachineState::Lives,
+                    address: None,
                 };
                 app.machines
                     .insert(machine.id.clone(), (name, machine.clone()));
@@ -325,7 +327,7 @@ pub(crate) fn carry_out(
             }
         };
         match next {
-            Next::Done(machine) => return Some(Ok(machine)),
+            Next::Done(machine) => return Some(Ok(machine.map(|machine| machine.id))),
             Next::GiveUp(why) => return Some(Err(why)),
             Next::Ask(ask, after) => {
                 fly.passes(after);

@@ -16,7 +16,7 @@ use crate::{
 fn booting() -> World {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     world
 }
 

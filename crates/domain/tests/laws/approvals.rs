@@ -192,7 +192,7 @@ impl Race {
                 for effect in self.life.owed(self.now) {
                     let observed = match effect {
                         Effect::Admit(generation) => Observation::Admitted(generation),
-                        Effect::Launch(generation) => Observation::Launched(generation),
+                        Effect::Launch(generation) => Observation::launched(generation),
                         _ => continue,
                     };
                     self.apply(&Event::Observed(observed));

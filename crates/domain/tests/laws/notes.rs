@@ -30,7 +30,7 @@ fn launched() -> World {
     let found = Found::Open(commit(2));
     observed(&mut world, Observation::Found { look, found });
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     world
 }
 

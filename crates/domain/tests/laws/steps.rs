@@ -78,7 +78,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         1 => (1u32..8).prop_map(|look| Observation::Found { look, found: Found::Closed }),
         1 => (1u32..8).prop_map(move |look| Observation::NotFound { look, reason: reason() }),
         4 => generation().prop_map(Observation::Admitted),
-        4 => generation().prop_map(Observation::Launched),
+        4 => generation().prop_map(Observation::launched),
         1 => (generation(), any::<bool>()).prop_map(move |(generation, retry)| Observation::NotLaunched { generation, reason: reason(), retry }),
         8 => (generation(), 1u64..20, report(), prop::bool::weighted(0.9)).prop_map(|(generation, seq, phase, first)| {
             Observation::Reported { generation, boot: if first { "first" } else { "second" }.into(), seq, phase }
@@ -142,7 +142,7 @@ fn reached() -> impl Strategy<Value = (Lifecycle, Timestamp)> {
 fn about(observation: &Observation) -> Option<Generation> {
     match observation {
         Observation::Admitted(generation)
-        | Observation::Launched(generation)
+        | Observation::Launched { generation, .. }
         | Observation::NotLaunched { generation, .. }
         | Observation::Reported { generation, .. }
         | Observation::Healthy(generation)

@@ -78,7 +78,7 @@ pub(crate) fn prepared(world: &mut World, generation: u32) -> Next {
     let number = Generation(generation);
     confirmed(world);
     observed(world, Observation::Admitted(number));
-    observed(world, Observation::Launched(number));
+    observed(world, Observation::launched(number));
     let commit = world.record.next().unwrap().commit.id.as_str().to_owned();
     assert_eq!(
         report(

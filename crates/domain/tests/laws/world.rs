@@ -229,7 +229,7 @@ impl World {
                     self.machines.insert(*generation, runner);
                     self.folder = true;
                 }
-                Observation::Launched(*generation)
+                Observation::launched(*generation)
             }
             Effect::Probe(generation) => match self.machines.get(generation) {
                 Some(runner) if runner.at >= SCRIPT => Observation::Healthy(*generation),

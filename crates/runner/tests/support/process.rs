@@ -42,6 +42,7 @@ pub fn options(folder: &Path) -> Options {
         } else {
             Isolation::None
         },
+        network: None,
     }
 }
 

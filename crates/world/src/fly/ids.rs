@@ -1,5 +1,7 @@
 //! Ids as Fly makes them: different in kind, so that nobody takes one for another.
 
+use std::net::Ipv4Addr;
+
 use crate::dice::Dice;
 
 const HEX: &[u8] = b"0123456789abcdef";
@@ -73,6 +75,12 @@ impl Ids {
     /// A name that nobody chose.
     pub(crate) fn name(&mut self) -> String {
         format!("quiet-field-{}", self.letters(b"0123456789", 4))
+    }
+
+    /// An address of this very box. Others on it take theirs by chance, too: there are 16 million.
+    pub(crate) fn loopback(&mut self) -> Ipv4Addr {
+        let mut part = |end| u8::try_from(self.dice.below(end)).unwrap_or_default();
+        Ipv4Addr::new(127, 1 + part(254), part(256), 1 + part(254))
     }
 
     pub(crate) fn below(&mut self, end: usize) -> usize {

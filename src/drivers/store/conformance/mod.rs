@@ -206,6 +206,7 @@ pub(crate) fn serving(generation: u32) -> State {
             trouble: None,
             notes: Vec::new(),
             again: None,
+            address: None,
         }),
         failed: None,
     }

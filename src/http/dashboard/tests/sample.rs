@@ -219,6 +219,7 @@ impl Words {
             trouble: (phase == Phase::Probing).then(|| self.reason.clone()),
             notes: Vec::new(),
             again: None,
+            address: None,
         })
     }
 

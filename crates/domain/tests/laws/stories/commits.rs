@@ -157,7 +157,7 @@ fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
     running(&mut world, 1);
     pushed(&mut world, 5);
     observed(&mut world, Observation::Admitted(Generation(2)));
-    observed(&mut world, Observation::Launched(Generation(2)));
+    observed(&mut world, Observation::launched(Generation(2)));
     let failure = Failure {
         step: At::Setup,
         reason: "npm ci: lockfile out of date".into(),

@@ -79,7 +79,7 @@ fn a_commit_that_failed_stays_the_newest_news_through_a_move() {
     let mut world = at_first(|world| running(world, 1));
     pushed(&mut world, 5);
     observed(&mut world, Observation::Admitted(Generation(2)));
-    observed(&mut world, Observation::Launched(Generation(2)));
+    observed(&mut world, Observation::launched(Generation(2)));
     let failure = Failure {
         step: At::Setup,
         reason: "npm ci: lockfile out of date".into(),

@@ -346,7 +346,7 @@ fn whoever_starts_what_waits_hears_what_it_waits_for() {
 fn a_report_counts_once_and_only_from_the_runner_that_began() {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     let protocol = nestling_protocol::VERSION;
     report(&mut world, 1, 1, Report::Deploying { protocol });
     let commit = commit(2).id.as_str().to_owned();
@@ -393,7 +393,7 @@ fn people_see_each_phase_once_and_since_when() {
     let mut seen = Vec::new();
     let events = [
         Observation::Admitted(Generation(1)),
-        Observation::Launched(Generation(1)),
+        Observation::launched(Generation(1)),
         Observation::Reported {
             generation: Generation(1),
             boot: "b".into(),

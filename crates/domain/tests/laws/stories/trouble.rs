@@ -32,6 +32,26 @@ fn what_fails_through_no_fault_of_the_app_is_tried_three_times() {
 }
 
 #[test]
+fn where_a_machine_is_stays_known_also_when_its_runner_was_quicker() {
+    let address = Some("fdaa:0:1::3".parse().unwrap());
+    let located = |generation| Observation::Launched {
+        generation: Generation(generation),
+        address,
+    };
+    let mut world = queued(false);
+    running(&mut world, 1);
+    assert_eq!(world.record.serving().unwrap().address, None);
+    observed(&mut world, located(1));
+    assert_eq!(world.record.serving().unwrap().address, address);
+    // Nobody moves it by saying less, or of another generation.
+    observed(&mut world, Observation::launched(Generation(1)));
+    let before = world.record.clone();
+    observed(&mut world, located(7));
+    assert_eq!(world.record, before);
+    assert_eq!(world.record.serving().unwrap().address, address);
+}
+
+#[test]
 fn a_reboot_starts_what_ran_again() {
     let mut world = queued(false);
     running(&mut world, 1);
@@ -70,7 +90,7 @@ fn a_machine_that_is_lost_while_it_builds_is_said_with_its_last_words() {
         "what has no machine yet cannot lose it"
     );
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     observed(&mut world, lost(1));
     let State::Stopped {
         why: Why::Failed(failed),
@@ -147,7 +167,7 @@ fn deadlines_name_what_did_not_happen() {
         let mut world = queued(false);
         observed(&mut world, Observation::Admitted(Generation(1)));
         if upto > 0 {
-            observed(&mut world, Observation::Launched(Generation(1)));
+            observed(&mut world, Observation::launched(Generation(1)));
         }
         if upto > 1 {
             report(
@@ -174,7 +194,7 @@ fn deadlines_name_what_did_not_happen() {
 fn a_deadline_on_the_outside_is_given_grace_after_our_own_absence() {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     world.now = world.now.plus(Duration::from_mins(10));
     world.record = world.record.clone().resumed(world.now, &world.times);
     assert!(
@@ -198,7 +218,7 @@ fn a_deadline_on_the_outside_is_given_grace_after_our_own_absence() {
 fn tests_have_their_own_limit_also_when_nothing_was_said_of_the_setup() {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     let protocol = nestling_protocol::VERSION;
     report(&mut world, 1, 1, Report::Deploying { protocol });
     report(&mut world, 1, 2, Report::RunningTests);
@@ -221,7 +241,7 @@ fn every_phase_has_its_own_deadline_and_clone_and_setup_share_one() {
     observed(&mut world, Observation::Admitted(Generation(1)));
     assert_eq!(deadline(&world), Some(times.launch));
     tick(&mut world);
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     assert_eq!(
         deadline(&world),
         Some(times.launch),
@@ -323,7 +343,7 @@ fn asked(world: &mut World, trigger: Trigger) -> u32 {
 fn a_close_is_heard_although_what_is_on_its_way_fails_while_it_is_asked_for() {
     let mut world = queued(false);
     observed(&mut world, Observation::Admitted(Generation(1)));
-    observed(&mut world, Observation::Launched(Generation(1)));
+    observed(&mut world, Observation::launched(Generation(1)));
     let look = asked(&mut world, Trigger::Refresh);
     let failure = Failure {
         step: At::Setup,

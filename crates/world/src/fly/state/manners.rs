@@ -19,6 +19,8 @@ pub struct Manners {
     pub retry_after: bool,
     /// Whether running out of capacity is said with 422 (what Fly's own client tests) or 503 (what others saw).
     pub capacity_status: u16,
+    /// Whether private addresses are of this very box (`::ffff:127.x.y.z`), so that a real program is reached at them.
+    pub loopback: bool,
     /// How long things take.
     pub delays: Delays,
 }
@@ -55,6 +57,7 @@ impl Default for Manners {
             leases: LeaseShape::default(),
             retry_after: false,
             capacity_status: 422,
+            loopback: false,
             delays: Delays {
                 boot: 20,
                 start: 30,

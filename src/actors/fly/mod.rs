@@ -1,0 +1,200 @@
+//! Machines at Fly, by message: the same orders as those on this box.
+//!
+//! Whoever orders gives up after a few seconds, and Fly may take minutes: so the work on one environment is this actor's own
+//! ([`Orders`]). It goes on when its caller has left, and whoever orders the same again joins it.
+
+mod orders;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix::prelude::*;
+use nestling_domain::{
+    fly::{Address, AppName},
+    ids::{EnvironmentId, Generation},
+};
+use zeroize::Zeroizing;
+
+use self::{
+    orders::{Order, Orders},
+    watch::Watches,
+};
+use crate::{
+    drivers::{
+        fly::{Fly, Make},
+        keys::signing::RunnerKeys,
+        store::Store,
+    },
+    messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch},
+    telemetry::told,
+};
+
+/// How apps and machines at Fly are made, the same for all environments.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the names of apps begin with.
+    pub prefix: String,
+    /// What machines are made of.
+    pub make: Make,
+    /// Where they may be, best first.
+    pub regions: Vec<String>,
+    /// Which public addresses an app has.
+    pub addresses: Vec<Address>,
+}
+
+/// Speaks the machines' protocol for [`Fly`].
+pub struct FlyMachines {
+    shared: Rc<Shared>,
+    orders: Rc<RefCell<HashMap<EnvironmentId, Rc<Orders>>>>,
+    watches: Watches,
+}
+
+/// What the work on every environment needs.
+struct Shared {
+    fly: Arc<Fly>,
+    plan: Plan,
+    store: Arc<dyn Store>,
+    keys: Arc<RunnerKeys>,
+}
+
+impl FlyMachines {
+    /// Over an organisation at Fly; names of apps are made from records, credentials by the keys.
+    pub fn new(fly: Arc<Fly>, plan: Plan, store: Arc<dyn Store>, keys: Arc<RunnerKeys>) -> Self {
+        let shared = Rc::new(Shared {
+            fly,
+            plan,
+            store,
+            keys,
+        });
+        FlyMachines {
+            watches: Watches::default(),
+            orders: Rc::default(),
+            shared,
+        }
+    }
+
+    /// The way for everybody else to reach it.
+    pub fn handle(address: &Addr<Self>) -> Handle {
+        Handle {
+            ensure: address.clone().recipient(),
+            destroy: address.clone().recipient(),
+            watch: address.clone().recipient(),
+            list: address.clone().recipient(),
+        }
+    }
+
+    fn orders_of(&self, environment: &EnvironmentId) -> Rc<Orders> {
+        let mut all = self.orders.borrow_mut();
+        let new = || Orders::new(self.shared.clone(), environment.clone());
+        all.entry(environment.clone()).or_insert_with(new).clone()
+    }
+}
+
+impl Shared {
+    /// The app of an environment: a function of what its record never changes.
+    async fn app(&self, environment: &EnvironmentId) -> Result<AppName, MachineError> {
+        let failed = |why: String| {
+            MachineError::Failed(format!("the record of {environment} cannot be had: {why}"))
+        };
+        let found = self.store.environment(environment).await;
+        let record = found.map_err(|error| failed(told(&error.into())))?;
+        let record = record.ok_or_else(|| failed("there is none".to_owned()))?;
+        let about = (&record.id, &record.slug, record.kind);
+        AppName::of(&self.plan.prefix, self.fly.server(), about)
+            .map_err(|error| MachineError::Rejected(error.to_string()))
+    }
+}
+
+impl Actor for FlyMachines {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ensure> for FlyMachines {
+    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
+
+    fn handle(
+        &mut self,
+        Ensure {
+            environment,
+            generation,
+            spec,
+        }: Ensure,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let orders = self.orders_of(&environment);
+        Box::pin(orders.give(Order::Ensure(generation), Zeroizing::new(spec.token)))
+    }
+}
+
+impl Handler<Destroy> for FlyMachines {
+    type Result = ResponseFuture<Result<(), MachineError>>;
+
+    fn handle(
+        &mut self,
+        Destroy {
+            environment,
+            keep,
+            upto,
+            erase,
+        }: Destroy,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let orders = self.orders_of(&environment);
+        let order = Order::Remove {
+            keep: keep.clone(),
+            upto,
+            all: erase,
+        };
+        let ended = orders.give(order, Zeroizing::default());
+        let (all, watches) = (self.orders.clone(), self.watches.clone());
+        Box::pin(async move {
+            ended.await?;
+            watches.end(&environment, |one| one <= upto && !keep.contains(&one));
+            if keep.is_empty() {
+                // Nothing is left to know. Who orders meanwhile keeps it.
+                let mut all = all.borrow_mut();
+                if all.get(&environment).is_some_and(|one| one.is_idle()) {
+                    all.remove(&environment);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Handler<Watch> for FlyMachines {
+    type Result = ResponseFuture<End>;
+
+    fn handle(
+        &mut self,
+        Watch {
+            environment,
+            generation,
+        }: Watch,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let looks = watch::until_it_ends(self.shared.clone(), environment.clone(), generation);
+        Box::pin(self.watches.begin((environment, generation), looks))
+    }
+}
+
+impl Handler<ListMachines> for FlyMachines {
+    type Result = MessageResult<ListMachines>;
+
+    fn handle(&mut self, _: ListMachines, _: &mut Self::Context) -> Self::Result {
+        let mut found: BTreeSet<(EnvironmentId, Generation)> = self.watches.all();
+        for (environment, orders) in self.orders.borrow().iter() {
+            let there = orders.there().into_iter();
+            found.extend(there.map(|generation| (environment.clone(), generation)));
+        }
+        MessageResult(found.into_iter().collect())
+    }
+}

@@ -1,0 +1,300 @@
+//! The orders of one environment: one is worked on at a time, and a newer one takes its place.
+
+use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
+
+use nestling_domain::{
+    fly::{self, AppName, Belief, GaveUp, Machine},
+    ids::{EnvironmentId, Generation},
+};
+use nestling_protocol::network::Confidential as Told;
+use tokio::sync::{Notify, oneshot};
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use super::Shared;
+use crate::{
+    drivers::fly::{self as driver, Confidential, Subject},
+    messages::machines::MachineError,
+};
+
+/// What is to be so, of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The machine of this generation is there.
+    Ensure(Generation),
+    /// Those of other generations are gone.
+    Remove {
+        /// The generations that stay.
+        keep: Vec<Generation>,
+        /// The newest that this is about.
+        upto: Generation,
+        /// Whether the app goes, too.
+        all: bool,
+    },
+}
+
+/// What comes of an order: where the machine is that was to be there.
+type Came = Result<Option<IpAddr>, MachineError>;
+
+/// The orders of one environment.
+pub(super) struct Orders {
+    shared: Rc<Shared>,
+    environment: EnvironmentId,
+    state: RefCell<State>,
+    /// A newer order is there.
+    newer: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is known of its app. Taken out while somebody works with it.
+    belief: Belief,
+    /// What is to be worked on.
+    current: Option<Current>,
+    works: bool,
+    /// The machines that were ensured, with their addresses.
+    there: BTreeMap<Generation, IpAddr>,
+}
+
+/// An order, and who waits for its end.
+struct Current {
+    order: Order,
+    /// The first token of the runner that is to be made.
+    token: Zeroizing<String>,
+    waiting: Vec<oneshot::Sender<Came>>,
+}
+
+impl Orders {
+    pub(super) fn new(shared: Rc<Shared>, environment: EnvironmentId) -> Rc<Self> {
+        Rc::new(Orders {
+            shared,
+            environment,
+            state: RefCell::default(),
+            newer: Notify::new(),
+        })
+    }
+
+    /// The generations whose machines were ensured and not removed.
+    pub(super) fn there(&self) -> Vec<Generation> {
+        self.state.borrow().there.keys().copied().collect()
+    }
+
+    /// Whether nobody works on anything.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.state.borrow().works
+    }
+
+    /// Gives an order, or joins whoever gave the same: what comes of it. The work goes on when nobody waits for that any more.
+    pub(super) fn give(
+        self: Rc<Self>,
+        order: Order,
+        token: Zeroizing<String>,
+    ) -> impl Future<Output = Came> + 'static {
+        let known = match &order {
+            Order::Ensure(generation) => self.state.borrow().there.get(generation).copied(),
+            Order::Remove { .. } => None,
+        };
+        let (ended, came) = oneshot::channel();
+        if known.is_none() {
+            self.take_on(order, token, ended);
+        }
+        async move {
+            if known.is_some() {
+                return Ok(known);
+            }
+            let overtaken = || MachineError::Failed("something else was ordered since".to_owned());
+            came.await.unwrap_or_else(|_| Err(overtaken()))
+        }
+    }
+
+    fn take_on(
+        self: &Rc<Self>,
+        order: Order,
+        token: Zeroizing<String>,
+        ended: oneshot::Sender<Came>,
+    ) {
+        let mut state = self.state.borrow_mut();
+        match &mut state.current {
+            Some(current) if current.order == order => current.waiting.push(ended),
+            current => {
+                *current = Some(Current {
+                    order,
+                    token,
+                    waiting: vec![ended],
+                });
+                self.newer.notify_waiters();
+            }
+        }
+        if !state.works {
+            state.works = true;
+            actix::spawn(Working(self.clone()).work());
+        }
+    }
+
+    fn belief(&self) -> Belief {
+        std::mem::take(&mut self.state.borrow_mut().belief)
+    }
+
+    /// What is to be worked on now.
+    fn current(&self) -> Option<(Order, Zeroizing<String>)> {
+        let state = self.state.borrow();
+        let current = state.current.as_ref()?;
+        Some((current.order.clone(), current.token.clone()))
+    }
+
+    /// Waits until something else than this is to be worked on.
+    async fn until_other_than(&self, order: &Order) {
+        loop {
+            let newer = self.newer.notified();
+            if self.current().is_none_or(|(now, _)| now != *order) {
+                return;
+            }
+            newer.await;
+        }
+    }
+
+    /// Tells who waits for this order what came of it.
+    fn end(&self, order: &Order, came: Came) {
+        let mut state = self.state.borrow_mut();
+        match (order, &came) {
+            (Order::Ensure(generation), Ok(Some(address))) => {
+                state.there.insert(*generation, *address);
+            }
+            (Order::Remove { keep, upto, .. }, Ok(_)) => {
+                state
+                    .there
+                    .retain(|one, _| *one > *upto || keep.contains(one));
+            }
+            (Order::Ensure(_), Ok(None)) | (_, Err(_)) => {}
+        }
+        let Some(current) = state.current.take_if(|current| current.order == *order) else {
+            return;
+        };
+        for waiting in current.waiting {
+            // Who has left asks again.
+            let _ = waiting.send(came.clone());
+        }
+    }
+}
+
+/// Somebody works on the orders of an environment; when that ends, however, the next order begins anew.
+struct Working(Rc<Orders>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let mut state = self.0.state.borrow_mut();
+        state.works = false;
+        state.current = None;
+    }
+}
+
+impl Working {
+    /// Works until nothing is ordered.
+    async fn work(self) {
+        let orders = &self.0;
+        let mut belief = orders.belief();
+        let mut app = None;
+        while let Some((order, token)) = orders.current() {
+            if app.is_none() {
+                app = match orders.shared.app(&orders.environment).await {
+                    Ok(app) => Some(app),
+                    Err(error) => {
+                        orders.end(&order, Err(error));
+                        continue;
+                    }
+                };
+            }
+            let Some(app) = &app else { continue };
+            if let Some(came) = orders.carry_out(app, &mut belief, &order, &token).await {
+                orders.end(&order, came);
+            }
+        }
+        orders.state.borrow_mut().belief = belief;
+    }
+}
+
+impl Orders {
+    /// Carries an order out; `None` when a newer one took its place.
+    async fn carry_out(
+        &self,
+        app: &AppName,
+        belief: &mut Belief,
+        order: &Order,
+        token: &Zeroizing<String>,
+    ) -> Option<Came> {
+        let Shared { fly, plan, .. } = &*self.shared;
+        let confidential = self.confidential(order, token);
+        let subject = Subject {
+            app,
+            environment: &self.environment,
+            make: &plan.make,
+            confidential: &confidential,
+        };
+        let asked = match order {
+            Order::Ensure(generation) => driver::Order::Ensure(fly::Ensure {
+                server: fly.server(),
+                environment: &self.environment,
+                generation: *generation,
+                regions: &plan.regions,
+                addresses: &plan.addresses,
+            }),
+            Order::Remove { keep, upto, all } => driver::Order::Remove(fly::Remove {
+                server: fly.server(),
+                environment: &self.environment,
+                keep,
+                upto: *upto,
+                all: *all,
+            }),
+        };
+        let newer = self.until_other_than(order);
+        let ended = fly.carry_out(&subject, belief, &asked, newer).await?;
+        if let (Order::Remove { keep, .. }, Ok(_)) = (order, &ended)
+            && keep.is_empty()
+        {
+            belief.look_again();
+        }
+        Some(self.came(app, order, ended))
+    }
+
+    fn came(&self, app: &AppName, order: &Order, ended: Result<Option<Machine>, GaveUp>) -> Came {
+        let id = &self.environment;
+        let machine = match ended {
+            Ok(machine) => machine,
+            Err(why) => {
+                warn!(environment.id = %id, "Fly, for {order:?} of {app}: {why}");
+                return Err(if why.may_change() {
+                    MachineError::Failed(why.to_string())
+                } else {
+                    MachineError::Rejected(why.to_string())
+                });
+            }
+        };
+        let Some(machine) = machine else {
+            info!(environment.id = %id, "{order:?} of {app} is done at Fly");
+            return Ok(None);
+        };
+        info!(environment.id = %id, "{order:?} of {app} is done at Fly: machine {}", machine.id);
+        match machine.address {
+            Some(address) => Ok(Some(address)),
+            None => Err(MachineError::Failed(format!(
+                "Fly does not say where its machine {} is: its host does not answer",
+                machine.id
+            ))),
+        }
+    }
+
+    /// What the machine of an order is told; nothing where none is made.
+    fn confidential(&self, order: &Order, token: &Zeroizing<String>) -> Confidential {
+        let Order::Ensure(generation) = order else {
+            return Confidential(Zeroizing::default());
+        };
+        let told = Told {
+            token: token.to_string(),
+            credential: self.shared.keys.credential(&self.environment, *generation),
+        };
+        // Two texts: they always become JSON.
+        Confidential(Zeroizing::new(
+            serde_json::to_vec(&told).unwrap_or_default(),
+        ))
+    }
+}

@@ -1,0 +1,192 @@
+//! `[machines.fly]`: the organisation at Fly in which machines run.
+
+use nestling_domain::{
+    fly::{Address, AppName},
+    ids::{EnvironmentId, Kind},
+    label::Slug,
+};
+use serde::Deserialize;
+
+use super::{
+    Secret,
+    address::{is_base_address, is_loopback},
+};
+
+/// How the token is given without standing in a file that others read, or in the list of processes.
+const BY_FILE: &str = "NESTLING__MACHINES__FLY__TOKEN__FILE";
+/// Memory of machines comes in steps of this, in MiB (<https://fly.io/docs/machines/guides-examples/machine-sizing/>).
+const MEMORY_STEP: u32 = 256;
+
+/// `[machines.fly]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct FlyMachines {
+    /// Where Fly's API answers, without a slash at the end.
+    pub api_url: String,
+    /// The slug of the organisation.
+    pub organisation: String,
+    /// A token of the organisation.
+    pub token: Secret,
+    /// What the names of apps begin with.
+    pub app_prefix: String,
+    /// The image of machines.
+    pub image: String,
+    /// Where machines may be, best first.
+    pub regions: Vec<String>,
+    /// What kind of processors machines have.
+    pub cpu_kind: CpuKind,
+    /// How many.
+    pub cpus: u32,
+    /// Memory of one machine, in MiB.
+    pub memory_mib: u32,
+    /// Public addresses of each app.
+    pub addresses: Vec<AddressKind>,
+    /// Where machines reach the server; empty for `server.public_url`.
+    pub server_url: String,
+}
+
+/// What kind of processors machines have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuKind {
+    /// Shared with others.
+    Shared,
+    /// Its own.
+    Performance,
+}
+
+impl CpuKind {
+    /// As Fly writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CpuKind::Shared => "shared",
+            CpuKind::Performance => "performance",
+        }
+    }
+}
+
+/// A kind of public address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressKind {
+    /// IPv4, shared with other apps and free of charge.
+    SharedV4,
+    /// IPv4 of its own.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl From<AddressKind> for Address {
+    fn from(kind: AddressKind) -> Address {
+        match kind {
+            AddressKind::SharedV4 => Address::SharedV4,
+            AddressKind::V4 => Address::V4,
+            AddressKind::V6 => Address::V6,
+        }
+    }
+}
+
+impl FlyMachines {
+    /// What is missing or cannot be used, by its key and with what to do; `public_url` is the server's.
+    pub(super) fn unusable(&self, public_url: &str) -> Option<String> {
+        self.unusable_account()
+            .or_else(|| self.unusable_machine())
+            .or_else(|| self.unreachable(public_url))
+    }
+
+    /// Where machines reach the server.
+    pub fn server_url<'a>(&'a self, public_url: &'a str) -> &'a str {
+        if self.server_url.is_empty() {
+            public_url
+        } else {
+            &self.server_url
+        }
+    }
+
+    fn unusable_account(&self) -> Option<String> {
+        let url = &self.api_url;
+        let is_slug = |text: &str| {
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !text.is_empty() && text.bytes().all(plain)
+        };
+        let what = if !is_base_address(url) {
+            format!(
+                "machines.fly.api_url is {url:?}, which is no base address: write https://api.machines.dev/v1 without a slash at the end"
+            )
+        } else if url.starts_with("http://") && !is_loopback(url) {
+            format!(
+                "machines.fly.api_url is {url:?}, and the token that is sent there by plain HTTP can be read on the way: write https://, or an address of this machine"
+            )
+        } else if !is_slug(&self.organisation) {
+            format!(
+                "machines.fly.organisation is {:?}: write the slug of the organisation, as `fly orgs list` shows it",
+                self.organisation
+            )
+        } else if self.token.is_empty() {
+            format!(
+                "machines.fly.token is missing: make one with `fly tokens create org`, and name the file that holds it in {BY_FILE}"
+            )
+        } else if let Err(error) = self.sample_name() {
+            format!("machines.fly.app_prefix: {error}")
+        } else {
+            return None;
+        };
+        Some(what)
+    }
+
+    /// Whether names can begin with the prefix is known by making one.
+    fn sample_name(&self) -> Result<AppName, impl std::fmt::Display> {
+        let id = EnvironmentId(String::new());
+        AppName::of(
+            &self.app_prefix,
+            "",
+            (&id, &Slug::of("app"), Kind::Production),
+        )
+    }
+
+    fn unusable_machine(&self) -> Option<String> {
+        let is_region =
+            |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+        let what = if self.image.is_empty() {
+            "machines.fly.image is missing: name the image of the runner, such as registry.fly.io/nestling-runner:v1".to_owned()
+        } else if self.regions.is_empty() {
+            "machines.fly.regions is empty: name at least one region, such as [\"ams\"]; `fly platform regions` lists them".to_owned()
+        } else if let Some(code) = self.regions.iter().find(|code| !is_region(code)) {
+            format!(
+                "machines.fly.regions names {code:?}, and a region has three letters: `fly platform regions` lists them"
+            )
+        } else if self.cpus == 0 {
+            "machines.fly.cpus is 0, and must be 1 at least".to_owned()
+        } else if self.memory_mib == 0 || !self.memory_mib.is_multiple_of(MEMORY_STEP) {
+            format!(
+                "machines.fly.memory_mib is {}, and must be a multiple of {MEMORY_STEP}",
+                self.memory_mib
+            )
+        } else {
+            return None;
+        };
+        Some(what)
+    }
+
+    /// Why no machine could reach the server.
+    fn unreachable(&self, public_url: &str) -> Option<String> {
+        let url = self.server_url(public_url);
+        if url.is_empty() {
+            return Some(
+                "machines.driver is \"fly\", and machines there reach the server over the network: set server.public_url, or machines.fly.server_url"
+                    .to_owned(),
+            );
+        }
+        if !is_base_address(url) {
+            return Some(format!(
+                "machines.fly.server_url is {url:?}, which is no base address: write https://HOST without a path"
+            ));
+        }
+        (url.starts_with("http://") && !is_loopback(url)).then(|| {
+            format!(
+                "machines at Fly would reach the server at {url}, where tokens and secrets can be read on the way: set server.public_url or machines.fly.server_url to an https address"
+            )
+        })
+    }
+}

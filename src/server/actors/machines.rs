@@ -1,0 +1,87 @@
+//! The actor of the machines, and where its machines are reached.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use actix::Actor as _;
+use nestling_domain::{deployment::Deployment, ids::EnvironmentId};
+use nestling_protocol::network::{PROXY_PORT, SERVER_URL};
+
+use crate::{
+    actors::{
+        fly::{FlyMachines, Plan},
+        local::machines::LocalMachines,
+    },
+    config::Config,
+    drivers::fly::Make,
+    messages::{
+        logging,
+        machines::{Handle, Size},
+        routes::{Credential, Place, Proxy},
+    },
+    server::drivers::{Drivers, Machines},
+};
+
+/// Starts it.
+pub(super) fn start(config: &Config, drivers: &Drivers, logging: &logging::Handle) -> Handle {
+    match &drivers.machines {
+        Machines::Local(sandbox) => {
+            let (blobs, append) = (drivers.blobs.clone(), logging.append.clone());
+            let machines = LocalMachines::new(sandbox.clone(), blobs, append);
+            LocalMachines::handle(&machines.start())
+        }
+        Machines::Fly(fly) => {
+            let (store, keys) = (drivers.store.clone(), drivers.signing.clone());
+            let machines = FlyMachines::new(fly.clone(), plan(config), store, keys);
+            FlyMachines::handle(&machines.start())
+        }
+    }
+}
+
+/// How apps and machines at Fly are made.
+fn plan(config: &Config) -> Plan {
+    let fly = &config.machines.fly;
+    let server_url = fly.server_url(&config.server.public_url).to_owned();
+    Plan {
+        prefix: fly.app_prefix.clone(),
+        make: Make {
+            image: fly.image.clone(),
+            cpu_kind: fly.cpu_kind.name().to_owned(),
+            cpus: fly.cpus,
+            memory_mib: fly.memory_mib,
+            env: [(SERVER_URL.to_owned(), server_url)].into(),
+        },
+        regions: fly.regions.clone(),
+        addresses: fly.addresses.iter().copied().map(Into::into).collect(),
+    }
+}
+
+/// Where the machine of a deployment is reached.
+pub(super) fn places(
+    drivers: &Drivers,
+) -> impl Fn(&EnvironmentId, &Deployment) -> Place + Clone + Send + Sync + 'static {
+    let sandbox = match &drivers.machines {
+        Machines::Local(sandbox) => Some(sandbox.clone()),
+        Machines::Fly(_) => None,
+    };
+    let keys = Arc::clone(&drivers.signing);
+    move |id, deployment| match &sandbox {
+        Some(sandbox) => Place::Folder(sandbox.run_dir(id, deployment.generation)),
+        None => Place::Proxy(Proxy {
+            address: deployment
+                .address
+                .map(|ip| SocketAddr::new(ip.to_canonical(), PROXY_PORT)),
+            credential: Credential(keys.credential(id, deployment.generation)),
+        }),
+    }
+}
+
+/// How big machines on this box are; those at Fly are made as [`plan`] says.
+pub(super) fn size(config: &Config) -> Size {
+    let local = &config.machines.local;
+    Size {
+        memory_mib: local.memory_mib,
+        processes: local.processes,
+        files: local.files,
+        disk_mib: local.disk_mib,
+    }
+}
