@@ -80,8 +80,10 @@ impl House {
             actors.grants.clone(),
             metrics,
             actors.webhooks.clone(),
-            from_afar,
-            doors,
+            Doors {
+                runners: from_afar,
+                ..doors
+            },
         )?;
         let address = drivers.data.path().join("address");
         std::fs::write(&address, format!("http://{listen}\n"))
@@ -169,6 +171,7 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
             people,
             tls: None,
             here: None,
+            runners: None,
         });
     }
     let pair = Pair {
@@ -179,6 +182,7 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
         people,
         tls: Some(tls::config(pair)?),
         here: Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
+        runners: None,
     })
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Doors {
     pub(super) tls: Option<rustls::ServerConfig>,
     /// By which programs of this box come that speak no TLS, where people need it.
     pub(super) here: Option<TcpListener>,
+    /// What answers machines on other hosts there, where there are such.
+    pub(super) runners: Option<web::Data<Runners>>,
 }
 
 pub(super) fn for_machines(
@@ -59,8 +61,12 @@ pub(super) fn for_people(
     grants: Arc<Grants>,
     metrics: health::Metrics,
     webhooks: Option<Arc<Webhooks>>,
-    runners: Option<web::Data<Runners>>,
-    Doors { people, tls, here }: Doors,
+    Doors {
+        people,
+        tls,
+        here,
+        runners,
+    }: Doors,
 ) -> anyhow::Result<ServerHandle> {
     let webhooks = webhooks.map(web::Data::from);
     let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
@@ -77,9 +83,10 @@ pub(super) fn for_people(
             .app_data(grants.clone())
             .app_data(metrics.clone())
             .configure(health::routes)
-            .configure(|config| match &runners {
-                Some(runners) => runner::routes(runners.clone())(config),
-                None => {}
+            .configure(|config| {
+                if let Some(runners) = &runners {
+                    runner::routes(runners.clone())(config);
+                }
             })
             .configure(webhook::routes(webhooks.clone()))
             .configure(api::routes)

@@ -48,7 +48,7 @@ pub(crate) async fn open(
     let bound = listener.local_addr()?;
     let proxy = Arc::new(Proxy {
         folder,
-        credential: digest(&format!("Bearer {credential}")),
+        credential: digest(format!("Bearer {credential}")),
     });
     tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(CONNECTIONS));

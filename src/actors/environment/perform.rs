@@ -238,13 +238,12 @@ async fn locate(
     record: &Record,
     generation: Generation,
 ) -> Option<Observation> {
-    match launch(neighbours, record, generation).await? {
-        Observation::NotLaunched { reason, .. } => {
-            tokio::time::sleep(LOCATE_AGAIN).await;
-            Some(Observation::Unhealthy { generation, reason })
-        }
-        located => Some(located),
+    let launched = launch(neighbours, record, generation).await;
+    if let Some(Observation::NotLaunched { reason, .. }) = launched {
+        tokio::time::sleep(LOCATE_AGAIN).await;
+        return Some(Observation::Unhealthy { generation, reason });
     }
+    launched
 }
 
 /// Whether nobody has said yet where the machine of this generation is reached.

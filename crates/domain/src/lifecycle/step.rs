@@ -1,5 +1,7 @@
 //! What each event changes.
 
+use std::net::IpAddr;
+
 use super::{
     Command, Event, Happened, Lifecycle, Observation, Refused, State, Step, Times, Trigger, Why,
     draft::Draft, owed::ABSENT_ENOUGH,
@@ -199,20 +201,7 @@ impl Draft<'_> {
             Observation::Launched {
                 generation,
                 address,
-            } => {
-                // Also of one whose runner has reported before this was heard.
-                if address.is_some()
-                    && let Some(named) = self.named_mut(*generation)
-                {
-                    named.address = *address;
-                }
-                if self
-                    .next_mut(*generation)
-                    .is_some_and(|next| next.phase == Phase::Launching)
-                {
-                    self.enter(*generation, Phase::Booting);
-                }
-            }
+            } => self.launched(*generation, *address),
             Observation::NotLaunched {
                 generation,
                 reason,
@@ -287,6 +276,21 @@ impl Draft<'_> {
                     self.life_mut().refused = Some(reason.clone());
                 }
             }
+        }
+    }
+
+    /// Its machine exists. Where that is counts also for one whose runner has reported before this was heard.
+    fn launched(&mut self, generation: Generation, address: Option<IpAddr>) {
+        if address.is_some()
+            && let Some(named) = self.named_mut(generation)
+        {
+            named.address = address;
+        }
+        if self
+            .next_mut(generation)
+            .is_some_and(|next| next.phase == Phase::Launching)
+        {
+            self.enter(generation, Phase::Booting);
         }
     }
 
