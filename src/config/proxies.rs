@@ -33,12 +33,16 @@ impl<'de> Deserialize<'de> for Proxies {
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     let network = address.or_else(|_| text.parse()).map_err(|_| {
-        format!("{text:?} is neither an address nor a network: write \"10.0.0.7\" or \"10.0.0.0/8\"")
+        format!(
+            "{text:?} is neither an address nor a network: write \"10.0.0.7\" or \"10.0.0.0/8\""
+        )
     })?;
     // Everybody would be believed whatever they say of themselves.
-    (network.prefix_len() > 0).then_some(network).ok_or_else(|| {
-        format!("{text:?} is everybody: name the proxies, or the network that they are in")
-    })
+    (network.prefix_len() > 0)
+        .then_some(network)
+        .ok_or_else(|| {
+            format!("{text:?} is everybody: name the proxies, or the network that they are in")
+        })
 }
 
 #[cfg(test)]
@@ -53,7 +57,13 @@ mod tests {
     fn addresses_and_networks_are_believed_and_nobody_else() {
         let proxies = proxies(&["10.0.0.7", "172.16.0.0/12", "fdaa::/16"]).unwrap();
         let believed = |peer: &str| proxies.contain(peer.parse().unwrap());
-        for peer in ["10.0.0.7", "172.16.4.1", "172.31.255.255", "::ffff:10.0.0.7", "fdaa:0:1::2"] {
+        for peer in [
+            "10.0.0.7",
+            "172.16.4.1",
+            "172.31.255.255",
+            "::ffff:10.0.0.7",
+            "fdaa:0:1::2",
+        ] {
             assert!(believed(peer), "{peer}");
         }
         for peer in ["10.0.0.8", "172.32.0.1", "fdab::1", "::1"] {

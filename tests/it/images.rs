@@ -1,5 +1,10 @@
 //! Who builds the images gets what the Dockerfile promises. Whatever can be seen without building them is seen here;
 //! `make test-images` builds and runs them.
+#![allow(
+    clippy::single_match_else,
+    clippy::wildcard_enum_match_arm,
+    reason = "of the instructions of a Dockerfile a few matter to each look"
+)]
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -163,7 +168,13 @@ fn what_is_copied_is_there_and_nothing_else_is_let_in() {
 fn all_that_cargo_reads_is_let_in() {
     let places = let_through();
     let told = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(ROOT)
         .output()
         .unwrap();

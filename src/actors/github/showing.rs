@@ -181,7 +181,7 @@ impl Handler<ShowAgain> for Showing {
                         }
                     }
                     Err(error) => {
-                        warn!("what was missed is shown with the next change only: {error}")
+                        warn!("what was missed is shown with the next change only: {error}");
                     }
                 }),
         )

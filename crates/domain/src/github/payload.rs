@@ -1,6 +1,6 @@
 //! The shapes of payloads: only the fields that are read, whatever else they hold.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -68,7 +68,7 @@ struct PullRequestEvent<'a> {
     #[serde(borrow)]
     label: Option<Label<'a>>,
     /// Of an edit: what was changed, by the name of its field.
-    changes: Option<HashMap<String, IgnoredAny>>,
+    changes: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize)]

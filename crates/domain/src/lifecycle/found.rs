@@ -21,9 +21,10 @@ impl Draft<'_> {
         let trigger_of_both = standing.as_ref().map_or(trigger, both);
         let is_expected = |standing: &Look| announced.is_some() && announced == standing.announced;
         // The look that is kept is a refresh that may be confirmed as a close.
-        let trigger_of_both = match trigger_of_both {
-            Trigger::Close => Trigger::Refresh,
-            other => other,
+        let trigger_of_both = if trigger_of_both == Trigger::Close {
+            Trigger::Refresh
+        } else {
+            trigger_of_both
         };
         let life = self.life_mut();
         let closing = standing.as_ref().and_then(|standing| standing.closing);

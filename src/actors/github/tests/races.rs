@@ -316,9 +316,12 @@ impl Race {
         self.house.environments.apply(id.clone(), apply).await
     }
 
-    /// How often GitHub was asked.
+    /// How often GitHub's API was asked. What is fetched by git goes on by itself.
     fn asked(&self) -> usize {
-        self.github.look(|state| state.ledger.requests.len())
+        self.github.look(|state| {
+            let requests = state.ledger.requests.iter();
+            requests.filter(|one| !one.target.contains(".git/")).count()
+        })
     }
 
     fn lose_machine(&self, number: u32) {
