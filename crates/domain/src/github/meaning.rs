@@ -79,6 +79,7 @@ pub fn meaning(webhook: &Webhook, recorded: Option<&Repository>) -> Meaning {
 }
 
 fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meaning {
+    let default_branch = default_branch(webhook, recorded);
     match says {
         Says::PullRequest {
             number,
@@ -96,7 +97,7 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
             trigger,
             creates: !trigger.refreshes(),
         }),
-        Says::Push { branch, head } if *branch == recorded.default_branch => {
+        Says::Push { branch, head } if branch == default_branch => {
             Meaning::EachApp(Hint::of_production(branch, Some(head)))
         }
         Says::Push { branch, head } => Meaning::Previews {
@@ -104,13 +105,11 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
             commit: Some(head.clone()),
             trigger: Trigger::Push,
         },
-        Says::BranchDeleted { branch } if *branch == recorded.default_branch => {
-            Meaning::EachApp(Hint {
-                trigger: Trigger::Refresh,
-                creates: false,
-                ..Hint::of_production(branch, None)
-            })
-        }
+        Says::BranchDeleted { branch } if branch == default_branch => Meaning::EachApp(Hint {
+            trigger: Trigger::Refresh,
+            creates: false,
+            ..Hint::of_production(branch, None)
+        }),
         Says::BranchDeleted { branch } => Meaning::Previews {
             branch: branch.clone(),
             commit: None,
@@ -130,6 +129,17 @@ fn of_repository(says: &Says, webhook: &Webhook, recorded: &Repository) -> Meani
             of_repositories(added, removed, webhook.installation)
         }
         Says::Nothing { why } => Meaning::Nothing(format!("ignored: {why}")),
+    }
+}
+
+/// The branch of production. An installation names its repositories without their branches: until one was read, whatever comes
+/// of it says its own.
+fn default_branch<'a>(webhook: &'a Webhook, recorded: &'a Repository) -> &'a str {
+    let named = webhook.repository.as_ref();
+    let named = named.and_then(|one| one.default_branch.as_deref());
+    match recorded.default_branch.as_str() {
+        "" => named.unwrap_or_default(),
+        known => known,
     }
 }
 

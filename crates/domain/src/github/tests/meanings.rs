@@ -155,6 +155,21 @@ fn a_push_concerns_production_or_the_previews_on_its_branch() {
 }
 
 #[test]
+fn until_a_repository_was_read_its_default_branch_is_what_webhooks_name() {
+    let unread = Repository {
+        default_branch: String::new(),
+        ..shop()
+    };
+    for says in [push("main"), push("blue"), deleted("main")] {
+        let webhook = of(says);
+        assert_eq!(
+            meaning(&webhook, Some(&unread)),
+            meaning(&webhook, Some(&shop()))
+        );
+    }
+}
+
+#[test]
 fn a_repository_keeps_its_number_and_takes_its_names() {
     let renamed = |to: Named| {
         let webhook = Webhook {
