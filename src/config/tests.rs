@@ -241,6 +241,14 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
     "#);
 }
 
+/// These variables, and others in place of some of them.
+fn load_with(usual: &[(&str, &str)], instead: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut all: BTreeMap<_, _> = usual.iter().copied().collect();
+    all.extend(instead.iter().copied());
+    let variable = |(name, value): (&str, &str)| (format!("NESTLING__{name}"), value.to_owned());
+    Config::load(None, all.into_iter().map(variable))
+}
+
 #[test]
 fn buckets_keys_and_the_address_of_aws_are_looked_at_before_anybody_is_asked() {
     let usual = [
@@ -250,13 +258,7 @@ fn buckets_keys_and_the_address_of_aws_are_looked_at_before_anybody_is_asked() {
         ("KEYS__DRIVER", "kms"),
         ("KEYS__KMS__KEY_ID", "alias/nestling"),
     ];
-    let load = |instead: &[(&str, &str)]| {
-        let mut all = BTreeMap::from(usual);
-        all.extend(instead.iter().copied());
-        let variable =
-            |(name, value): (&str, &str)| (format!("NESTLING__{name}"), value.to_owned());
-        Config::load(None, all.into_iter().map(variable))
-    };
+    let load = |instead: &[(&str, &str)]| load_with(&usual, instead);
     let config = load(&[("BLOBS__S3__PREFIX", "team/nestling/")]).unwrap();
     assert_eq!(config.keys.driver, KeysDriver::Kms);
     assert_eq!(config.blobs.driver, BlobsDriver::S3);
@@ -300,13 +302,7 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
         ("MACHINES__FLY__REGIONS", r#"["ams", "fra"]"#),
         ("SERVER__PUBLIC_URL", "https://nestling.example.com"),
     ];
-    let load = |instead: &[(&str, &str)]| {
-        let mut all = BTreeMap::from(usual);
-        all.extend(instead.iter().copied());
-        let variable =
-            |(name, value): (&str, &str)| (format!("NESTLING__{name}"), value.to_owned());
-        Config::load(None, all.into_iter().map(variable))
-    };
+    let load = |instead: &[(&str, &str)]| load_with(&usual, instead);
     let config = load(&[]).unwrap();
     assert!(!format!("{config:?}").contains("4711"));
     let public_url = &config.server.public_url;
@@ -342,4 +338,38 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
     "#);
     // None of it matters where machines are on this box.
     assert!(load(&[("MACHINES__DRIVER", "local"), ("MACHINES__FLY__IMAGE", "")]).is_ok());
+}
+
+#[test]
+fn the_template_of_a_server_at_fly_is_a_configuration() {
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/fly.toml");
+    let template: Table = std::fs::read_to_string(template).unwrap().parse().unwrap();
+    let variables = template["env"].as_table().unwrap().iter();
+    let said = variables.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let token = (
+        "NESTLING__MACHINES__FLY__TOKEN".to_owned(),
+        "hush".to_owned(),
+    );
+    let config = Config::load(None, said.chain([token])).unwrap();
+    let service = &template["http_service"];
+    let port = service["internal_port"].as_integer().unwrap();
+    assert_eq!(i64::from(config.server.listen.port()), port);
+    assert!(
+        config
+            .server
+            .trusted_proxies
+            .contain([172, 16, 0, 1].into())
+    );
+    // Machines of previews are in that network, and would say of themselves what they like.
+    assert!(
+        !config
+            .server
+            .trusted_proxies
+            .contain("fdaa::2".parse().unwrap())
+    );
+    let check = &service["checks"][0]["headers"];
+    assert_eq!(
+        check["Host"].as_str(),
+        config.server.public().map(|public| public.host)
+    );
 }

@@ -14,6 +14,7 @@ use nestling_domain::{
     ids::{AppId, Commit, EnvironmentId, Generation, Kind, RepositoryId, Timestamp},
     label::Slug,
     lifecycle::{Event, Times},
+    policy::Policy,
 };
 use nestling_world::github::{Level, Permissions};
 
@@ -201,7 +202,7 @@ pub(crate) fn app(name: &str) -> App {
         kind: nestling_protocol::bundle::Kind::Node,
         description: String::new(),
         health: None,
-        policy: nestling_domain::policy::Policy::default(),
+        policy: Policy::default(),
         created_at: Timestamp(1),
     }
 }
@@ -235,6 +236,18 @@ pub(crate) fn shop_on_github(id: u64, installation: u64) -> (Repository, App) {
         ..app("shop")
     };
     (repository, shop)
+}
+
+/// The one repository as one of GitHub, with one app of this policy, recorded.
+pub(crate) async fn shop_with(policy: Policy, store: &dyn Store) -> App {
+    let (repository, _) = shop_on_github(REPOSITORY.0, 1);
+    store.put_repository(&repository).await.unwrap();
+    let shop = App {
+        policy,
+        ..app("shop")
+    };
+    store.put_app(&shop).await.unwrap();
+    shop
 }
 
 pub(crate) fn commit(n: u64) -> CommitInfo {

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use nestling_domain::{
-    app::{App, Repository},
+    app::App,
     environment::Environment,
     ids::{EnvironmentId, Kind},
     lifecycle::{Command, Event, State, Trigger, Why},
@@ -17,7 +17,7 @@ use crate::{
     actors::rest::Rest,
     drivers::store::sqlite::Sqlite,
     messages::environment::Applied,
-    world::{self, House, REPOSITORY, app, commit},
+    world::{self, House, REPOSITORY, commit},
 };
 
 struct World {
@@ -29,27 +29,11 @@ impl World {
     /// A repository on GitHub with one app that has two previews at once.
     async fn start() -> Self {
         let store = Arc::new(Sqlite::in_memory().unwrap());
-        let repository = Repository {
-            id: REPOSITORY,
-            owner: "acme".into(),
-            name: "shop".into(),
-            path: None,
-            installation: Some(1),
-            default_branch: "main".into(),
-            trouble: None,
-            left: false,
-            suspended: false,
-        };
-        store.put_repository(&repository).await.unwrap();
         let policy = Policy {
             previews: 2,
             ..Policy::default()
         };
-        let shop = App {
-            policy,
-            ..app("shop")
-        };
-        store.put_app(&shop).await.unwrap();
+        let shop = world::shop_with(policy, &*store).await;
         let house = House::start(store, Box::new(|_, _| String::new())).await;
         World { house, shop }.settled()
     }

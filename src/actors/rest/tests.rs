@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     drivers::store::sqlite::Sqlite,
     messages::routes::Entrance,
-    world::{self, House, REPOSITORY, app, commit},
+    world::{self, House, REPOSITORY, commit},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -28,23 +28,7 @@ impl World {
         let store = Arc::new(Sqlite::in_memory().unwrap());
         let house = House::start(store.clone(), Box::new(|_, _| String::new())).await;
         house.outside.runners.set(true);
-        let repository = nestling_domain::app::Repository {
-            id: REPOSITORY,
-            owner: "acme".into(),
-            name: "shop".into(),
-            path: None,
-            installation: Some(1),
-            default_branch: "main".into(),
-            trouble: None,
-            left: false,
-            suspended: false,
-        };
-        store.put_repository(&repository).await.unwrap();
-        let shop = App {
-            policy,
-            ..app("shop")
-        };
-        store.put_app(&shop).await.unwrap();
+        let shop = world::shop_with(policy, &*store).await;
         let now = clock::now();
         let rest = Rest::new(
             store,

@@ -2,6 +2,7 @@
 
 mod again;
 mod asked;
+mod cancelled;
 mod commits;
 mod hints;
 mod moved;
@@ -25,6 +26,16 @@ pub(crate) fn queued(exclusive: bool) -> World {
     let look = world.record.look.clone().unwrap().number;
     found(&mut world, look, 2);
     world
+}
+
+/// The branch has this head, as whoever asks finds out.
+fn heard(world: &mut World, head: u8, trigger: Trigger) {
+    world.apply(&Event::Hint {
+        commit: None,
+        trigger,
+    });
+    let look = world.record.look.clone().unwrap().number;
+    found(world, look, head);
 }
 
 pub(crate) fn found(world: &mut World, look: u32, n: u8) {

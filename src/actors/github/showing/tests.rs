@@ -116,6 +116,15 @@ impl Town {
         self.store.put_app(&app).await.unwrap()
     }
 
+    /// The shop, whose people want no comment.
+    async fn quiet_app(&self) -> App {
+        let quiet = Policy {
+            comment: Comments::Off,
+            ..Policy::default()
+        };
+        self.app("shop", quiet).await
+    }
+
     /// The forge says what GitHub says; answers the head.
     async fn notice(&self) -> Commit {
         let pull = self.github.look(|state| state.see_pull_request(SHOP, 1));

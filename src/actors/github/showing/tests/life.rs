@@ -143,11 +143,7 @@ async fn two_apps_share_one_comment_and_have_a_check_each() {
 #[actix::test]
 async fn an_app_that_wants_no_comment_has_checks_and_deployments_all_the_same() {
     let town = Town::start().await;
-    let quiet = Policy {
-        comment: Comments::Off,
-        ..Policy::default()
-    };
-    let shop = town.app("shop", quiet).await;
+    let shop = town.quiet_app().await;
     let head = town.notice().await;
     town.deploy(&shop, &head).await;
     assert_eq!(town.comments().len(), 0);
@@ -299,11 +295,7 @@ async fn faces_that_github_does_not_take_keep_nothing_else_from_being_shown() {
 #[actix::test]
 async fn who_asks_for_words_gets_them_where_no_comment_is_wished() {
     let town = Town::start().await;
-    let quiet = Policy {
-        comment: Comments::Off,
-        ..Policy::default()
-    };
-    let shop = town.app("shop", quiet).await;
+    let shop = town.quiet_app().await;
     let head = town.notice().await;
     town.deploy(&shop, &head).await;
     let comment = town.comment(ANN, "/help");

@@ -132,14 +132,20 @@ async fn a_comment_that_a_person_deletes_is_made_again_at_once_and_no_war_is_beg
     town.finish();
 }
 
-#[actix::test]
-async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
+/// A preview that serves this head, and whose comments GitHub refuses.
+async fn serving_uncommented() -> (Town, Commit) {
     let town = Town::start().await;
     town.fault(COMMENTS, Fault::Status(403), Times::Always);
     let head = town.notice().await;
     town.hint(&town.shop, Trigger::Push).await;
     let id = EnvironmentId::derive(&town.shop.id, PREVIEW);
     until(&*town.store, &id, "serves", |one| serves(one, &head)).await;
+    (town, head)
+}
+
+#[actix::test]
+async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
+    let (town, _) = serving_uncommented().await;
     town.announce().await.unwrap_err();
     town.github.act(|state| state.faults.clear());
     town.announce().await.unwrap_err();
@@ -157,12 +163,7 @@ async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
 
 #[actix::test]
 async fn the_trouble_of_one_keeps_no_other_from_being_shown() {
-    let town = Town::start().await;
-    town.fault(COMMENTS, Fault::Status(403), Times::Always);
-    let head = town.notice().await;
-    town.hint(&town.shop, Trigger::Push).await;
-    let id = EnvironmentId::derive(&town.shop.id, PREVIEW);
-    until(&*town.store, &id, "serves", |one| serves(one, &head)).await;
+    let (town, head) = serving_uncommented().await;
     let shown = |state: &State| {
         let runs = state.see_check_runs(SHOP, head.as_str()).unwrap();
         let deployments = state.see_deployments(SHOP).unwrap();
