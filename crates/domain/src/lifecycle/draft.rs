@@ -121,9 +121,9 @@ impl<'a> Draft<'a> {
             .take()
             .filter(|offered| offered.id != commit.id);
         let repairs = matches!(cause, Cause::Retry(_) | Cause::RolledBack(_));
-        let keeps_failure = repairs || matches!(cause, Cause::Moved { .. });
-        // What nobody asked for leaves standing what was cancelled.
-        if !keeps_failure && !matches!(cause, Cause::Lost(_)) {
+        // What nobody asked for leaves standing what failed before, and what was cancelled.
+        let keeps_failure = repairs || matches!(cause, Cause::Moved { .. } | Cause::Lost(_));
+        if !keeps_failure {
             life.cancelled = None;
         }
         let new = Box::new(Deployment {
@@ -328,17 +328,17 @@ impl<'a> Draft<'a> {
         next.not_before = None;
         next.trouble = None;
         next.again = None;
-        // After a roll-back the newest commit is still the one that failed, and a move changes nothing about that.
+        // After a roll-back the newest commit is still the one that failed. That what served moves, or is started again, changes
+        // nothing about that.
         let failed = failed.filter(|failed| match next.cause {
             Cause::RolledBack(_) => true,
-            Cause::Moved { .. } => failed.commit.id != next.commit.id,
+            Cause::Moved { .. } | Cause::Lost(_) => failed.commit.id != next.commit.id,
             Cause::Push
             | Cause::Redeploy
             | Cause::Start
             | Cause::Visit
             | Cause::Reopened
-            | Cause::Retry(_)
-            | Cause::Lost(_) => false,
+            | Cause::Retry(_) => false,
         });
         life.world.draining = older.as_ref().map(|older| older.generation);
         life.state = State::Running {

@@ -1,7 +1,7 @@
 //! A commit arrives, and what it does to the one before it.
 
 use super::*;
-use crate::world::{commit, endpoint};
+use crate::world::{World, commit, endpoint};
 use nestling_domain::{
     deployment::{Cause, Phase},
     ids::Generation,
@@ -151,8 +151,8 @@ fn yesterdays_head_is_asked_again_before_the_hint_is_spent() {
     assert_eq!(world.record.next().unwrap().commit, commit(4));
 }
 
-#[test]
-fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
+/// Commit 2 serves as deployment 1, and commit 5 has failed as deployment 2.
+fn failed_push() -> World {
     let mut world = queued(false);
     running(&mut world, 1);
     pushed(&mut world, 5);
@@ -165,6 +165,30 @@ fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
         tail: vec!["npm error".into()],
     };
     report(&mut world, 2, 1, Report::Failed(failure));
+    world
+}
+
+#[test]
+fn what_failed_stays_so_while_what_serves_is_started_again() {
+    let mut world = failed_push();
+    let lost = Observation::Lost {
+        generation: Generation(1),
+        reason: "its machine broke".into(),
+        retry: true,
+        exit: None,
+        tail: Vec::new(),
+    };
+    observed(&mut world, lost);
+    assert_eq!(world.record.next().unwrap().commit, commit(2));
+    running(&mut world, 3);
+    let failed = world.record.failure().unwrap();
+    assert_eq!(failed.commit, commit(5));
+    assert_eq!(world.record.newest_commit(), Some(&commit(5)));
+}
+
+#[test]
+fn a_failed_push_is_shown_beside_what_serves_and_the_fix_replaces_it() {
+    let mut world = failed_push();
     assert_eq!(world.record.state_name(), "running");
     assert_eq!(
         world.record.failure().unwrap().reason,
