@@ -61,6 +61,11 @@ impl Desk {
         let told = timeout(within, answer.wait_for(Option::is_some)).await;
         let told = match told {
             Ok(Ok(told)) => told.clone().map(|(_, answer)| answer),
+            Ok(Err(_)) if !self.questions.has(&environment, question.number) => {
+                return Err(ForgeError::Failed(
+                    "a newer question took its place".to_owned(),
+                ));
+            }
             // It panicked.
             Ok(Err(_)) => None,
             Err(_) => {
@@ -123,6 +128,12 @@ impl Desk {
 }
 
 impl Questions {
+    /// Whether this is the question that is open.
+    fn has(&self, environment: &EnvironmentId, number: u32) -> bool {
+        let open = self.open();
+        open.get(environment).is_some_and(|one| one.serves(number))
+    }
+
     /// Its answer was told, or it has none: asked again, GitHub is asked again.
     fn forget(&self, environment: &EnvironmentId, number: u32) {
         let mut open = self.open();

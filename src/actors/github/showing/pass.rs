@@ -250,7 +250,21 @@ async fn write(
         page.wrote();
         put(&ledger).await?;
     }
-    troubles.outcome(draft.lives, &draft.place)
+    if !draft.lives && troubles.are_of_absence() && is_away(tools, &draft.place).await {
+        info!(
+            "the end of what ran of {} is shown nowhere: {}",
+            draft.place,
+            troubles.absent.join("; ")
+        );
+        return Ok(());
+    }
+    troubles.outcome()
+}
+
+/// Whether the App was uninstalled or taken from the repository, or that was deleted, and all ended for that: there is nowhere to say
+/// so. What the App is given back shows again is told then. It may also be there, and be known under an older number here.
+async fn is_away(tools: &Tools, Place { owner, name, .. }: &Place) -> bool {
+    matches!(tools.github.installation_of(owner, name).await, Ok(None))
 }
 
 /// What kept something from being written.
@@ -277,16 +291,12 @@ impl Troubles {
         self.absent.is_empty() && self.others.is_empty()
     }
 
-    fn outcome(mut self, lives: bool, place: &Place) -> Result<(), ForgeError> {
+    fn are_of_absence(&self) -> bool {
+        self.others.is_empty() && !self.absent.is_empty()
+    }
+
+    fn outcome(mut self) -> Result<(), ForgeError> {
         if self.is_empty() {
-            return Ok(());
-        }
-        if !lives && self.others.is_empty() {
-            // The App was uninstalled, or the repository deleted, and all ended for that: there is nowhere to say so.
-            info!(
-                "the end of what ran of {place} is shown nowhere: {}",
-                self.absent.join("; ")
-            );
             return Ok(());
         }
         self.others.append(&mut self.absent);

@@ -54,17 +54,11 @@ impl Pen<'_> {
             Known::Maybe => self.find(write).await?,
             Known::New => None,
         };
-        if let Some(number) = number {
-            self.ledger.found(write, number);
-            match self.change(write, number).await {
-                // A person deleted it.
-                Err(NotWritten::GitHub(GitHubError::Absent { .. })) => {}
-                changed => {
-                    changed?;
-                    self.ledger.shows(write);
-                    return Ok(());
-                }
-            }
+        if let Some(number) = number
+            && self.change_or_miss(write, number).await?
+        {
+            self.ledger.shows(write);
+            return Ok(());
         }
         self.ledger.absent(write);
         if !write.makes() {
@@ -78,6 +72,24 @@ impl Pen<'_> {
         }
         self.ledger.shows(write);
         Ok(())
+    }
+
+    /// Changes what has this number; whether it was there.
+    ///
+    /// GitHub answers alike that somebody deleted it and that the App may not see it, because it was taken away for a moment or for
+    /// good. So it counts as deleted only where GitHub shows us all that is there, and it is not among that.
+    async fn change_or_miss(&mut self, write: &Write, number: u64) -> Result<bool, NotWritten> {
+        self.ledger.found(write, number);
+        let changed = self.change(write, number).await;
+        let Err(NotWritten::GitHub(GitHubError::Absent { .. })) = changed else {
+            return changed.map(|()| true);
+        };
+        let Some(number) = self.find(write).await? else {
+            return Ok(false);
+        };
+        self.ledger.found(write, number);
+        self.change(write, number).await?;
+        Ok(true)
     }
 
     async fn find(&self, write: &Write) -> Result<Option<u64>, NotWritten> {

@@ -1,5 +1,6 @@
 //! Stories against the model of GitHub: environments live, and GitHub shows it.
 
+mod away;
 mod life;
 mod trouble;
 

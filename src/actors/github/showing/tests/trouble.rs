@@ -317,44 +317,6 @@ async fn a_suspended_installation_is_asked_once_in_a_while() {
     assert_eq!(town.github.look(asked), 1);
 }
 
-#[actix::test]
-async fn race_what_ends_because_the_app_was_uninstalled_is_told_to_nobody_and_owed_no_more() {
-    let town = Town::start().await;
-    let head = town.notice().await;
-    town.deploy(&town.shop, &head).await;
-    let known = town
-        .store
-        .repository(town.repository)
-        .await
-        .unwrap()
-        .unwrap();
-    let installation = known.installation.unwrap();
-    town.github
-        .act(|state| state.uninstall(installation))
-        .unwrap();
-    *town.house.outside.head.borrow_mut() = None;
-    town.hint(&town.shop, Trigger::Refresh).await;
-    let closed = |one: &Environment| one.lifecycle.is_closed();
-    town.shown(&town.shop, "is closed", closed).await;
-    let says = |word: &str| town.comments()[0].body.contains(word);
-    assert!(says("✅ Running"), "nobody could say anything else");
-    // And it is installed again.
-    let installation = town.github.act(|state| {
-        let app = *state.apps.keys().next().unwrap();
-        state.install(app, "acme", Selection::All)
-    });
-    let known = Repository {
-        installation: Some(installation.unwrap()),
-        ..known
-    };
-    town.store.put_repository(&known).await.unwrap();
-    let repository = town.repository;
-    town.showing.send(ShowAgain { repository }).await.unwrap();
-    town.announce().await.unwrap();
-    assert!(says("🗑 Removed"), "{:?}", town.comments());
-    town.finish();
-}
-
 /// Uses up the budget of an installation; of none, gives all budgets back.
 #[derive(Message)]
 #[rtype(result = "()")]
