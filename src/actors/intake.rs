@@ -171,6 +171,14 @@ impl Desk {
                 let hint = Hint::of_production(branch, Some(commit));
                 self.for_all_apps(repository, &hint).await?
             }
+            (Fact::Missing { branch }, Some(repository)) => {
+                let hint = Hint {
+                    trigger: Trigger::Refresh,
+                    creates: false,
+                    ..Hint::of_production(branch, None)
+                };
+                self.for_all_apps(repository, &hint).await?
+            }
             (
                 Fact::PullRequest {
                     number,
@@ -221,7 +229,7 @@ impl Desk {
             ) => self.for_all_of(app, branch, commit.as_ref()).await?,
             (Fact::Webhook { webhook, .. }, _) => self.of_webhook(webhook, delivery).await?,
             (Fact::Unreadable { event, why }, _) => only(event, format!("ignored: {why}")),
-            (Fact::Production { .. } | Fact::PullRequest { .. }, None) => {
+            (Fact::Production { .. } | Fact::Missing { .. } | Fact::PullRequest { .. }, None) => {
                 only("a branch", "ignored: it names no repository")
             }
         };
@@ -410,6 +418,7 @@ fn only(about: &str, why: impl Into<String>) -> ToTell {
 fn told_by(fact: &Fact) -> &'static str {
     match fact {
         Fact::Production { .. }
+        | Fact::Missing { .. }
         | Fact::PullRequest { .. }
         | Fact::Preview { .. }
         | Fact::Returned { .. } => "push",

@@ -214,6 +214,7 @@ pub fn delivery_id(repository: RepositoryId, before: &str, fact: &Fact) -> Strin
             format!("{number}\0{trigger:?}\0{commit}")
         }
         Fact::Preview { app, number, .. } => format!("preview\0{app}\0{number}"),
+        Fact::Missing { branch } => format!("missing\0{branch}"),
         Fact::Returned { app, .. } => format!("returned\0{app}"),
         // GitHub gives its deliveries ids of its own.
         Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),

@@ -89,6 +89,11 @@ pub enum Fact {
         /// Its head.
         commit: crate::ids::Commit,
     },
+    /// The forge shows nothing of the repository: production asks whether that is gone.
+    Missing {
+        /// The default branch, as it was called.
+        branch: String,
+    },
     /// A pull request was opened, pushed to, closed or reopened.
     PullRequest {
         /// Its number.

@@ -232,8 +232,8 @@ impl Desk {
             Some(login) if !pull_request.fork => {
                 let level = self.client.permission(&place, login).await;
                 match level.map_err(not_answered)? {
-                    Level::Write | Level::Admin => Author::Member,
-                    Level::None | Level::Read => Author::Outsider,
+                    Some(Level::Write | Level::Admin) => Author::Member,
+                    Some(Level::None | Level::Read) | None => Author::Outsider,
                 }
             }
             Some(_) | None => Author::Outsider,

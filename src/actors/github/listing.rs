@@ -159,13 +159,14 @@ impl Desk {
                 self.client.open_pull_requests(place).await.map(Some)
             })
             .await?;
+        let there = !matches!(listed, Asked::Gone);
         let (open, repository) = match listed {
             Asked::Answered(open, repository) => (open, repository),
             // Its environments ask themselves, and close.
             Asked::Nothing(repository) => (Vec::new(), repository),
             Asked::Gone => (Vec::new(), self.recorded(id).await?),
         };
-        let head = match place(&repository) {
+        let head = match place(&repository).filter(|_| there) {
             Some(place) if !open.is_empty() || !repository.default_branch.is_empty() => {
                 let head = self.client.branch(&place, &repository.default_branch).await;
                 head.ok().flatten()
@@ -203,6 +204,7 @@ impl Desk {
             })
             .collect();
         let listed = Listed {
+            there,
             branch: &repository.default_branch,
             head: head.as_ref().map(|head| &head.id),
             open: &open,

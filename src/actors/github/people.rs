@@ -23,7 +23,7 @@ impl Desk {
     ) -> Result<bool, ForgeError> {
         let answer = self
             .ask(repository, async |place, _| {
-                self.client.permission(place, login).await.map(Some)
+                self.client.permission(place, login).await
             })
             .await?;
         Ok(match answer {

@@ -58,7 +58,8 @@ impl Desk {
                     return Ok(Asked::Answered(answer, repository));
                 }
                 // Also when its installation is not known any more, which is a refusal.
-                Ok(None) | Err(GitHubError::Refused { status: 404, .. }) => {}
+                Ok(None)
+                | Err(GitHubError::Absent { .. } | GitHubError::Refused { status: 404, .. }) => {}
                 Err(error) => return Err(not_answered(error)),
             }
         }

@@ -196,6 +196,9 @@ impl Desk {
     async fn back(&self, repository: RepositoryId) -> Result<Vec<(Hint, App)>, Waits> {
         let mut told = self.in_all_of(&[repository]).await?;
         told.extend(self.closed_in(repository).await?);
+        for (hint, _) in &mut told {
+            hint.trigger = Trigger::Return;
+        }
         let has_apps = !self.store.apps_of_repository(repository).await?.is_empty();
         if let Some(people) = self.people.as_ref().filter(|_| has_apps) {
             people.show_again.do_send(ShowAgain { repository });

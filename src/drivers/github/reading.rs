@@ -266,18 +266,17 @@ impl GitHub {
         Ok(Some(names.flatten().collect()))
     }
 
-    /// What somebody may do in the repository: asked of GitHub, because no webhook says it.
-    pub async fn permission(&self, at: &Place, login: &str) -> Result<Level, GitHubError> {
+    /// What somebody may do in the repository: asked of GitHub, because no webhook says it. `None` of an account that is gone, and
+    /// of a repository that is not shown to the App.
+    pub async fn permission(&self, at: &Place, login: &str) -> Result<Option<Level>, GitHubError> {
         let asked = Asked::get(
             format!("what {login} may do in {at}"),
             at.path(&["collaborators", login, "permission"]),
         );
         let found: Result<PermissionShown, _> = self.ask(at.who(), &asked).await;
-        let found = found
+        found
             .map(|found| Some(found.permission))
-            .or_else(GitHubError::or_none)?;
-        // Of an account that is gone GitHub knows nothing.
-        Ok(found.unwrap_or(Level::None))
+            .or_else(GitHubError::or_none)
     }
 
     /// All pages of a listing, in GitHub's order; `query` is what is asked beside the page.

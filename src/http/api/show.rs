@@ -313,6 +313,9 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
         Fact::Production { commit, branch } => {
             format!("the default branch ({branch}) is at {}", commit.short())
         }
+        Fact::Missing { .. } => {
+            "the repository is not shown to the App, so that it may be gone".to_owned()
+        }
         Fact::PullRequest {
             number,
             branch,

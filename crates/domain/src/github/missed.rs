@@ -16,6 +16,8 @@ use crate::{
 /// A repository at one moment: all of it, never a part.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed<'a> {
+    /// Whether GitHub shows the repository to the App at all: it may be deleted, or taken away from the App.
+    pub there: bool,
     /// The default branch.
     pub branch: &'a str,
     /// Its head; `None` when there is no such branch, which changes nothing.
@@ -48,6 +50,12 @@ pub fn missed(apps: &[AppId], environments: &[Environment], listed: &Listed<'_>)
         facts.push(Fact::Production {
             branch: listed.branch.to_owned(),
             commit: head.clone(),
+        });
+    }
+    let lives = |environment: &Environment| !environment.lifecycle.is_closed();
+    if !listed.there && of(environments, Kind::Production).any(lives) {
+        facts.push(Fact::Missing {
+            branch: listed.branch.to_owned(),
         });
     }
     for one in listed.open {

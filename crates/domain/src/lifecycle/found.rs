@@ -185,7 +185,9 @@ impl Draft<'_> {
                 }
                 match trigger {
                     Trigger::Push => Cause::Push,
-                    Trigger::Reopen | Trigger::Refresh | Trigger::Close => Cause::Reopened,
+                    Trigger::Reopen | Trigger::Refresh | Trigger::Close | Trigger::Return => {
+                        Cause::Reopened
+                    }
                     Trigger::Visit => Cause::Visit,
                     Trigger::Start => Cause::Start,
                 }

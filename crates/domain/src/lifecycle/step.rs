@@ -160,6 +160,14 @@ impl Draft<'_> {
     }
 
     fn hint(&mut self, commit: Option<crate::ids::Commit>, trigger: Trigger) {
+        let trigger = if trigger == Trigger::Return {
+            // What was told while it was out of reach may have reached nobody.
+            self.life_mut().world.edition += 1;
+            self.life_mut().world.announce_at = None;
+            Trigger::Refresh
+        } else {
+            trigger
+        };
         let closing = (trigger == Trigger::Close).then_some(self.now);
         // That it is open again is as good an answer as any to an earlier close.
         let reopens = trigger == Trigger::Reopen;

@@ -66,18 +66,20 @@ pub enum Trigger {
     Close,
     /// A person pressed start.
     Start,
+    /// The forge may be asked and told again, after it was out of reach: a refresh, and whatever it shows is to be shown once more.
+    Return,
 }
 
 impl Trigger {
     /// Whether it reaches even what a person or a policy has stopped, and brings nothing back by itself.
     pub fn refreshes(self) -> bool {
-        matches!(self, Trigger::Refresh | Trigger::Close)
+        matches!(self, Trigger::Refresh | Trigger::Close | Trigger::Return)
     }
 
     /// The one of two hints, settled by one answer, that may bring more back.
     pub(super) fn or(self, other: Trigger) -> Trigger {
         let rank = |trigger| match trigger {
-            Trigger::Refresh | Trigger::Close => 0,
+            Trigger::Refresh | Trigger::Close | Trigger::Return => 0,
             Trigger::Visit => 1,
             Trigger::Push => 2,
             Trigger::Start => 3,
@@ -96,13 +98,20 @@ impl Why {
     pub fn revived_by(&self, trigger: Trigger) -> bool {
         match (self, trigger) {
             // A closed one comes back when the forge says open again, however we learn it.
-            (Why::Closed, Trigger::Reopen | Trigger::Refresh | Trigger::Close) => true,
+            (
+                Why::Closed,
+                Trigger::Reopen | Trigger::Refresh | Trigger::Close | Trigger::Return,
+            ) => true,
             (Why::Closed, Trigger::Push | Trigger::Visit | Trigger::Start) => false,
             // What a person or a policy stopped, only a person starts.
             (Why::Person | Why::Policy(_), Trigger::Start | Trigger::Reopen) => true,
             (
                 Why::Person | Why::Policy(_),
-                Trigger::Push | Trigger::Visit | Trigger::Refresh | Trigger::Close,
+                Trigger::Push
+                | Trigger::Visit
+                | Trigger::Refresh
+                | Trigger::Close
+                | Trigger::Return,
             ) => false,
             // The forge is asked each time, and it was the forge's word. A stranger's visit is no reason to ask.
             (Why::Waits(_), Trigger::Visit) => false,
@@ -112,14 +121,18 @@ impl Why {
                 | Trigger::Reopen
                 | Trigger::Refresh
                 | Trigger::Close
+                | Trigger::Return
                 | Trigger::Start,
             ) => true,
             // A sleeping one wakes for whoever needs it.
             (Why::Idle, Trigger::Push | Trigger::Reopen | Trigger::Visit | Trigger::Start) => true,
-            (Why::Idle, Trigger::Refresh | Trigger::Close) => false,
+            (Why::Idle, Trigger::Refresh | Trigger::Close | Trigger::Return) => false,
             // The push that fixes a failed one revives it; looking at it does not.
             (Why::Failed(_), Trigger::Push | Trigger::Reopen | Trigger::Start) => true,
-            (Why::Failed(_), Trigger::Visit | Trigger::Refresh | Trigger::Close) => false,
+            (
+                Why::Failed(_),
+                Trigger::Visit | Trigger::Refresh | Trigger::Close | Trigger::Return,
+            ) => false,
         }
     }
 

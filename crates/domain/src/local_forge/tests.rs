@@ -111,7 +111,9 @@ fn words(fact: &Fact) -> String {
         }
         Fact::Preview { app, number, .. } => format!("preview of pr-{number} of {app}"),
         Fact::Returned { app, .. } => format!("returned {app}"),
-        Fact::Webhook { .. } | Fact::Unreadable { .. } => "of GitHub".to_owned(),
+        Fact::Missing { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => {
+            "of GitHub".to_owned()
+        }
     }
 }
 

@@ -45,6 +45,7 @@ fn moves() -> impl Strategy<Value = Move> {
         Just(Trigger::Push),
         Just(Trigger::Reopen),
         Just(Trigger::Refresh),
+        Just(Trigger::Return),
         Just(Trigger::Close),
         Just(Trigger::Start),
         Just(Trigger::Visit)

@@ -103,6 +103,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Trigger::Reopen),
         Just(Trigger::Visit),
         Just(Trigger::Refresh),
+        Just(Trigger::Return),
         Just(Trigger::Close),
         Just(Trigger::Start)
     ];
@@ -186,7 +187,9 @@ proptest! {
         let order = matches!(&event, Event::Command(Command::Deploy(_) | Command::Redeploy | Command::Cancel));
         // Two complete listings are two: absence is believed after the second.
         let listing = matches!(&event, Event::Observed(Observation::Absent { .. }));
-        if order || listing { return Ok(()) }
+        // Two returns are two: what was told in between may have reached nobody.
+        let returns = matches!(&event, Event::Hint { trigger: Trigger::Return, .. });
+        if order || listing || returns { return Ok(()) }
         let Ok(once) = record.step(&event, now, &Times::default()) else { return Ok(()) };
         let Ok(mut twice) = once.next.step(&event, now, &Times::default()) else { return Ok(()) };
         // Two hints are two questions: what is read for the first may be older than the second.

@@ -57,3 +57,19 @@ async fn what_github_does_not_show_for_a_moment_counts_for_nothing_later() {
     assert_eq!(world.runs(number).await, Trust::Member);
     assert!(world.desk.gone.lock().unwrap().is_empty(), "it answered");
 }
+
+#[actix::test]
+async fn what_somebody_may_do_is_no_answer_of_a_repository_that_github_does_not_show() {
+    let world = World::start().await;
+    world.act(|state| {
+        let installation = state.installations.get_mut(&world.installation).unwrap();
+        installation.selection = Selection::Selected([].into());
+        Ok(())
+    });
+    for asked in ["once", "and again"] {
+        let failed = world.desk.may_write(world.shop.repository, "ann").await;
+        assert!(matches!(failed, Err(ForgeError::Failed(_))), "{asked}");
+    }
+    let gone = world.desk.gone.lock().unwrap();
+    assert!(!gone.is_empty(), "what was seen missing still counts");
+}

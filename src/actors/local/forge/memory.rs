@@ -207,7 +207,10 @@ fn subject(fact: &Fact) -> Option<Subject> {
     match fact {
         Fact::Production { .. } => Some(None),
         Fact::PullRequest { number, .. } | Fact::Preview { number, .. } => Some(Some(*number)),
-        Fact::Returned { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
+        Fact::Missing { .. }
+        | Fact::Returned { .. }
+        | Fact::Webhook { .. }
+        | Fact::Unreadable { .. } => None,
     }
 }
 
@@ -225,7 +228,9 @@ pub(super) fn words(fact: &Fact) -> String {
             ..
         } => {
             let what = match (trigger, commit) {
-                (Trigger::Refresh | Trigger::Close, _) | (_, None) => "the end".to_owned(),
+                (Trigger::Refresh | Trigger::Close | Trigger::Return, _) | (_, None) => {
+                    "the end".to_owned()
+                }
                 (Trigger::Push, Some(commit)) => commit.short().to_owned(),
                 (Trigger::Reopen | Trigger::Visit | Trigger::Start, Some(commit)) => {
                     format!("the start at {}", commit.short())
@@ -236,6 +241,7 @@ pub(super) fn words(fact: &Fact) -> String {
         Fact::Preview { app, number, .. } => {
             format!("the wish for a preview of app {app}, of pull request {number}")
         }
+        Fact::Missing { .. } => "that the repository is not shown".to_owned(),
         Fact::Returned { app, .. } => format!("the return of app {app}"),
         Fact::Webhook { event, .. } | Fact::Unreadable { event, .. } => event.clone(),
     }

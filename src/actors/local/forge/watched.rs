@@ -393,7 +393,10 @@ fn commit_of(fact: &Fact) -> Option<&Commit> {
     match fact {
         Fact::Production { commit, .. } => Some(commit),
         Fact::PullRequest { commit, .. } | Fact::Returned { commit, .. } => commit.as_ref(),
-        Fact::Preview { .. } | Fact::Webhook { .. } | Fact::Unreadable { .. } => None,
+        Fact::Missing { .. }
+        | Fact::Preview { .. }
+        | Fact::Webhook { .. }
+        | Fact::Unreadable { .. } => None,
     }
 }
 

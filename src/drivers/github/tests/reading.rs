@@ -46,9 +46,9 @@ async fn a_repository_is_read_with_its_branches_pull_requests_and_people() {
     let files = client.changed_files(shop, 1).await.unwrap();
     assert_eq!(files, Some(vec!["basket.js".to_owned()]));
     for (login, level) in [
-        ("ann", Level::Write),
-        ("acme", Level::Admin),
-        ("nobody-at-all", Level::None),
+        ("ann", Some(Level::Write)),
+        ("acme", Some(Level::Admin)),
+        ("nobody-at-all", None),
     ] {
         assert_eq!(
             client.permission(shop, login).await.unwrap(),

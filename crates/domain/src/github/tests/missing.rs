@@ -57,9 +57,20 @@ fn open(number: u32, head: u8) -> Open {
 
 /// What is told: of which environments, why, and at which commit.
 fn told(environments: &[Environment], head: Option<u8>, open: &[Open]) -> Vec<String> {
+    told_where(true, environments, head, open)
+}
+
+/// The same, of a repository that is shown or not.
+fn told_where(
+    there: bool,
+    environments: &[Environment],
+    head: Option<u8>,
+    open: &[Open],
+) -> Vec<String> {
     let apps = [AppId("shop".to_owned()), AppId("till".to_owned())];
     let head = head.map(commit);
     let listed = Listed {
+        there,
         branch: "main",
         head: head.as_ref(),
         open,
@@ -69,6 +80,7 @@ fn told(environments: &[Environment], head: Option<u8>, open: &[Open]) -> Vec<St
     facts.extend(ended.into_iter().map(|one| one.fact));
     let words = facts.iter().map(|fact| match fact {
         Fact::Production { commit, .. } => format!("production at {}", commit.short()),
+        Fact::Missing { branch } => format!("production on {branch}: is it there?"),
         Fact::PullRequest {
             number,
             commit,
@@ -139,6 +151,19 @@ fn lost_pushes_openings_and_closes_are_told() {
             "6: Refresh at whatever is there"
         ]
     );
+}
+
+#[test]
+fn of_a_repository_that_is_not_shown_production_and_previews_ask_whether_they_are_gone() {
+    let mut all = both(Kind::Production, &Why::Idle, 1);
+    all.extend(both(Kind::Preview(2), &Why::Idle, 2));
+    let asked = [
+        "production on main: is it there?",
+        "2: Close at whatever is there",
+    ];
+    assert_eq!(told_where(false, &all, None, &[]), asked);
+    let closed = both(Kind::Production, &Why::Closed, 1);
+    assert_eq!(told_where(false, &closed, None, &[]), [""; 0]);
 }
 
 #[test]

@@ -42,6 +42,21 @@ fn what_was_read_before_a_hint_is_no_answer_to_it() {
 }
 
 #[test]
+fn what_was_told_while_the_forge_was_out_of_reach_is_told_once_more_when_it_is_back() {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    let edition = world.record.world.edition;
+    observed(&mut world, Observation::Announced(edition));
+    let owes = |world: &World| world.record.world.announced != world.record.world.edition;
+    hint(&mut world, None, Trigger::Refresh);
+    assert!(!owes(&world), "nothing else is to be read");
+    hint(&mut world, None, Trigger::Return);
+    assert!(owes(&world));
+    let look = world.record.look.clone().unwrap();
+    assert_eq!(look.trigger, Trigger::Refresh);
+}
+
+#[test]
 fn a_push_that_is_told_twice_and_visits_are_one_question() {
     let mut world = queued(false);
     running(&mut world, 1);

@@ -166,6 +166,7 @@ async fn race_a_listing_that_shows_nothing_closes_nothing() {
     race.serves(number, &head).await;
     let environments = race.store.environments_of_app(&race.shop.id).await.unwrap();
     let listed = Listed {
+        there: true,
         branch: "main",
         head: None,
         open: &[],
