@@ -19,6 +19,10 @@ pub(super) enum Bug {
     EmptyListingCloses,
     /// An error of the forge closes.
     ErrorCloses,
+    /// A suspended App counts as one that was taken away.
+    SuspensionCloses,
+    /// What the App was taken away from runs on.
+    TakenRunsOn,
     /// The head is not asked for: what was known last is deployed.
     HeadNotAsked,
     /// An approval of another commit counts.

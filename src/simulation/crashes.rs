@@ -6,17 +6,36 @@ use super::dice::Dice;
 
 /// Where an environment stands, as the store has it.
 pub(super) const STATES: [&str; 5] = ["none", "creating", "running", "restarting", "stopped"];
-/// What a save says.
-pub(super) const SAVES: [&str; 12] = [
-    "hint", "order", "report", "tick", "lost", "found", "admitted", "launched", "probed",
-    "drained", "absent", "shown",
+/// What a webhook tells: what was done to a pull request, else the event's own name.
+pub(super) const EVENTS: [&str; 16] = [
+    "opened",
+    "reopened",
+    "synchronize",
+    "closed",
+    "edited",
+    "converted_to_draft",
+    "ready_for_review",
+    "labeled",
+    "unlabeled",
+    "push",
+    "delete",
+    "repository",
+    "installation",
+    "installation_repositories",
+    "issue_comment",
+    "check_run",
+];
+/// What else a save says. A hint is what a listing found, and that an app was added.
+pub(super) const SAVES: [&str; 11] = [
+    "hint", "report", "tick", "lost", "found", "admitted", "launched", "probed", "drained",
+    "absent", "shown",
 ];
 /// What is done outside.
 pub(super) const EFFECTS: [&str; 7] = [
     "look", "launch", "destroy", "probe", "drain", "announce", "write",
 ];
 /// How often the server may end in one run.
-const MOST: u32 = 3;
+const MOST: u32 = 4;
 /// How often of a thousand boundaries it ends although nobody aims at it.
 const BY_CHANCE: u64 = 3;
 
@@ -49,18 +68,23 @@ impl fmt::Display for When {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = self.when;
-        let what = if SAVES.contains(&self.class) {
-            "the save of"
-        } else {
+        let what = if EFFECTS.contains(&self.class) {
             "the effect"
+        } else {
+            "the save of"
         };
         write!(f, "{when} {what} `{}` while {}", self.class, self.state)
     }
 }
 
+/// Every kind of save and effect.
+pub(super) fn rows() -> impl Iterator<Item = &'static &'static str> {
+    EVENTS.iter().chain(&SAVES).chain(&EFFECTS)
+}
+
 /// Every boundary that can be reached.
 pub(super) fn cells() -> Vec<Cell> {
-    let classes = SAVES.iter().chain(&EFFECTS);
+    let classes = rows();
     let pairs = classes.flat_map(|class| STATES.map(|state| (state, *class)));
     let reached = pairs.filter(|(state, class)| impossible(state, class).is_none());
     let both = reached.flat_map(|(state, class)| {
@@ -72,8 +96,8 @@ pub(super) fn cells() -> Vec<Cell> {
 /// Why a boundary cannot be reached.
 pub(super) fn impossible(state: &str, class: &str) -> Option<&'static str> {
     Some(match (state, class) {
-        ("none", "hint") => return None,
-        ("none", _) => "only a hint records an environment",
+        ("none", "hint" | "opened" | "synchronize") => return None,
+        ("none", _) => "only what is new of a pull request, or was listed, records an environment",
         ("stopped", "report" | "lost" | "tick") => {
             "nothing is on its way: reports, losses and deadlines change nothing"
         }
@@ -88,6 +112,46 @@ pub(super) fn impossible(state: &str, class: &str) -> Option<&'static str> {
     })
 }
 
+/// In place of how often an aim is still passed by: the server has ended there.
+const PASSED: u64 = u64::MAX;
+/// What takes several things to meet, such as a push while requests to what served before still last, or a webhook that comes after
+/// a listing has told of the same. The rarest of them several times.
+const RAREST: [(&str, &str); 33] = [
+    ("restarting", "drain"),
+    ("restarting", "drained"),
+    ("running", "drain"),
+    ("restarting", "drain"),
+    ("restarting", "drained"),
+    ("stopped", "hint"),
+    ("restarting", "probe"),
+    ("restarting", "drain"),
+    ("restarting", "drained"),
+    ("restarting", "tick"),
+    ("creating", "tick"),
+    ("creating", "tick"),
+    ("running", "hint"),
+    ("running", "hint"),
+    ("creating", "hint"),
+    ("running", "hint"),
+    ("restarting", "hint"),
+    ("stopped", "hint"),
+    ("restarting", "probed"),
+    ("restarting", "lost"),
+    ("running", "opened"),
+    ("running", "opened"),
+    ("running", "opened"),
+    ("restarting", "opened"),
+    ("restarting", "opened"),
+    ("restarting", "opened"),
+    ("running", "reopened"),
+    ("restarting", "delete"),
+    ("creating", "check_run"),
+    ("none", "announce"),
+    ("none", "announce"),
+    ("none", "announce"),
+    ("none", "write"),
+];
+
 /// How often an aim is passed by before the server ends there: mostly it ends at once, because some boundaries are rare.
 const PASSES: [u64; 8] = [0, 0, 1, 0, 3, 0, 8, 0];
 
@@ -100,10 +164,10 @@ pub(super) enum Lean {
     Again,
     /// Machines end.
     Ends,
-    /// People order.
-    Orders,
     /// People push again before all is done that the last push brought, and requests last.
     Pushes,
+    /// People do what such a webhook tells, and push besides.
+    Tells(&'static str),
 }
 
 /// What must happen more often for a boundary to be reached; `None` for one that many runs come to.
@@ -112,7 +176,7 @@ pub(super) fn needs(cell: &Cell) -> Option<Lean> {
         (_, "tick") => Lean::Hangs,
         ("running", "report" | "probe" | "probed") => Lean::Again,
         (_, "lost") => Lean::Ends,
-        (_, "order") => Lean::Orders,
+        (_, class) if EVENTS.contains(&class) => Lean::Tells(cell.class),
         (_, "drain" | "drained") => Lean::Pushes,
         ("restarting", "hint" | "look" | "found" | "absent" | "destroy") => Lean::Pushes,
         ("running", "absent" | "destroy") => Lean::Pushes,
@@ -138,25 +202,34 @@ pub(super) struct Crashes {
 }
 
 impl Crashes {
-    /// Each seed aims at two boundaries, one of which is rare. What that needs happens more often in every second round of them.
-    /// Every fifth round aims at the rarest besides, which take a push while requests to what served before still last.
+    /// Each seed aims at two boundaries, one of which is rare. What that needs happens more often in every second round of them,
+    /// and a webhook in every one.
+    /// Every fourth round aims at one of the rarest besides.
     pub(super) fn new(seed: u64) -> Self {
         let cells = cells();
         let count = cells.len() as u64;
         let rare = cells.iter().filter(|cell| needs(cell).is_some());
         let rare: Vec<Cell> = rare.copied().collect();
-        let rarest =
-            |cell: &&Cell| cell.state == "restarting" && matches!(cell.class, "drain" | "drained");
-        let rarest: Vec<Cell> = cells.iter().filter(rarest).copied().collect();
+        let all = cells.iter().copied();
+        let of = |named| {
+            all.clone()
+                .filter(move |cell| (cell.state, cell.class) == named)
+        };
+        let rarest: Vec<Cell> = RAREST.into_iter().flat_map(of).collect();
         let round_of_rare = seed / rare.len() as u64;
         let at = |of: &[Cell]| of[usize::try_from(seed).unwrap_or_default() % of.len()];
         let round = usize::try_from(seed / count).unwrap_or_default();
         let passes = PASSES[round % PASSES.len()];
-        let mut aims = vec![(at(&cells), passes), (at(&rare), 0)];
-        let mut lean = needs(&at(&rare)).filter(|_| round_of_rare.is_multiple_of(2));
-        if round_of_rare % 5 == 4 {
-            aims.push((at(&rarest), 0));
-            lean = Some(Lean::Pushes);
+        // Where the server ended before something, that is done again: so it is met once more, after it.
+        let both = |cell: Cell| [When::Before, When::After].map(|when| (Cell { when, ..cell }, 0));
+        let mut aims = vec![(at(&cells), passes)];
+        aims.extend(both(at(&rare)));
+        let needed = needs(&at(&rare));
+        let mut lean =
+            needed.filter(|lean| round_of_rare.is_multiple_of(2) || matches!(lean, Lean::Tells(_)));
+        if round_of_rare % 4 == 3 {
+            aims.extend(both(at(&rarest)));
+            lean = needs(&at(&rarest));
         }
         Crashes {
             aims,
@@ -186,6 +259,17 @@ impl Crashes {
         strikes
     }
 
+    /// Which webhook is to find an environment in this state, where this run leans to that and has not come to it yet.
+    pub(super) fn wants(&self, state: &str) -> Option<&'static str> {
+        let Some(Lean::Tells(event)) = self.lean else {
+            return None;
+        };
+        let open = |(aim, passes): &(Cell, u64)| {
+            aim.state == state && aim.class == event && *passes != PASSED
+        };
+        self.aims.iter().any(open).then_some(event)
+    }
+
     /// Whether the server ends here.
     pub(super) fn strikes(&mut self, cell: Cell) -> bool {
         if self.ended >= MOST {
@@ -194,7 +278,7 @@ impl Crashes {
         let mut strikes = self.dice.happens(BY_CHANCE);
         for (_, passes) in self.aims.iter_mut().filter(|(aim, _)| *aim == cell) {
             strikes |= *passes == 0;
-            *passes = passes.checked_sub(1).unwrap_or(u64::MAX);
+            *passes = passes.checked_sub(1).unwrap_or(PASSED);
         }
         if strikes {
             self.ended += 1;

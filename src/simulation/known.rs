@@ -9,6 +9,9 @@ use nestling_domain::{
     ids::{Commit, EnvironmentId, Generation, Kind, Timestamp},
 };
 
+/// Characters of a webhook's number.
+const GUID: usize = 36;
+
 /// All of it.
 #[derive(Default)]
 pub(super) struct Known {
@@ -28,6 +31,14 @@ pub(super) struct Known {
     pub(super) shown: BTreeMap<Kind, Ledger>,
     /// Whose announcement was begun last.
     pub(super) announcing: Option<EnvironmentId>,
+    /// How often somebody did something because an environment was in the right state for it.
+    pub(super) meetings: u32,
+    /// What each webhook tells, by its number: one of [`EVENTS`](super::crashes::EVENTS).
+    pub(super) told: BTreeMap<String, &'static str>,
+    /// Whether the App is taken away, or was.
+    pub(super) taken: Option<Closed>,
+    /// Whether the App is suspended, or was.
+    pub(super) suspended: Option<Closed>,
     /// Until when no webhook gets through.
     pub(super) silence: Option<Timestamp>,
     /// Webhooks that not even GitHub's log knows.
@@ -52,16 +63,37 @@ pub(super) struct Known {
     pub(super) calm: Option<Timestamp>,
 }
 
-/// Whether a pull request is closed.
+/// Whether a way is closed: a pull request, or the App's to the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// It is.
-    Now,
+    Now { since: Timestamp },
     /// It was until this moment.
     Until(Timestamp),
 }
 
+impl Closed {
+    /// Whether it is, or was so a moment ago that an answer from then may still be on its way.
+    pub(super) fn lately(self, now: Timestamp, stale: u64) -> bool {
+        match self {
+            Closed::Now { .. } => true,
+            Closed::Until(at) => now.0 - at.0 <= stale,
+        }
+    }
+}
+
 impl Known {
+    /// Which webhook an input came by, if any: its number is the input's, with the place of an order behind it.
+    pub(super) fn told_by(&self, input: &str) -> Option<&'static str> {
+        let number = input.get(..GUID).unwrap_or(input);
+        self.told.get(number).copied()
+    }
+
+    /// Whether the App stays away.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self.taken, Some(Closed::Now { .. }))
+    }
+
     /// The word for where an environment stands.
     pub(super) fn state_of(&self, id: Option<&EnvironmentId>) -> &'static str {
         let record = id.and_then(|id| self.records.get(id));

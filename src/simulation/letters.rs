@@ -6,8 +6,10 @@ use nestling_domain::{
     record::{Delivery, Fact},
 };
 use nestling_world::github::State;
+use serde_json::Value;
 
 use super::{
+    crashes::EVENTS,
     life::House,
     world::{Deed, Scene, World},
 };
@@ -23,6 +25,8 @@ const FORGOTTEN: u64 = 10;
 const TWICE: u64 = 100;
 /// How often one comes so late that others overtake it.
 const LATE: u64 = 200;
+/// How often it does where this run is to meet such a webhook.
+const LATE_WHERE_AWAITED: u64 = 500;
 /// How long GitHub waits for an answer.
 const PATIENCE: u64 = 10_000;
 
@@ -31,6 +35,10 @@ impl World {
     pub(super) fn post(&self, github: &mut State) {
         for letter in github.take_webhooks() {
             let name = name(&letter);
+            if let Some(event) = event(&letter) {
+                let number = header(&letter, "X-GitHub-Delivery").to_owned();
+                self.known().told.insert(number, event);
+            }
             let now = clock::now();
             let none_gets_through = self.known().silence.is_some_and(|until| now < until);
             let deaf = !self.is_calm() && self.scene == Scene::Deaf;
@@ -47,18 +55,19 @@ impl World {
                 github.carried(&letter, None);
                 continue;
             }
+            let awaited = event(&letter).is_some_and(|event| self.leans_to(event));
             let way = |late| {
-                let mut dice = self.dice();
-                if late {
-                    dice.span(1_500, 40_000)
-                } else {
-                    dice.span(20, 1_000)
-                }
+                let (least, most) = match (late, awaited) {
+                    (false, _) => (20, 1_000),
+                    (true, false) => (1_500, 40_000),
+                    (true, true) => (8_000, 60_000),
+                };
+                self.dice().span(least, most)
             };
             if self.goes_wrong(TWICE) {
                 self.plan(way(true), Deed::Letter(letter.clone()));
             }
-            let late = self.goes_wrong(LATE);
+            let late = self.goes_wrong(if awaited { LATE_WHERE_AWAITED } else { LATE });
             self.plan(way(late), Deed::Letter(letter));
         }
     }
@@ -126,6 +135,17 @@ fn delivery(letter: &Letter) -> Delivery {
             webhook: Box::new(webhook),
         },
     }
+}
+
+/// What it tells, as a row of the table: a pull request's by what was done to it, all others by their name.
+fn event(letter: &Letter) -> Option<&'static str> {
+    let name = header(letter, "X-GitHub-Event");
+    let body: Value = serde_json::from_slice(&letter.body).ok()?;
+    let said = match name {
+        "pull_request" => body["action"].as_str()?,
+        _ => name,
+    };
+    EVENTS.into_iter().find(|known| *known == said)
 }
 
 fn name(letter: &Letter) -> String {

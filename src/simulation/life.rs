@@ -9,7 +9,7 @@ use tokio::{runtime::Builder, time::Instant};
 use super::{
     flows, letters,
     machines::SimulatedMachines,
-    network, oracles, runners, script, seams,
+    network, owner, runners, script, seams, settled,
     store::Doubtful,
     world::{Deed, HOOK, Scene, World},
 };
@@ -47,6 +47,8 @@ const STAYS: u64 = 20_000;
 const BY_THE_LOG: u64 = 6 * 60_000;
 /// The same where GitHub's log lacks a webhook: everything is listed every quarter of an hour.
 const BY_LISTING: u64 = 15 * 60_000 + BY_THE_LOG;
+/// The same where the App was taken away: that is believed when it was seen twice, which two listings do.
+const BY_TWO_LISTINGS: u64 = 15 * 60_000 + BY_LISTING;
 /// The same where nothing went wrong but that webhooks did not get through.
 const DEAF: u64 = 2 * 60_000;
 /// The same where not even GitHub knows of them: the time between two listings, and that of a build.
@@ -147,7 +149,7 @@ fn perform(house: &House, deed: Deed) -> bool {
         Deed::Beat(key) => runners::beat(house, key),
         Deed::Echo(echo) => runners::echo(house, echo),
         Deed::Check => return check(world),
-        deed @ (Deed::User | Deed::GivenUp(_) | Deed::Death(_) | Deed::Calm) => {
+        deed @ (Deed::User | Deed::Meeting(_) | Deed::GivenUp(_) | Deed::Death(_) | Deed::Calm) => {
             alone(world, deed);
         }
     }
@@ -158,11 +160,13 @@ fn perform(house: &House, deed: Deed) -> bool {
 fn alone(world: &Arc<World>, deed: Deed) {
     match deed {
         Deed::User => script::act(world),
+        Deed::Meeting(kind) => script::meets(world, kind),
         Deed::GivenUp(letter) => world.given_up(&letter),
         Deed::Death(key) if !world.is_calm() => world.end_machine(&key, "it broke"),
         Deed::Death(_) => {}
         Deed::Calm => {
             world.calm_down();
+            owner::calms(world);
             world.known().calm = Some(clock::now());
             world.plan(LOOK, Deed::Check);
         }
@@ -177,7 +181,7 @@ fn alone(world: &Arc<World>, deed: Deed) {
 /// Whether all is as it should be, and has been for a while.
 fn check(world: &Arc<World>) -> bool {
     let now = clock::now();
-    let wrong = oracles::unsettled(world);
+    let wrong = settled::unsettled(world);
     let mut known = world.known();
     let calm = known.calm.unwrap_or(now);
     if wrong.is_empty() {
@@ -201,11 +205,14 @@ fn check(world: &Arc<World>) -> bool {
         known.settled = None;
     }
     let within = match world.scene {
-        Scene::Deaf => DEAF,
-        Scene::Forgotten => FORGOTTEN,
+        Scene::Deaf | Scene::Forgotten if known.taken.is_some() => BY_TWO_LISTINGS,
+        Scene::Deaf if known.suspended.is_none() => DEAF,
+        Scene::Deaf | Scene::Forgotten => FORGOTTEN,
         Scene::Flow(..) => BY_THE_LOG,
-        Scene::Trouble if known.forgotten == 0 => BY_THE_LOG,
-        Scene::Trouble => BY_LISTING,
+        Scene::Trouble if known.taken.is_some() => BY_TWO_LISTINGS,
+        // While the App is suspended GitHub tells it nothing, and writes down nothing of it.
+        Scene::Trouble if known.forgotten > 0 || known.suspended.is_some() => BY_LISTING,
+        Scene::Trouble => BY_THE_LOG,
     };
     drop(known);
     if now.0 - calm.0 > within && !wrong.is_empty() {

@@ -6,10 +6,15 @@ use nestling_domain::{
     lifecycle::{Happened, Lifecycle},
 };
 
+use super::known::Known;
 use crate::drivers::store::Save;
 
-/// The word, of those in [`SAVES`](super::crashes::SAVES).
-pub(super) fn class(before: Option<&Environment>, save: &Save) -> &'static str {
+/// The word, of those in [`EVENTS`](super::crashes::EVENTS) and [`SAVES`](super::crashes::SAVES).
+pub(super) fn class(known: &Known, before: Option<&Environment>, save: &Save) -> &'static str {
+    let input = save.input.as_ref().map(|(input, _)| input.0.as_str());
+    if let Some(event) = input.and_then(|input| known.told_by(input)) {
+        return event;
+    }
     let Some(before) = before else {
         return "hint";
     };
@@ -18,12 +23,11 @@ pub(super) fn class(before: Option<&Environment>, save: &Save) -> &'static str {
         "runner" => "report",
         "clock" => "tick",
         "machine" => "lost",
-        "nestling" => observed(
+        _ => observed(
             &before.lifecycle,
             &save.environment.lifecycle,
             &save.happened,
         ),
-        _ => "order",
     }
 }
 

@@ -1,12 +1,15 @@
 //! What people do on GitHub, by chance.
 
 use anyhow::{Context as _, Result, bail};
+use nestling_domain::{environment::Environment, github::shown::APPROVE, ids::Kind};
 use nestling_world::github::{Change, Opening, PullRequest, State};
 
 use super::{
+    acts::{Act, chosen, meant},
     crashes::Lean,
     dice::Dice,
     known::Closed,
+    owner,
     world::{Deed, Scene, World},
 };
 use crate::drivers::clock;
@@ -23,12 +26,22 @@ const SILENCE: (u64, u64) = (10_000, 60_000);
 const DEAF: u64 = 30 * 60_000;
 /// How far apart they are where people push again before all is done that the last push brought: the time of a build.
 const AT_ONCE: u64 = 14_000;
-/// A number of a push, among those of everything that people do.
-const PUSH: u64 = 6;
-/// The numbers of orders.
-const ORDERS: (u64, u64) = (15, 20);
+/// What people say in comments.
+const WORDS: [&str; 6] = [
+    "/stop",
+    "/start",
+    "/cancel",
+    "/preview",
+    "/redeploy",
+    "/redeploy",
+];
 /// Open pull requests at most.
 const OPEN: usize = 3;
+/// How often of a thousand saves of an environment that is in the state for it somebody does what this run leans to, how many
+/// milliseconds later at most, and how often in a run.
+const MEETS: u64 = 400;
+const MEETS_WITHIN: u64 = 6_000;
+const MEETINGS: u32 = 8;
 /// Tries to find something that can be done.
 const TRIES: u32 = 8;
 /// Whose fork it is.
@@ -51,7 +64,11 @@ pub(super) fn begin(world: &World) {
     for _ in 0..acts {
         world.plan(at, Deed::User);
         let burst = dice.happens(300);
-        let apart = world.often(Lean::Pushes, (APART.1, AT_ONCE));
+        let apart = if world.meets_builds() {
+            AT_ONCE
+        } else {
+            APART.1
+        };
         at += dice.span(APART.0, if burst { 500 } else { apart });
     }
     world.plan(at + AFTER, Deed::Calm);
@@ -59,9 +76,39 @@ pub(super) fn begin(world: &World) {
 
 /// Somebody does something.
 pub(super) fn act(world: &World) {
+    done(world, |github| {
+        (0..TRIES).find_map(|_| one(world, github, chosen(world), None).ok())
+    });
+}
+
+/// Where this run leans to a webhook that finds an environment in this state, somebody will soon do what it tells.
+pub(super) fn may_meet(world: &World, environment: &Environment) {
+    let wanted = world.crashes().wants(environment.lifecycle.state_name());
+    if wanted.is_none() || !world.goes_wrong(MEETS) || world.known().meetings >= MEETINGS {
+        return;
+    }
+    world.known().meetings += 1;
+    let after = world.dice().span(0, MEETS_WITHIN);
+    world.plan(after, Deed::Meeting(environment.kind));
+}
+
+/// Somebody does with this one what a webhook tells that this run leans to.
+pub(super) fn meets(world: &World, kind: Kind) {
+    let Some(Lean::Tells(event)) = world.crashes().lean else {
+        return;
+    };
+    if world.is_calm() {
+        return;
+    }
+    done(world, |github| {
+        one(world, github, meant(event, kind), Some(kind)).ok()
+    });
+}
+
+fn done(world: &World, act: impl FnOnce(&mut State) -> Option<String>) {
     let said = {
         let mut github = world.github();
-        let said = (0..TRIES).find_map(|_| one(world, &mut github).ok());
+        let said = act(&mut github);
         note(world, &github);
         said
     };
@@ -70,15 +117,21 @@ pub(super) fn act(world: &World) {
     world.post(&mut github);
 }
 
-/// Remembers what is closed.
+/// Remembers what is closed, and whether the App may be asked.
 pub(super) fn note(world: &World, github: &State) {
+    owner::note(world, github);
     let mut known = world.known();
     for pull in pulls(world, github) {
         let number = u32::try_from(pull.number).unwrap();
-        if !pull.open {
-            known.closed.insert(number, Closed::Now);
-        } else if known.closed.get(&number) == Some(&Closed::Now) {
-            known.closed.insert(number, Closed::Until(clock::now()));
+        let now = clock::now();
+        match known.closed.get(&number) {
+            None | Some(Closed::Until(_)) if !pull.open => {
+                known.closed.insert(number, Closed::Now { since: now });
+            }
+            Some(Closed::Now { .. }) if pull.open => {
+                known.closed.insert(number, Closed::Until(now));
+            }
+            None | Some(_) => {}
         }
     }
 }
@@ -89,22 +142,19 @@ pub(super) fn pulls(world: &World, github: &State) -> Vec<PullRequest> {
     home.pull_requests.values().cloned().collect()
 }
 
-fn one(world: &World, github: &mut State) -> Result<String> {
+/// One act, of the pull request of this environment if one is named, else of any.
+fn one(world: &World, github: &mut State, act: Act, whose: Option<Kind>) -> Result<String> {
     let home = github.repositories[&world.town.repository.0].full_name();
-    let all = pulls(world, github);
-    let (open, closed): (Vec<_>, Vec<_>) = all.into_iter().partition(|pull| pull.open);
-    let (pushes, orders) = (
-        world.often(Lean::Pushes, (0, 600)),
-        world.often(Lean::Orders, (0, 600)),
-    );
-    let (what, which, number) = {
+    let mut all = pulls(world, github);
+    let (open, closed): (Vec<_>, Vec<_>) = if let Some(Kind::Preview(number)) = whose {
+        all.retain(|pull| pull.number == u64::from(number));
+        (all.clone(), all)
+    } else {
+        all.into_iter().partition(|pull| pull.open)
+    };
+    let (which, number) = {
         let mut dice = world.dice();
-        let what = match dice.below(26) {
-            _ if pushes > 0 && dice.happens(pushes) => PUSH,
-            _ if orders > 0 && dice.happens(orders) => dice.span(ORDERS.0, ORDERS.1),
-            what => what,
-        };
-        (what, dice.any(), dice.below(1_000_000))
+        (dice.any(), dice.below(1_000_000))
     };
     let pick = |from: &[PullRequest]| {
         let place = which % (from.len().max(1) as u64);
@@ -112,64 +162,81 @@ fn one(world: &World, github: &mut State) -> Result<String> {
         found.cloned().context("there is none")
     };
     let change = [Change::file("index.html", &format!("{number}"))];
-    Ok(match what {
-        _ if open.is_empty() && what < 13 => opened(world, github, &home, &change)?,
-        0..=2 if open.len() < OPEN => opened(world, github, &home, &change)?,
+    if let Some(said) = owner::gives_back(world, github)? {
+        return Ok(said);
+    }
+    Ok(match act {
+        Act::Open if open.len() < OPEN => opened(world, github, &home, &change)?,
+        Act::Open => bail!("enough is open"),
+        Act::Push if open.is_empty() => opened(world, github, &home, &change)?,
         // Again to the same one, mostly, where a push is to meet what the last one brought.
-        0..=6 if pushes > 0 && which % 4 > 0 => {
+        Act::Push if world.meets_builds() && which % 4 > 0 => {
             let first = open.first().context("there is none")?;
             pushed(world, github, (&home, first), &change)?
         }
-        0..=6 => pushed(world, github, (&home, &pick(&open)?), &change)?,
-        7 | 8 => {
+        Act::Push => pushed(world, github, (&home, &pick(&open)?), &change)?,
+        Act::Close => {
             let pull = pick(&open)?;
             github.close(&home, pull.number, "ann")?;
             format!("ann closes #{}", pull.number)
         }
-        9 => {
+        Act::Reopen => {
             let pull = pick(&closed)?;
+            // Where it is to meet what goes on, it is closed and opened again at once.
+            if pull.open {
+                github.close(&home, pull.number, "ann")?;
+            }
             github.reopen(&home, pull.number, "ann")?;
             format!("ann reopens #{}", pull.number)
         }
-        10 => labelled(github, &home, &pick(&open)?)?,
-        11 => {
+        Act::Label => labelled(github, &home, &pick(&open)?)?,
+        Act::Draft => {
             let pull = pick(&open)?;
             github.set_draft(&home, pull.number, "ann", !pull.draft)?;
             format!("ann makes #{} a draft, or none", pull.number)
         }
-        12..=14 => forked(world, github, (&home, &open), &change)?,
-        15..=20 => commented(world, github, (&home, &open), what)?,
-        21 => {
+        Act::Fork => forked(world, github, (&home, &open), &change)?,
+        Act::Comment => commented(world, github, (&home, &open))?,
+        Act::Press => pressed(world, github, &home, &pick(&open)?)?,
+        Act::DeleteBranch => {
             let pull = pick(&open)?;
             github.delete_branch(&home, &pull.head_branch, "ann")?;
             format!("ann deletes the branch of #{}", pull.number)
         }
-        22 => {
+        Act::PushMain => {
             github.push(&home, "main", "ann", &change)?;
             "ann pushes to main".to_owned()
         }
-        23 => {
+        Act::Retarget => {
             let pull = pick(&open)?;
             let branch = format!("next-{number}");
             github.push(&home, &branch, "ann", &change)?;
             github.retarget(&home, pull.number, "ann", &branch)?;
             format!("ann leads #{} to another branch", pull.number)
         }
-        24 => {
-            if number % 3 == 0 {
-                let to = format!("shop-{number}");
-                github.rename(&home, &to, "ann")?;
-                return Ok(format!("ann renames the repository to {to}"));
-            }
+        Act::Retitle => {
+            let pull = pick(&open)?;
+            github.retitle(&home, pull.number, "ann", &format!("Change {number}"))?;
+            format!("ann calls #{} otherwise", pull.number)
+        }
+        Act::Rename => {
+            let to = format!("shop-{number}");
+            github.rename(&home, &to, "ann")?;
+            format!("ann renames the repository to {to}")
+        }
+        Act::Merge => {
             let pull = pick(&open)?;
             github.merge(&home, pull.number, "ann")?;
             format!("ann merges #{}", pull.number)
         }
-        _ => {
+        Act::Silence => {
             let span = world.dice().span(SILENCE.0, SILENCE.1);
             world.known().silence = Some(clock::now().plus(std::time::Duration::from_millis(span)));
             format!("no webhook gets through for {} s", span / 1000)
         }
+        Act::Suspend => owner::suspends(world, github)?,
+        Act::Select => owner::deselects(world, github)?,
+        Act::Install => owner::uninstalls(world, github)?,
     })
 }
 
@@ -256,25 +323,14 @@ fn commented(
     world: &World,
     github: &mut State,
     (home, open): (&str, &[PullRequest]),
-    what: u64,
 ) -> Result<String> {
-    let words = match what {
-        15 => "/stop",
-        16 => "/start",
-        17 => "/cancel",
-        18 => "/preview",
-        _ => "/redeploy",
+    let (words, pull) = {
+        let mut dice = world.dice();
+        let words = *dice.one_of(&WORDS).unwrap_or(&WORDS[0]);
+        (words, dice.one_of(open).cloned())
     };
-    let pull = world
-        .dice()
-        .one_of(open)
-        .cloned()
-        .context("nothing is open")?;
-    let by = if world.dice().happens(100) {
-        "eve"
-    } else {
-        "ann"
-    };
+    let pull = pull.context("nothing is open")?;
+    let by = somebody(world);
     github.comment(home, pull.number, by, words)?;
     if by == "ann" {
         let number = u32::try_from(pull.number)?;
@@ -285,4 +341,45 @@ fn commented(
         }
     }
     Ok(format!("{by} comments {words} on #{}", pull.number))
+}
+
+/// A button of a check of ours that is over, of the head or of a commit before it, or its request to run again.
+fn pressed(world: &World, github: &mut State, home: &str, pull: &PullRequest) -> Result<String> {
+    let kind = Kind::Preview(u32::try_from(pull.number)?);
+    let ours: Vec<u64> = {
+        let known = world.known();
+        let shown = known.shown.get(&kind).context("it shows nothing")?;
+        shown.checks.iter().filter_map(|one| one.number).collect()
+    };
+    let runs = &github.repositories[&world.town.repository.0].check_runs;
+    let over = |id: &u64| runs.get(id).is_some_and(|run| run.conclusion.is_some());
+    let over: Vec<u64> = ours.into_iter().filter(over).collect();
+    let run = world.dice().one_of(&over).copied();
+    let run = runs[&run.context("it has no check that is over")?].clone();
+    let button = world.dice().one_of(&run.actions).cloned();
+    let by = somebody(world);
+    let said = if let Some(button) = &button {
+        github.press_button(home, run.id, &button.identifier, by)?;
+        format!("{by} presses {} of #{}", button.identifier, pull.number)
+    } else {
+        github.rerun(home, run.id, by)?;
+        format!("{by} asks for the check of #{} again", pull.number)
+    };
+    if by == "ann" {
+        let mut known = world.known();
+        known.ordered.insert(u32::try_from(pull.number)?);
+        if button.is_some_and(|button| button.identifier == APPROVE) {
+            known.approved.insert(run.head_sha);
+        }
+    }
+    Ok(said)
+}
+
+/// Mostly ann, who may write.
+fn somebody(world: &World) -> &'static str {
+    if world.dice().happens(100) {
+        "eve"
+    } else {
+        "ann"
+    }
 }

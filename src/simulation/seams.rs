@@ -94,6 +94,14 @@ async fn twisted(
             let next = current.and_then(|one| one.next().map(|next| next.commit.clone()));
             Ok(next.map_or(Found::Closed, Found::Open))
         }
+        Err(error)
+            if world.has(Bug::SuspensionCloses) && error.to_string().contains("suspended") =>
+        {
+            Ok(Found::Closed)
+        }
+        Ok(Found::Closed) if world.has(Bug::TakenRunsOn) && world.known().is_taken() => {
+            Err(ForgeError::Failed("it is not found".to_owned()))
+        }
         Err(_) if world.has(Bug::ErrorCloses) && preview.is_some() => Ok(Found::Closed),
         Ok(_) if world.has(Bug::EmptyListingCloses) && preview.is_some() && believes(world) => {
             Ok(Found::Closed)

@@ -19,7 +19,7 @@ use nestling_domain::{
     },
 };
 
-use super::{bugs::Bug, crashes::When, oracles, saves, world::World};
+use super::{bugs::Bug, crashes::When, oracles, saves, script, world::World};
 use crate::drivers::store::{Page, Save, Store, StoreError};
 
 /// The store of one life.
@@ -158,7 +158,7 @@ impl Doubtful {
         let world = &self.0;
         let id = save.environment.id.clone();
         let before = world.known().records.get(&id).cloned();
-        let class = saves::class(before.as_ref(), &save);
+        let class = saves::class(&world.known(), before.as_ref(), &save);
         let state = before
             .as_ref()
             .map_or("none", |before| before.lifecycle.state_name());
@@ -186,6 +186,7 @@ impl Doubtful {
             .known()
             .records
             .insert(id.clone(), save.environment.clone());
+        script::may_meet(world, &save.environment);
         oracles::saved(world, before.as_ref(), &save, class);
         world.boundary_in(state, class, When::After).await;
         if world.goes_wrong(8) {

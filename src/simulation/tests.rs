@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     Runs,
     bugs::Bug,
-    crashes::{Cell, EFFECTS, SAVES, STATES, When, cells, impossible},
+    crashes::{Cell, STATES, When, cells, impossible, rows},
     run, run_all, told,
     world::Scene,
 };
@@ -76,12 +76,12 @@ fn the_same_seed_tells_the_same_story() {
 
 /// How often the server ended: before and after each kind of save and effect, in each state.
 fn table(hits: &BTreeMap<Cell, u32>) -> String {
-    let mut table = format!("{:<10}", "");
+    let mut table = format!("{:<26}", "");
     for state in STATES {
         let _ = write!(table, "{state:>14}");
     }
-    for class in SAVES.iter().chain(&EFFECTS) {
-        let _ = write!(table, "\n{class:<10}");
+    for class in rows() {
+        let _ = write!(table, "\n{class:<26}");
         for state in STATES {
             let count = |when| {
                 let cell = Cell { state, class, when };
@@ -131,6 +131,8 @@ finds! {
     the_simulation_finds_a_delivery_settled_before_it_is_heard: SettledFirst by "I1";
     the_simulation_finds_an_empty_listing_that_closes: EmptyListingCloses by "I4";
     the_simulation_finds_an_error_that_closes: ErrorCloses by "I4";
+    the_simulation_finds_a_suspension_that_closes: SuspensionCloses by "I4";
+    the_simulation_finds_what_runs_on_although_the_app_is_taken_away: TakenRunsOn by "I3", "I4";
     the_simulation_finds_a_head_that_is_not_asked_for: HeadNotAsked by "I3";
     the_simulation_finds_an_approval_of_another_commit: AnyApprovalCounts by "I13";
     the_simulation_finds_a_fork_that_is_trusted: ForkIsTrusted by "I13";

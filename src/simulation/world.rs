@@ -11,11 +11,12 @@ use std::{
 
 use nestling_domain::{
     app::{App, Repository},
+    github::manifest::EVENTS,
     ids::{Commit, EnvironmentId, Kind, RepositoryId, Timestamp},
     policy::Policy,
     record::{Delivery, Fact},
 };
-use nestling_world::github::{Level, Role, Selection, State};
+use nestling_world::github::{Role, Selection, State};
 use tokio::sync::Notify;
 
 use super::{
@@ -34,7 +35,7 @@ use crate::{
         clock,
         store::{Store as _, sqlite::Sqlite},
     },
-    world::shop_on_github,
+    world::{granted, shop_on_github},
 };
 
 /// When every run begins: a moment as good as any.
@@ -43,20 +44,16 @@ pub(super) const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
 pub(super) const HOOK: &str = "https://nestling.example/github/webhook";
 /// How many previews the one app has at once: fewer than pull requests are open.
 pub(super) const PREVIEWS: u32 = 2;
-/// Events that the App wants to hear of.
-const EVENTS: [&str; 6] = [
-    "pull_request",
-    "push",
-    "delete",
-    "repository",
-    "issue_comment",
-    "check_run",
-];
+/// One seed in so many has its requests, answers and webhooks held against GitHub's own description: that takes as long as all
+/// the rest of a run.
+const DESCRIBED: u64 = 25;
 
 /// Something that is to happen outside.
 pub(super) enum Deed {
     /// Somebody acts on GitHub.
     User,
+    /// Somebody does with this one what a webhook tells that this run leans to.
+    Meeting(Kind),
     /// A webhook reaches the server.
     Letter(Letter),
     /// GitHub waits no longer for an answer to a webhook.
@@ -129,6 +126,9 @@ impl World {
     ) -> Arc<Self> {
         clock::simulated::stand(BEGIN);
         let mut github = State::in_process();
+        if seed.is_multiple_of(DESCRIBED) {
+            github.hold_to_description();
+        }
         github.clock.stop_at(i64::try_from(BEGIN.0).unwrap());
         let (town, repository) = settle(&mut github);
         let store = Sqlite::in_memory().unwrap();
@@ -217,6 +217,16 @@ impl World {
     pub(super) fn often(&self, lean: Lean, (usually, leaning): (u64, u64)) -> u64 {
         let leans = self.crashes().lean == Some(lean);
         if leans { leaning } else { usually }
+    }
+
+    /// Whether this run leans to webhooks that tell of this.
+    pub(super) fn leans_to(&self, event: &'static str) -> bool {
+        self.crashes().lean == Some(Lean::Tells(event))
+    }
+
+    /// Whether what people do is to meet what is being built.
+    pub(super) fn meets_builds(&self) -> bool {
+        matches!(self.crashes().lean, Some(Lean::Pushes | Lean::Tells(_)))
     }
 
     /// Whether anything may go wrong now.
@@ -380,19 +390,11 @@ fn settle(github: &mut State) -> (Town, Repository) {
         .set_role("acme/shop", "ann", Some(Role::Write))
         .unwrap();
     github.fork("acme/shop", "eve").unwrap();
-    let granted = [
-        ("metadata", Level::Read),
-        ("contents", Level::Read),
-        ("pull_requests", Level::Write),
-        ("checks", Level::Write),
-        ("deployments", Level::Write),
-        ("issues", Level::Write),
-    ];
-    let granted = granted.map(|(name, level)| (name.to_owned(), level)).into();
-    let app = github.register_app("acme", "Nestling", granted, &EVENTS);
+    let app = github.register_app("acme", "Nestling", granted(), &EVENTS);
     let app = app.unwrap();
     github.set_webhook_url(app, HOOK).unwrap();
-    let installation = github.install(app, "acme", Selection::All).unwrap();
+    let selection = Selection::Selected([id].into());
+    let installation = github.install(app, "acme", selection).unwrap();
     let (repository, shop) = shop_on_github(id, installation);
     let policy = Policy {
         previews: PREVIEWS,

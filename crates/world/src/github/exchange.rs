@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     auth::{self, Who},
+    description::Description,
     faults::Fault,
     ledger::Asked,
     limits, routes,
@@ -37,6 +38,12 @@ impl State {
         let mut state = State::new(base, Outbox::default(), Ground::memory(), "a story".into());
         state.description = None;
         state
+    }
+
+    /// From now on every request, answer and webhook is held against GitHub's description, where this checkout has it: what is
+    /// wrong stands in the ledger.
+    pub fn hold_to_description(&mut self) {
+        self.description = Description::of_this_checkout();
     }
 
     /// Asks as a program does.
