@@ -11,13 +11,16 @@ use std::{
     time::Duration,
 };
 
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
 use nestling_domain::{
     ids::{EnvironmentId, Kind},
     lifecycle::Found,
 };
 use tokio::{
-    sync::watch,
-    task::JoinHandle,
+    task::AbortHandle,
     time::{Instant, timeout},
 };
 
@@ -39,10 +42,13 @@ pub(super) struct Questions {
 
 struct Open {
     number: u32,
-    /// Its answer, and when that came.
-    answer: watch::Receiver<Option<(Instant, Answer)>>,
-    work: JoinHandle<()>,
+    told: Told,
+    work: AbortHandle,
 }
+
+/// The answer to a question and when it came, for all who wait, in the order in which they came; nothing where it was ended, or
+/// panicked.
+type Told = Shared<BoxFuture<'static, Option<(Instant, Answer)>>>;
 
 impl Desk {
     /// What is true now; to an environment by what it has asked already.
@@ -55,43 +61,31 @@ impl Desk {
 
     async fn answer_question(self: Arc<Self>, head: Head, question: Question) -> Answer {
         let environment = EnvironmentId::derive(&head.app, head.kind);
-        let mut answer = self.begun(&environment, head, question.number);
+        let told = self.begun(&environment, head, question.number);
         // A tenth is left for saying so.
         let within = question.within * 9 / 10;
-        let told = timeout(within, answer.wait_for(Option::is_some)).await;
-        let told = match told {
-            Ok(Ok(told)) => told.clone().map(|(_, answer)| answer),
-            Ok(Err(_)) if !self.questions.has(&environment, question.number) => {
-                return Err(ForgeError::Failed(
-                    "a newer question took its place".to_owned(),
-                ));
-            }
-            // It panicked.
-            Ok(Err(_)) => None,
-            Err(_) => {
-                return Err(ForgeError::Failed(format!(
-                    "GitHub has not answered within {} s",
-                    within.as_secs()
-                )));
-            }
+        let Ok(told) = timeout(within, told).await else {
+            return Err(ForgeError::Failed(format!(
+                "GitHub has not answered within {} s",
+                within.as_secs()
+            )));
         };
+        if told.is_none() && !self.questions.has(&environment, question.number) {
+            return Err(ForgeError::Failed(
+                "a newer question took its place".to_owned(),
+            ));
+        }
         self.questions.forget(&environment, question.number);
         let failed = || Err(ForgeError::Failed("a bug, which is in the log".to_owned()));
-        told.unwrap_or_else(failed)
+        told.map_or_else(failed, |(_, answer)| answer)
     }
 
     /// The question of this number, begun just now or before.
-    fn begun(
-        self: &Arc<Self>,
-        environment: &EnvironmentId,
-        head: Head,
-        number: u32,
-    ) -> watch::Receiver<Option<(Instant, Answer)>> {
+    fn begun(self: &Arc<Self>, environment: &EnvironmentId, head: Head, number: u32) -> Told {
         let mut open = self.questions.open();
         if let Some(known) = open.get(environment).filter(|known| known.serves(number)) {
-            return known.answer.clone();
+            return known.told.clone();
         }
-        let (teller, answer) = watch::channel(None);
         let desk = self.clone();
         let work = actix::spawn(async move {
             let found = timeout(LONGEST, desk.found(&head)).await;
@@ -101,14 +95,14 @@ impl Desk {
                     "GitHub has not answered within {minutes} minutes"
                 )))
             };
-            // Whoever asked may be gone.
-            let _ = teller.send(Some((Instant::now(), found.unwrap_or_else(late))));
+            (Instant::now(), found.unwrap_or_else(late))
         });
-        let told = answer.clone();
+        let stop = work.abort_handle();
+        let told = work.map(Result::ok).boxed().shared();
         let asked = Open {
             number,
-            answer,
-            work,
+            told: told.clone(),
+            work: stop,
         };
         if let Some(before) = open.insert(environment.clone(), asked) {
             before.work.abort();
@@ -158,10 +152,10 @@ impl Questions {
 impl Open {
     /// Whether it is this question, and is under way or was answered just now.
     fn serves(&self, number: u32) -> bool {
-        let answered = self.answer.borrow().as_ref().map(|(at, _)| *at);
-        let is_fresh = match answered {
-            Some(at) => at.elapsed() < KEPT,
-            None => !self.work.is_finished(),
+        let is_fresh = match self.told.clone().now_or_never() {
+            Some(Some((at, _))) => at.elapsed() < KEPT,
+            Some(None) => false,
+            None => true,
         };
         self.number == number && is_fresh
     }
