@@ -1,5 +1,8 @@
 //! Commands that people write into comments of a pull request: each a line of its own.
 
+use std::collections::BTreeSet;
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Commit;
@@ -80,31 +83,45 @@ pub fn command_lines(comment: &str) -> Vec<String> {
     lines.take(MOST_LINES).map(str::to_owned).collect()
 }
 
-/// The lines of a comment that its reader is told: nothing of a block of code, which shows what others might say, and nothing
-/// that GitHub hides.
+/// The lines of a comment that its reader is told, as GitHub reads Markdown: nothing of a block of code, which shows what others
+/// might say, and nothing that stands in HTML or that GitHub hides.
 fn said(comment: &str) -> impl Iterator<Item = &str> {
-    let (mut fence, mut hidden) = (None, false);
-    comment.lines().filter(move |line| {
-        if hidden {
-            hidden = !line.contains("-->");
-            return false;
-        }
-        let mark = ["```", "~~~"].into_iter().find(|mark| {
-            let code = line.trim_start().strip_prefix(mark);
-            code.is_some_and(|rest| !rest.contains(mark))
-        });
-        match (fence, mark) {
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (None, Some(_)) => fence = mark,
-            (Some(_), _) => {}
-            (None, None) => {
-                let after = line.rsplit_once("<!--").map(|(_, after)| after);
-                hidden = after.is_some_and(|after| !after.contains("-->"));
-                return !hidden;
+    let mut told = BTreeSet::new();
+    // How many blocks of code or HTML this is in, and whether tags inside of a paragraph show it as code.
+    let (mut blocks, mut tagged) = (0_u32, false);
+    for (event, at) in Parser::new(comment).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(_) | Tag::HtmlBlock) => blocks += 1,
+            Event::End(TagEnd::CodeBlock | TagEnd::HtmlBlock) => blocks -= 1,
+            Event::Start(Tag::Paragraph | Tag::Heading { .. } | Tag::Item) => tagged = false,
+            Event::InlineHtml(tag) => tagged = shows_code(&tag).unwrap_or(tagged),
+            // One that goes over several lines shows those as code; one of a whole line is how people write a command.
+            Event::Code(_) if comment[at.clone()].contains('\n') => {}
+            Event::Text(_) | Event::Code(_) if blocks == 0 && !tagged => {
+                told.insert(at.start);
             }
+            _ => {}
         }
-        false
-    })
+    }
+    let from = comment.as_ptr().addr();
+    let lines = comment.lines();
+    lines.filter(move |line| told.contains(&(line.as_ptr().addr() - from)))
+}
+
+/// Whether what follows this tag inside of a paragraph is shown as it stands; `None` where the tag says nothing of that.
+fn shows_code(tag: &str) -> Option<bool> {
+    const AS_CODE: [&str; 7] = ["code", "pre", "samp", "kbd", "tt", "script", "template"];
+    let inside = tag.strip_prefix('<')?;
+    let (ends, inside) = match inside.strip_prefix('/') {
+        Some(inside) => (true, inside),
+        None => (false, inside),
+    };
+    let name: String = inside
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    let known = AS_CODE.contains(&name.to_ascii_lowercase().as_str());
+    known.then_some(!ends)
 }
 
 /// Whether a line begins with a command of ours. A telephone writes the first letter of a line as it likes.

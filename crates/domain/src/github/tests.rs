@@ -221,6 +221,29 @@ fn what_a_comment_shows_as_code_or_hides_orders_nothing() {
 }
 
 #[test]
+fn blocks_of_code_end_where_github_ends_them() {
+    for code in [
+        "~~~~\n~~~\n/stop\n~~~\n~~~~",
+        "```\n```text\n/stop\n```",
+        "````md\n```\n/stop\n```\n````",
+        "<pre>\n/stop\n</pre>",
+        "<code>\n/stop\n</code>",
+        "as <code>\n/stop\n</code>",
+        "as `\n/stop\n`",
+        "```\n/stop\n    ```\n/stop",
+    ] {
+        assert_eq!(command_lines(code), [""; 0], "{code}");
+        let after = format!("{code}\n```\n\n/keep");
+        assert!(
+            !command_lines(&after).contains(&"/stop".to_owned()),
+            "{code}"
+        );
+    }
+    let told = "Use `<!--` to comment out\n/redeploy\n\n> so?\n/keep\r\n/help\n\n    /stop";
+    assert_eq!(command_lines(told), ["/redeploy", "/keep", "/help"]);
+}
+
+#[test]
 fn commands_are_whole_lines_and_what_is_wrong_with_one_is_said() {
     let read: Vec<String> = commands([
         "/redeploy",
