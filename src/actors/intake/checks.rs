@@ -93,7 +93,6 @@ impl Desk {
         let Some(by) = by.filter(|by| !by.bot) else {
             return Ok(only(&about, "ignored: programs order nothing"));
         };
-        let may_write = self.may_write(repository, by).await?;
         let mut found = Vec::new();
         for app in self.store.apps_of_repository(repository.id).await? {
             let environments = self.store.environments_of_app(&app.id).await?;
@@ -102,8 +101,14 @@ impl Desk {
                 newest.is_some_and(|newest| newest.id == *head)
             }));
         }
+        if found.is_empty() {
+            return Ok(only(
+                &about,
+                "nothing: no environment has this as its newest commit",
+            ));
+        }
         let found: Vec<&Environment> = found.iter().collect();
-        if !may_write {
+        if !self.may_write(repository, by).await? {
             let told = self.deny(repository, by, &found, delivery).await?;
             return Ok(only(&about, told));
         }

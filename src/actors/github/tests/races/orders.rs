@@ -354,3 +354,40 @@ async fn a_preview_of_one_app_is_made_and_that_of_another_is_not() {
     let (said, done) = race.answer(number, "/preview shelf").await;
     assert!(!done && said.contains("no app shelf"), "{said}");
 }
+
+#[actix::test]
+async fn all_checks_of_a_commit_run_again_where_it_is_the_newest_and_the_person_may_write() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    let before = race.head("basket");
+    race.serves(number, &before).await;
+    let again = async |commit: &str, by: &str| {
+        race.deliver_all().await;
+        race.act(|state| state.rerun_all(SHOP, commit, by));
+        let news = race.news();
+        let asked = news.last().unwrap().id.clone();
+        race.deliver(news).await;
+        race.decided(&asked).await
+    };
+    let decided = again(&before, "eve").await;
+    assert!(decided.contains("may not write"), "{decided}");
+    assert_eq!(race.made(number), [1]);
+
+    again(&before, "ann").await;
+    race.preview(number, "is deployed again", |one| {
+        one.lifecycle.generation.0 == 2 && matches!(one.lifecycle.state, Life::Running { .. })
+    })
+    .await;
+
+    let after = race.push("basket", "<h1>Basket, mended</h1>");
+    race.deliver_all().await;
+    race.serves(number, &after).await;
+    let made = race.made(number);
+    let decided = again(&before, "ann").await;
+    assert_eq!(
+        decided,
+        "nothing: no environment has this as its newest commit"
+    );
+    assert_eq!(race.made(number), made);
+}
