@@ -39,7 +39,7 @@ pub use limits::Quota;
 pub use making::{MadeApp, made_app};
 pub use reach::Unreachable;
 pub use reading::{AppShown, Committed, Installation, Level, PullRequest, Repository};
-pub use showing::Comment;
+pub use showing::{Comment, FoundCheckRun};
 pub use tokens::SourceToken;
 
 use limits::Limits;

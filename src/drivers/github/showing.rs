@@ -2,7 +2,7 @@
 //! lost: a comment by a marker in its text, a check run by our name for it, a deployment by what we wrote into it.
 
 use nestling_domain::{
-    github::shown::{CheckRun, CheckState, DeploymentState, Stage},
+    github::shown::{CheckRun, CheckState, DeploymentState, Outcome, Stage},
     ids::Commit,
 };
 use serde::Deserialize;
@@ -40,7 +40,17 @@ struct CheckRunsShown {
 struct CheckRunShown {
     id: u64,
     external_id: Option<String>,
+    conclusion: Option<String>,
     app: Option<Numbered>,
+}
+
+/// A check run of ours that GitHub shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundCheckRun {
+    /// Its number.
+    pub id: u64,
+    /// How it ended, once it has.
+    pub ended: Option<Outcome>,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +124,7 @@ impl GitHub {
         at: &Place,
         head: &Commit,
         external_id: &str,
-    ) -> Result<Option<u64>, GitHubError> {
+    ) -> Result<Option<FoundCheckRun>, GitHubError> {
         let what = format!("the check runs of commit {} of {at}", head.short());
         let route = at.path(&["commits", head.as_str(), "check-runs"]);
         let pages: Vec<CheckRunsShown> = self.pages(at.who(), what, &route, "&filter=all").await?;
@@ -122,7 +132,10 @@ impl GitHub {
         let found = all.find(|run| {
             run.external_id.as_deref() == Some(external_id) && self.made(run.app.as_ref())
         });
-        Ok(found.map(|run| run.id))
+        Ok(found.map(|run| FoundCheckRun {
+            id: run.id,
+            ended: run.conclusion.as_deref().and_then(Outcome::parse),
+        }))
     }
 
     /// Makes a check run; its number.

@@ -1,9 +1,9 @@
 //! One pass: read the records, find the difference, write it.
 
 use nestling_domain::{
-    announcement::{Site, digest, marker},
+    announcement::{Section, Site, digest, marker},
     app::Repository,
-    github::shown::{CommentShown, Ledger, Wanted, Write, is_patient},
+    github::shown::{self, CheckRun, CommentShown, Ledger, Wanted, Write, is_patient, subject},
     policy::Comments,
 };
 use tracing::info;
@@ -19,7 +19,7 @@ use crate::{
         store::StoreError,
     },
     messages::forge::ForgeError,
-    records::{NotRead, Records, Together},
+    records::{NotRead, RECENT, Records, Together},
 };
 
 /// The name under which it is remembered that not even the comment could be looked for.
@@ -86,13 +86,19 @@ async fn draft(
     let Some(place) = place(&known, lives)? else {
         return Ok(None);
     };
-    let wanted = wanted(tools, (repository, kind), &together).await?;
+    let dashboard = tools.addresses.dashboard();
+    let site = Site {
+        seal: Some(&*tools.seal),
+        ..tools.addresses.site(&dashboard)
+    };
+    let mut wanted = wanted(tools, (repository, kind), &together, &site).await?;
     let stored = tools.store.shown(repository, kind).await;
     let ledger = match (stored.map_err(not_stored)?, kind.pull_request()) {
         (Some(ledger), _) => unless_deleted(ledger, page),
         (None, Some(number)) => first(tools, page, (&place, number), &wanted).await?,
         (None, None) => Ledger::default(),
     };
+    wanted.past = past(tools, &together, ledger.untold(&wanted), &site).await?;
     Ok(Some(Draft {
         writes: ledger.plan(&wanted),
         place,
@@ -136,14 +142,10 @@ async fn wanted(
     tools: &Tools,
     (repository, kind): Subject,
     together: &Together,
+    site: &Site<'_>,
 ) -> Result<Wanted, ForgeError> {
-    let dashboard = tools.addresses.dashboard();
-    let site = Site {
-        seal: Some(&*tools.seal),
-        ..tools.addresses.site(&dashboard)
-    };
     let Some(number) = kind.pull_request() else {
-        return Ok(Wanted::of_production(&together.sections(), &site));
+        return Ok(Wanted::of_production(&together.sections(), site));
     };
     let mut comments = Comments::Off;
     for (environment, _) in &together.environments {
@@ -159,8 +161,30 @@ async fn wanted(
     let announcement = together.announcement(repository, number);
     Ok(Wanted {
         reactions: reactions.unwrap_or_default(),
-        ..Wanted::of_pull_request(&announcement, head, comments, &site)
+        ..Wanted::of_pull_request(&announcement, head, comments, site)
     })
+}
+
+/// How that ended of which GitHub shows a check run without an end, as far as we know, and which the records do not name any more.
+async fn past(
+    tools: &Tools,
+    together: &Together,
+    untold: Vec<String>,
+    site: &Site<'_>,
+) -> Result<Vec<CheckRun>, ForgeError> {
+    let mut all = Vec::new();
+    let sections = together.sections();
+    for (environment, commit) in untold.iter().filter_map(|named| subject(named)) {
+        let of_it = |section: &&Section<'_>| section.environment.id == environment;
+        let Some(section) = sections.iter().find(of_it) else {
+            continue;
+        };
+        let recent = tools.store.deployments(&environment, None, RECENT).await;
+        let mut recent = recent.map_err(not_stored)?.into_iter();
+        let newest = recent.find(|deployment| deployment.commit.id == commit);
+        all.extend(newest.and_then(|newest| shown::past(section, &newest, site)));
+    }
+    Ok(all)
 }
 
 /// What a pull request shows of which nothing is recorded: if it lacks our comment, it shows nothing of ours.

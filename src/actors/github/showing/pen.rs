@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use nestling_domain::{
-    github::shown::{Known, Ledger, Weight, Write},
+    github::shown::{CheckRun, Known, Ledger, Weight, Write},
     orders::Reaction,
 };
 
 use super::{Tools, page::Refusal, pass::refusal};
 use crate::drivers::{
     clock,
-    github::{GitHubError, Place},
+    github::{FoundCheckRun, GitHubError, Place},
 };
 
 /// Writes in one place, and keeps the ledger true.
@@ -49,10 +49,20 @@ impl Pen<'_> {
             self.ledger.shows(write);
             return Ok(());
         }
-        let number = match write.known() {
-            Known::Number(number) => Some(number),
-            Known::Maybe => self.find(write).await?,
-            Known::New => None,
+        let number = match (write, write.known()) {
+            (_, Known::Number(number)) => Some(number),
+            (Write::Check { run, past, .. }, Known::Maybe) => {
+                let found = self.find_check_run(run).await?;
+                if let Some(found) = found.filter(|_| *past)
+                    && let Some(outcome) = found.ended
+                {
+                    self.ledger.ended(run, found.id, outcome);
+                    return Ok(());
+                }
+                found.map(|found| found.id)
+            }
+            (_, Known::Maybe) => self.find(write).await?,
+            (_, Known::New) => None,
         };
         if let Some(number) = number
             && self.change_or_miss(write, number).await?
@@ -102,16 +112,19 @@ impl Pen<'_> {
                 }
                 None => None,
             },
-            Write::Check { run, .. } => {
-                let named = &run.external_id;
-                github.find_check_run(at, &run.head, named).await?
-            }
+            Write::Check { run, .. } => self.find_check_run(run).await?.map(|found| found.id),
             Write::Deployment { deployed, .. } => {
                 let of = (&deployed.commit, &deployed.stage);
                 github.find_deployment(at, of, &deployed.ours).await?
             }
             Write::Reaction { .. } => None,
         })
+    }
+
+    async fn find_check_run(&self, run: &CheckRun) -> Result<Option<FoundCheckRun>, NotWritten> {
+        let github = &self.tools.github;
+        let found = github.find_check_run(self.place, &run.head, &run.external_id);
+        Ok(found.await?)
     }
 
     /// On a comment that somebody deleted there is nothing to show.

@@ -1,6 +1,7 @@
 //! Stories against the model of GitHub: environments live, and GitHub shows it.
 
 mod away;
+mod late;
 mod life;
 mod trouble;
 

@@ -61,11 +61,14 @@ async fn a_check_run_is_made_found_again_and_ended() {
         None
     );
     client
-        .change_check_run(shop, found, &world.run(CheckState::InProgress))
+        .change_check_run(shop, found.id, &world.run(CheckState::InProgress))
         .await
         .unwrap();
     let ended = world.run(CheckState::Completed(Outcome::Cancelled));
-    client.change_check_run(shop, found, &ended).await.unwrap();
+    client
+        .change_check_run(shop, found.id, &ended)
+        .await
+        .unwrap();
     let head = world.head();
     let runs = world
         .github

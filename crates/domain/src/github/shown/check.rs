@@ -147,7 +147,24 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
 
 /// What is true of a commit that serves.
 fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check {
-    let (outcome, title) = match &serving.tests {
+    Check {
+        run: CheckRun {
+            buttons: vec![redeploy(), stop()],
+            ..served_run(section, (&serving.commit, &serving.tests), site)
+        },
+        asked: false,
+        makes: true,
+        news: true,
+    }
+}
+
+/// That a commit was deployed, and how its tests went; without buttons.
+pub(super) fn served_run(
+    section: &Section<'_>,
+    (commit, tests): (&CommitInfo, &Tests),
+    site: &Site<'_>,
+) -> CheckRun {
+    let (outcome, title) = match tests {
         Tests::Ran(counts) if counts.failed > 0 => {
             let (failed, total) = (counts.failed, counts.total());
             let title = format!("Deployed, but {failed} of {total} tests failed");
@@ -163,34 +180,29 @@ fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check
         }
         Tests::Ran(_) | Tests::Pending => (Outcome::Success, "Deployed".to_owned()),
     };
-    let mark = if red(&serving.tests) {
+    let mark = if red(tests) {
         Mark::Troubled
     } else {
         Mark::Good
     };
     let says = format!("{} Deployed", mark.sign());
-    let told = (says.as_str(), Some(&serving.commit), Some(&serving.tests));
+    let told = (says.as_str(), Some(commit), Some(tests));
     let state = CheckState::Completed(outcome);
-    Check {
-        run: CheckRun {
-            title,
-            summary: summary(section, told, site),
-            buttons: vec![redeploy(), stop()],
-            ..run(section.environment, &serving.commit.id, state, site)
-        },
-        asked: false,
-        makes: true,
-        news: true,
+    CheckRun {
+        title,
+        summary: summary(section, told, site),
+        ..run(section.environment, &commit.id, state, site)
     }
 }
 
-fn broken(section: &Section<'_>, failed: &Failed, site: &Site<'_>) -> Check {
+/// In what phase it failed, and how its program ended.
+pub(super) fn failed_title(failed: &Failed) -> String {
     let exit = failed.exit.map(|exit| format!(" ({})", ended(exit)));
-    let title = format!(
-        "Failed while {}{}",
-        while_(failed.phase),
-        exit.unwrap_or_default()
-    );
+    let phase = while_(failed.phase);
+    format!("Failed while {phase}{}", exit.unwrap_or_default())
+}
+
+fn broken(section: &Section<'_>, failed: &Failed, site: &Site<'_>) -> Check {
     let says = format!("{} Failed", Mark::Bad.sign());
     let mut summary = summary(section, (&says, Some(&failed.commit), None), site);
     if let Some(failure) = failure(section, site) {
@@ -201,7 +213,7 @@ fn broken(section: &Section<'_>, failed: &Failed, site: &Site<'_>) -> Check {
     let state = CheckState::Completed(Outcome::Failure);
     Check {
         run: CheckRun {
-            title,
+            title: failed_title(failed),
             summary,
             buttons: [Some(redeploy()), serves.then(stop)]
                 .into_iter()
@@ -267,7 +279,13 @@ fn stopped(
     })
 }
 
-fn run(environment: &Environment, head: &Commit, state: CheckState, site: &Site<'_>) -> CheckRun {
+/// A check run of an environment and a commit, without words.
+pub(super) fn run(
+    environment: &Environment,
+    head: &Commit,
+    state: CheckState,
+    site: &Site<'_>,
+) -> CheckRun {
     let name = match environment.kind {
         Kind::Production => format!("Nestling / {} production", environment.slug),
         Kind::Preview(_) => format!("Nestling / {}", environment.slug),
@@ -285,7 +303,8 @@ fn run(environment: &Environment, head: &Commit, state: CheckState, site: &Site<
     }
 }
 
-fn summary(
+/// What it says in a line each.
+pub(super) fn summary(
     section: &Section<'_>,
     (says, commit, tests): (&str, Option<&CommitInfo>, Option<&Tests>),
     site: &Site<'_>,

@@ -138,6 +138,13 @@ impl Ledger {
         }
     }
 
+    /// Notes that GitHub shows this end of a check run already, in whatever words.
+    pub fn ended(&mut self, run: &CheckRun, number: u64, outcome: Outcome) {
+        let shown = self.check(run);
+        shown.number = Some(number);
+        shown.outcome = Some(outcome);
+    }
+
     /// Forgets what nobody will ask for again, after all of `wanted` is shown.
     pub fn settle(&mut self, wanted: &Wanted) {
         self.complete = true;

@@ -8,6 +8,7 @@ mod budget;
 mod check;
 mod deployed;
 mod ledger;
+mod past;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ pub use budget::{Budget, Weight};
 pub use check::{APPROVE, Check, REDEPLOY, START, STOP, subject};
 pub use deployed::Deployed;
 pub use ledger::{CheckShown, CommentShown, DeploymentShown, Ledger};
+pub use past::past;
 pub use plan::{Known, Write, is_patient};
 
 use crate::{
@@ -122,6 +124,9 @@ pub struct Wanted {
     pub comment: Option<Comment>,
     /// The check runs. One that GitHub shows and that is not among them has to end.
     pub checks: Vec<Check>,
+    /// Check runs of what the records do not name any more, and whose end stands in the history. One that GitHub shows without an end
+    /// is given that one.
+    pub past: Vec<CheckRun>,
     /// The deployments. One that GitHub shows and that is not among them is gone.
     pub deployments: Vec<Deployed>,
     /// What comments of people show of their orders, the first one first.
@@ -185,6 +190,7 @@ impl Wanted {
             deployments: deployments
                 .flat_map(|section| deployed::deployments(section.environment, site))
                 .collect(),
+            past: Vec::new(),
             reactions: Vec::new(),
         }
     }
@@ -206,6 +212,18 @@ fn red(tests: &Tests) -> bool {
 }
 
 impl Outcome {
+    /// The outcome that GitHub calls so; `None` for one that is never ours.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [
+            Outcome::Success,
+            Outcome::Failure,
+            Outcome::Cancelled,
+            Outcome::ActionRequired,
+            Outcome::Skipped,
+        ];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// GitHub's word for it.
     pub fn name(self) -> &'static str {
         match self {

@@ -22,6 +22,8 @@ pub enum Write {
         known: Known,
         /// As it shall be.
         run: CheckRun,
+        /// Whether it is over: an end that GitHub shows already stays, and none is made.
+        past: bool,
     },
     /// A deployment.
     Deployment {
@@ -65,7 +67,9 @@ impl Write {
     pub fn makes(&self) -> bool {
         match self {
             Write::Comment { .. } | Write::Reaction { .. } => true,
-            Write::Check { run, .. } => run.state != CheckState::Completed(Outcome::Cancelled),
+            Write::Check { run, past, .. } => {
+                !past && run.state != CheckState::Completed(Outcome::Cancelled)
+            }
             Write::Deployment { deployed, .. } => deployed.state != DeploymentState::Inactive,
         }
     }
@@ -123,7 +127,11 @@ impl Ledger {
     }
 
     fn for_check(&self, wanted: &Check) -> Option<Write> {
-        let write = |known, run| Write::Check { known, run };
+        let write = |known, run| Write::Check {
+            known,
+            run,
+            past: false,
+        };
         let is_it = |shown: &&CheckShown| shown.external_id == wanted.run.external_id;
         match self.checks.iter().find(is_it) {
             Some(shown) => {
@@ -150,6 +158,14 @@ impl Ledger {
         }
     }
 
+    /// The check runs that nothing names any more, and of whose end nobody knows whether GitHub shows it: our names for them.
+    pub fn untold(&self, wanted: &Wanted) -> Vec<String> {
+        let all = self.checks.iter();
+        let untold =
+            all.filter(|shown| shown.outcome.is_none() && !wanted.names(&shown.external_id));
+        untold.map(|shown| shown.external_id.clone()).collect()
+    }
+
     /// What is known of something that does not stand here.
     fn unheard_of(&self) -> Known {
         if self.complete {
@@ -157,6 +173,13 @@ impl Ledger {
         } else {
             Known::Maybe
         }
+    }
+}
+
+impl Wanted {
+    fn names(&self, external_id: &str) -> bool {
+        let mut named = self.checks.iter();
+        named.any(|check| check.run.external_id == external_id)
     }
 }
 
@@ -209,10 +232,18 @@ fn keeping(ended: Outcome, wanted: &Check) -> CheckRun {
 
 /// A check run that nothing names any more ends. So does one that waits for an approval which would help no more.
 fn for_unwanted_check(shown: &CheckShown, wanted: &Wanted) -> Option<Write> {
-    let mut named = wanted.checks.iter();
-    let is_named = named.any(|check| check.run.external_id == shown.external_id);
-    if is_named || !matches!(shown.outcome, None | Some(Outcome::ActionRequired)) {
+    let ended = !matches!(shown.outcome, None | Some(Outcome::ActionRequired));
+    if ended || wanted.names(&shown.external_id) {
         return None;
+    }
+    let mut past = wanted.past.iter();
+    let past = past.find(|run| run.external_id == shown.external_id);
+    if let Some(run) = past.filter(|_| shown.outcome.is_none()) {
+        return Some(Write::Check {
+            known: Known::Maybe,
+            run: run.clone(),
+            past: true,
+        });
     }
     let mut newer = wanted.checks.iter();
     let newer = newer.find(|check| check.run.name == shown.name);
@@ -236,6 +267,7 @@ fn for_unwanted_check(shown: &CheckShown, wanted: &Wanted) -> Option<Write> {
             buttons: Vec::new(),
             refuses: false,
         },
+        past: false,
     })
 }
 
