@@ -46,8 +46,8 @@ pub(crate) struct Together {
     /// Apps of which there are environments, and which a person has removed.
     removed: Vec<String>,
     queue: Queue,
-    /// What came of the last comment that ordered something.
-    answer: Option<Answer>,
+    /// What came of the last comments that ordered something.
+    answers: Vec<Answer>,
 }
 
 impl Records<'_> {
@@ -76,7 +76,7 @@ impl Records<'_> {
             environments: all,
             removed: left_out,
             queue: self.queue().await?,
-            answer: row.and_then(|row| row.orders.answer),
+            answers: row.map_or_else(Vec::new, |row| row.orders.answers().cloned().collect()),
         })
     }
 
@@ -95,7 +95,7 @@ impl Records<'_> {
             environments: all,
             removed: Vec::new(),
             queue: self.queue().await?,
-            answer: None,
+            answers: Vec::new(),
         })
     }
 
@@ -160,7 +160,7 @@ impl Together {
             number,
             sections: self.sections(),
             left_out: self.removed.iter().map(left_out).collect(),
-            answer: self.answer.as_ref(),
+            answers: self.answers.iter().collect(),
         }
     }
 }

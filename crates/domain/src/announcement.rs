@@ -62,8 +62,8 @@ pub struct Announcement<'a> {
     pub sections: Vec<Section<'a>>,
     /// Apps of the repository that this pull request does not deploy.
     pub left_out: Vec<LeftOut<'a>>,
-    /// What came of the last comment that ordered something.
-    pub answer: Option<&'a Answer>,
+    /// What came of the last comments that ordered something.
+    pub answers: Vec<&'a Answer>,
 }
 
 /// What one environment hands in.
@@ -174,7 +174,7 @@ impl Announcement<'_> {
         let mut out = marker(self.repository, self.number);
         out.push('\n');
         let _ = writeln!(out, "**Nestling** · {}\n", self.headline());
-        let answered = self.answer.map(answered).unwrap_or_default();
+        let answered: String = self.answers.iter().map(|answer| answered(answer)).collect();
         if !self.sections.is_empty() || !self.left_out.is_empty() {
             self.table(&mut out, answered.len(), site);
         }

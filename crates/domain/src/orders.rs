@@ -28,8 +28,11 @@ pub struct Orders {
     pub asked_for_apps: BTreeSet<AppId>,
     /// Whether no age is to end it.
     pub kept: bool,
-    /// What came of the last comment that ordered something.
+    /// What came of the last comment that ordered something, of those whose writers may.
     pub answer: Option<Answer>,
+    /// Why nothing came of a later one, whose writer may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Answer>,
     /// The last comments that ordered something, as they came.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<Heard>,
@@ -69,6 +72,8 @@ pub enum Order {
     },
     /// What came of a comment.
     Answer(Answer),
+    /// Why nothing came of a comment whose writer may order nothing.
+    Refusal(Answer),
 }
 
 /// A comment that orders something, and what is shown on it. A comment orders once: by whatever way it is told of again,
@@ -121,7 +126,8 @@ pub struct Answered {
 }
 
 impl Orders {
-    /// Remembers an order. What came of an older comment than the one that was answered last is not shown.
+    /// Remembers an order. What came of an older comment than the one that was answered last is not shown; and what people who
+    /// may order nothing were told takes the place of nothing else.
     pub fn take(&mut self, order: &Order) {
         match order {
             Order::Approve { commit, at } => {
@@ -143,14 +149,33 @@ impl Orders {
                 heard.delivery.get_or_insert_with(|| delivery.clone());
             }
             Order::Answer(answer) => {
-                let done = answer.lines.iter().all(|line| line.done);
-                self.heard(answer.comment).done = Some(done);
-                let newest = self.answer.as_ref().map(|known| known.comment);
-                if newest.is_none_or(|newest| newest <= answer.comment) {
+                self.ended(answer);
+                if answer.is_newer_than(self.answer.as_ref()) {
                     self.answer = Some(answer.clone());
+                    self.refusal
+                        .take_if(|refusal| answer.is_newer_than(Some(refusal)));
+                }
+            }
+            Order::Refusal(refusal) => {
+                self.ended(refusal);
+                if self
+                    .answers()
+                    .all(|known| refusal.is_newer_than(Some(known)))
+                {
+                    self.refusal = Some(refusal.clone());
                 }
             }
         }
+    }
+
+    /// What is told below a pull request of the comments that ordered something, oldest first.
+    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.answer.iter().chain(&self.refusal)
+    }
+
+    fn ended(&mut self, answer: &Answer) {
+        let done = answer.lines.iter().all(|line| line.done);
+        self.heard(answer.comment).done = Some(done);
     }
 
     /// Whether this head, which the forge showed when it was `asked`, takes an approval back.
@@ -217,6 +242,10 @@ impl Answer {
         }
     }
 
+    fn is_newer_than(&self, known: Option<&Answer>) -> bool {
+        known.is_none_or(|known| known.comment <= self.comment)
+    }
+
     /// Whether somebody has to read it: something was not done, or words are what was asked for.
     pub fn is_to_be_read(&self) -> bool {
         self.lines.iter().any(|line| !line.done || line.in_words)
@@ -277,6 +306,27 @@ mod tests {
     }
 
     #[test]
+    fn who_may_order_nothing_hides_no_answer_of_somebody_who_may() {
+        let mut orders = Orders::default();
+        let by = |comment, login| Answer::new(comment, login, [line(false)]);
+        let told = |orders: &Orders| -> Vec<u64> {
+            let all = orders.answers().map(|answer| answer.comment);
+            all.collect()
+        };
+        orders.take(&Order::Refusal(by(1, "eve")));
+        assert_eq!(told(&orders), [1]);
+        orders.take(&Order::Answer(by(3, "ann")));
+        assert_eq!(told(&orders), [3], "what is older is past");
+        orders.take(&Order::Refusal(by(2, "eve")));
+        assert_eq!(told(&orders), [3], "and so is what is told late");
+        orders.take(&Order::Refusal(by(4, "eve")));
+        orders.take(&Order::Refusal(by(5, "eve")));
+        assert_eq!(told(&orders), [3, 5]);
+        orders.take(&Order::Answer(by(6, "ann")));
+        assert_eq!(told(&orders), [6]);
+    }
+
+    #[test]
     fn a_head_that_is_pushed_again_after_another_one_is_approved_again_or_not_at_all() {
         let mut orders = Orders::default();
         let head = |digit, asked| Order::Head {
@@ -332,7 +382,7 @@ mod tests {
         let (done, refused) = ([line(true)], [line(true), line(false)]);
         orders.take(&Order::Answer(Answer::new(7, "ann", done)));
         // Nobody began to obey this one.
-        orders.take(&Order::Answer(Answer::new(8, "eve", refused)));
+        orders.take(&Order::Refusal(Answer::new(8, "eve", refused)));
         let shown = [
             (7, Reaction::Eyes),
             (7, Reaction::Rocket),

@@ -153,8 +153,8 @@ impl Desk {
         let ordered = commands(commented.lines.iter().map(String::as_str));
         let lines = ordered.iter().map(|(line, _)| answered(line, &why, false));
         let answer = Answer::new(commented.comment, &by.login, lines);
-        let answer = Order::Answer(answer);
-        self.remember(repository.id, commented.number, &answer)
+        let refusal = Order::Refusal(answer);
+        self.remember(repository.id, commented.number, &refusal)
             .await?;
         Ok(why)
     }

@@ -85,7 +85,7 @@ fn hostile(text: &str) -> String {
     let answer = Answer::new(1, text, [answered]);
     Announcement {
         left_out,
-        answer: Some(&answer),
+        answers: vec![&answer, &answer],
         ..announcement(vec![section])
     }
     .markdown(&SITE)
@@ -158,7 +158,7 @@ fn a_comment_for_hundreds_of_apps_and_thousands_of_tests_says_what_is_missing() 
         });
         let answer = Answer::new(1, "ann", many);
         let text = Announcement {
-            answer: Some(&answer),
+            answers: vec![&answer, &answer],
             ..announcement(sections)
         };
         let text = text.markdown(&SITE);

@@ -127,7 +127,7 @@ pub(crate) fn announcement(sections: Vec<Section<'_>>) -> Announcement<'_> {
         number: 12,
         sections,
         left_out: Vec::new(),
-        answer: None,
+        answers: Vec::new(),
     }
 }
 

@@ -326,8 +326,10 @@ fn what_came_of_orders_stands_under_the_table_with_the_reason() {
         ),
     ];
     let answer = Answer::new(77, "ann", lines);
+    let refused = "refused: eve may not write to acme/shop";
+    let refusal = Answer::new(78, "eve", [answered("/stop", refused, false)]);
     let text = Announcement {
-        answer: Some(&answer),
+        answers: vec![&answer, &refusal],
         ..announcement(vec![section(&shop)])
     };
     let text = text.markdown(&SITE);
@@ -337,6 +339,10 @@ fn what_came_of_orders_stands_under_the_table_with_the_reason() {
 
     - 🚀 /keep: no age ends its previews
     - 😕 /stop till: refused\: there is no preview of app till
+
+    The last comment with orders, by eve:
+
+    - 😕 /stop: refused\: eve may not write to acme/shop
     "#);
 }
 

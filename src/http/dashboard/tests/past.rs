@@ -240,7 +240,7 @@ impl Words {
             number: 12,
             sections: vec![section],
             left_out: Vec::new(),
-            answer: None,
+            answers: Vec::new(),
         }
         .markdown(&site)
     }

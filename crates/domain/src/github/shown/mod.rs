@@ -27,7 +27,7 @@ use crate::{
     deployment::Tests,
     ids::Commit,
     lifecycle::State,
-    orders::{Answer, Reaction},
+    orders::Reaction,
     policy::Comments,
 };
 
@@ -163,7 +163,7 @@ impl Wanted {
             !life.is_closed() && !matches!(life.state, State::Creating { next: None, .. })
         };
         // Whoever ordered something and did not get it, or asked for words, is told here, and nowhere else could be told.
-        let answers = announcement.answer.is_some_and(Answer::is_to_be_read);
+        let answers = announcement.answers.iter().any(|one| one.is_to_be_read());
         let comment = Comment {
             body: announcement.markdown(site),
             makes: answers || (wished && sections.iter().any(lives)),

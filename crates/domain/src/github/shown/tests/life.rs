@@ -320,7 +320,7 @@ fn an_order_that_was_refused_is_answered_whatever_comments_are_wished() {
     ] {
         let answer = Answer::new(7, "rita", [line(done, in_words)]);
         let announcement = Announcement {
-            answer: Some(&answer),
+            answers: vec![&answer],
             ..announcement(vec![section(&stopped)])
         };
         let wanted = Wanted::of_pull_request(&announcement, None, Comments::Off, &SITE);
