@@ -33,6 +33,8 @@ pub(super) enum Bug {
     DestroyedWithoutDoing,
     /// Nobody is told that a machine has ended.
     LostUnreported,
+    /// Each preview that asks for a place is given one.
+    PlaceForAll,
     /// A number of a deployment is used twice.
     GenerationReused,
     /// What somebody else saved meanwhile is overwritten.

@@ -7,6 +7,7 @@ use nestling_domain::{ids::Timestamp, lifecycle::Times};
 use tokio::{runtime::Builder, time::Instant};
 
 use super::{
+    bugs::Bug,
     flows, letters,
     machines::SimulatedMachines,
     network, owner, runners, script, seams, settled,
@@ -267,13 +268,17 @@ async fn start(world: &Arc<World>) -> Option<House> {
         find_apps: forge.clone().recipient(),
         start_waiting: forge.clone().recipient(),
     };
+    let mut admission = Admission::handle(&queue);
+    if world.has(Bug::PlaceForAll) {
+        admission.take = seams::Generous.start().recipient();
+    }
     let routes = Routes::default();
     let announce = forge_handle.announce.clone();
     let neighbours = Neighbours {
         store: store.clone(),
         machines: SimulatedMachines::start(world),
         forge: forge_handle,
-        admission: Admission::handle(&queue),
+        admission,
         live: Live::handle(&live),
         routes: routes.clone(),
         traffic: Arc::new(seams::Visitors(world.clone())),

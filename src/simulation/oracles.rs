@@ -201,7 +201,7 @@ fn keeps_to_the_limit(
     }
     let others = held(&known, Some(&record.id));
     (others >= PREVIEWS as usize)
-        .then(|| format!("it runs beside {others} others, and {PREVIEWS} may at once"))
+        .then(|| format!("limit: it runs beside {others} others, and {PREVIEWS} may at once"))
 }
 
 /// How many previews hold a place, but this one.

@@ -18,8 +18,12 @@ use super::{
     world::World,
 };
 use crate::{
-    drivers::{clock, store::Store as _},
+    drivers::{
+        clock,
+        store::{Store as _, StoreError},
+    },
     messages::{
+        admission::{self, Take},
         forge::{Announce, ForgeError, Head},
         routes::{Place, Target, Traffic},
     },
@@ -192,6 +196,21 @@ impl Traffic for Visitors {
         world
             .boundary(Some(environment), "drain", When::After)
             .await;
+    }
+}
+
+/// Has a place for everybody: a planted bug.
+pub(super) struct Generous;
+
+impl Actor for Generous {
+    type Context = Context<Self>;
+}
+
+impl Handler<Take> for Generous {
+    type Result = Result<admission::Place, StoreError>;
+
+    fn handle(&mut self, _: Take, _: &mut Self::Context) -> Self::Result {
+        Ok(admission::Place::Given)
     }
 }
 

@@ -138,6 +138,7 @@ finds! {
     the_simulation_finds_a_fork_that_is_trusted: ForkIsTrusted by "I13";
     the_simulation_finds_a_machine_that_is_not_removed: DestroyedWithoutDoing by "I2", "I4";
     the_simulation_finds_a_lost_machine_of_which_nobody_hears: LostUnreported by "I2", "I11";
+    the_simulation_finds_a_place_that_is_given_to_everybody: PlaceForAll by "limit";
     the_simulation_finds_a_number_that_is_used_twice: GenerationReused by "I9";
     the_simulation_finds_a_conflict_that_is_ignored: ConflictIgnored by "I9";
     the_simulation_finds_an_input_that_is_applied_twice: AppliedTwice by "I1", "I10";
