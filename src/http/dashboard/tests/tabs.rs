@@ -1,5 +1,7 @@
 //! Every tab of an environment, and the overview in every state.
 
+use std::collections::BTreeMap;
+
 use nestling_domain::{
     deployment::{Phase, Shown, Tests},
     environment::Environment,
@@ -8,11 +10,14 @@ use nestling_domain::{
 };
 use nestling_protocol::log::Log;
 
-use super::sample::{self, Words, addresses, listed, visit};
+use super::{
+    dom::elements,
+    sample::{self, Words, addresses, listed, visit},
+};
 use crate::http::dashboard::{
     Visit,
     environment::{
-        EnvironmentView, Tab,
+        self, EnvironmentView, Tab,
         deployments::{DeploymentView, HistoryView},
         head::{Facts, Head},
         logs::LogsView,
@@ -156,7 +161,43 @@ fn overviews(words: &Words) -> Vec<(String, EnvironmentView)> {
             &words.environment(&shop, Kind::Production, words.running()),
             Shown::Running,
         ),
+        overview(words, "production-offered", &offered(words), Shown::Running),
     ]
+}
+
+/// Production that no push deploys, with a newer commit than the one that runs.
+fn offered(words: &Words) -> Environment {
+    let mut production = words.environment(&words.shop(), Kind::Production, words.running());
+    production.lifecycle.offered = Some(words.commit('d'));
+    production
+}
+
+#[test]
+fn production_that_no_push_deploys_names_its_newest_commit_and_a_button_deploys_it() {
+    let words = Words::ours();
+    let pages = tabs(&words).into_iter();
+    let shown: BTreeMap<_, _> = pages
+        .map(|(name, view)| (name, elements(&environment::page(&view).into_string())))
+        .collect();
+    let forms = |page: &str| -> Vec<(String, String)> {
+        let forms = shown[page].iter().filter(|one| one.name == "form");
+        let orders = forms.filter(|one| one.within.iter().any(|name| name == "main"));
+        let told = orders.map(|one| {
+            let leads = one.get("action").unwrap_or_default().rsplit('/').next();
+            (
+                one.text.trim().to_owned(),
+                leads.unwrap_or_default().to_owned(),
+            )
+        });
+        told.collect()
+    };
+    let deploys = ("Deploy".to_owned(), "start".to_owned());
+    assert!(forms("environment-production-offered").contains(&deploys));
+    assert!(!forms("environment-production").contains(&deploys));
+    let newest = shown["environment-production-offered"].iter();
+    let mut newest =
+        newest.filter(|one| one.get("title") == Some(&words.commit('d').id.to_string()));
+    assert!(newest.next().is_some(), "it is named");
 }
 
 fn overview(
