@@ -178,6 +178,11 @@ impl State {
         self.limits.set_primary(requests);
     }
 
+    /// What people see may be written as often as one likes: for a story of many lives in one minute.
+    pub fn allow_all_writes(&mut self) {
+        self.limits.write_freely();
+    }
+
     fn installed(&mut self, id: u64) -> Result<&mut Installation> {
         self.installations
             .get_mut(&id)
