@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::server::{FIRST, SOON, Server, free_port, git, head, processes_of};
+use crate::{
+    kept,
+    server::{FIRST, SOON, Server, free_port, git, head, processes_of},
+};
 
 #[test]
 fn demo_brings_four_environments_to_life_in_a_real_browser_and_follows_its_branch() {
@@ -23,6 +26,10 @@ fn demo_brings_four_environments_to_life_in_a_real_browser_and_follows_its_branc
     server.until("all four run", FIRST, |server| {
         all.iter().all(|name| server.status(name).0 == "running")
     });
+
+    for cache in std::fs::read_dir(data.join("machines/cache")).unwrap() {
+        kept::keep(&cache.unwrap().path());
+    }
 
     drive("demo.mjs", &server);
 

@@ -24,6 +24,8 @@ mod fly;
 mod github;
 mod https;
 mod images;
+#[path = "../kept/mod.rs"]
+mod kept;
 mod kill;
 mod large_files;
 mod limits;

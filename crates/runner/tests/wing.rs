@@ -1,4 +1,4 @@
-//! The Wing sample, really run. Slow: the first run installs winglang from the registry.
+//! The Wing sample, really run. Slow where no story has kept an installed Wing yet: then it comes from the registry.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "../../../tests/kept/mod.rs"]
+mod kept;
 mod support;
 
 use nestling_protocol::bundle::{Bundle, Kind};
@@ -60,6 +62,7 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
     let mut files = vec![("main.w", main.as_str())];
     files.extend(SITE);
     let mut world = World::new(Kind::Wing, &files).await.with(api_key);
+    kept::lend(&world.options.cache_dir);
     if sandbox_is_usable() {
         world = world.nested();
     }

@@ -2,10 +2,12 @@
 
 use std::{fs, path::Path};
 
+use nestling_domain::ids::{AppId, Class, RepositoryId};
 use nestling_world::github::{Change, Opening};
 
 use super::{PREVIEW, PRODUCTION, SHOP, Team};
 use crate::{
+    kept,
     server::{FIRST, SOON, Server, get},
     sight,
 };
@@ -30,11 +32,22 @@ fn files(folder: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Each of its two caches has Wing already, as after an earlier deployment, where a story has kept it.
+fn lend_wing(team: &Team) {
+    let shop = team.github.look(|state| state.repository_id(SHOP)).unwrap();
+    let app = AppId::derive(RepositoryId(shop), "");
+    for class in [Class::Production, Class::Preview] {
+        let group = format!("{app}-{}", class.name());
+        kept::lend(&team.server.data.join("machines/cache").join(group));
+    }
+}
+
 #[test]
 fn a_pull_request_of_the_wing_sample_comes_alive_hands_off() {
     let shop = files("wing-shop");
     let shop: Vec<(&str, &str)> = shop.iter().map(|(path, text)| (&**path, &**text)).collect();
     let team = Team::of(&shop);
+    lend_wing(&team);
     let (status, app) = team.add_app();
     assert_eq!((status, &app["kind"]), (201, &"wing".into()), "{app}");
     let changes: Vec<Change> = files("demo-pull-request/wing-shop")

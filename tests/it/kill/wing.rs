@@ -9,6 +9,7 @@ use std::{
 
 use super::{Died, Moment, Storm, TOO_LATE, kills, number};
 use crate::{
+    kept,
     server::{FIRST, SOON, sample},
     sight::{self, Machine},
 };
@@ -55,6 +56,9 @@ fn kill_inside_every_phase_of_the_wing_sample_and_nothing_is_lost() {
         storm.round(round, rounds);
     }
     storm.kept(&["install", "test"], &[]);
+    for cache in fs::read_dir(storm.server.data.join("machines/cache")).unwrap() {
+        kept::keep(&cache.unwrap().path());
+    }
 }
 
 impl Storm {
