@@ -131,11 +131,11 @@ impl State {
         letters
     }
 
-    /// A key for an App.
+    /// A key for an App: of a second one another, unless the story is to be the same each time.
     pub(crate) fn app_key(&self) -> Result<Key> {
         match self.ground {
-            Ground::Folder(_) => Key::generate(),
-            Ground::Memory(_) => Key::of_stories(),
+            Ground::Folder(_) if !self.apps.is_empty() => Key::generate(),
+            Ground::Folder(_) | Ground::Memory(_) => Key::of_stories(),
         }
     }
 
