@@ -1,6 +1,10 @@
 //! The one binary of Nestling.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use nestling::{
@@ -15,7 +19,7 @@ use nestling::{
     },
     telemetry,
 };
-use nestling_protocol::network::{PRIVATE_ADDRESS, SERVER_URL};
+use nestling_protocol::network::{PROXY_PORT, SERVER_URL};
 
 /// More requests pass through the gateway than with the system's allocator (ADR 11).
 #[global_allocator]
@@ -122,6 +126,9 @@ struct RunnerArguments {
     cache_dir: Option<PathBuf>,
     #[arg(long)]
     lock: Option<PathBuf>,
+    /// Where its proxy listens, where the server is on another host [default: 0.0.0.0:4180]
+    #[arg(long, value_name = "ADDR")]
+    proxy_listen: Option<SocketAddr>,
     /// Plain process groups instead of an inner sandbox
     #[arg(long)]
     plain: bool,
@@ -300,10 +307,7 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };
-    let network = match network() {
-        Ok(network) => network,
-        Err(error) => return complain(&error),
-    };
+    let network = network(arguments.proxy_listen);
     let usual = nestling_runner::Options::default();
     let place = |given: Option<PathBuf>, variable: &str, usual: &PathBuf| {
         given
@@ -336,21 +340,13 @@ fn run_machine(arguments: RunnerArguments) -> ExitCode {
     tokio::task::LocalSet::new().block_on(&runtime, nestling_runner::run(options))
 }
 
-/// How server and machine find each other, where the machine's environment says that they are on different hosts.
-fn network() -> anyhow::Result<Option<nestling_runner::Network>> {
-    let Ok(server_url) = std::env::var(SERVER_URL) else {
-        return Ok(None);
-    };
-    let address = std::env::var(PRIVATE_ADDRESS).unwrap_or_default();
-    let address = address.parse().map_err(|_| {
-        anyhow::anyhow!(
-            "{PRIVATE_ADDRESS} is {address:?}, and must be the machine's private address"
-        )
-    })?;
-    Ok(Some(nestling_runner::Network {
-        server_url,
-        address,
-    }))
+/// How server and machine find each other, where the machine's environment says that they are on different hosts. Fly's proxy comes by IPv4
+/// (<https://fly.io/docs/networking/flycast/#flycast-requirements>), and who comes by the machine's private IPv6 address finds nobody.
+fn network(listen: Option<SocketAddr>) -> Option<nestling_runner::Network> {
+    Some(nestling_runner::Network {
+        server_url: std::env::var(SERVER_URL).ok()?,
+        listen: listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, PROXY_PORT).into()),
+    })
 }
 
 fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {

@@ -24,6 +24,8 @@ pub struct FlyMachines {
     pub api_url: String,
     /// The slug of the organisation.
     pub organisation: String,
+    /// The private network of it in which the server is; empty for its default.
+    pub network: String,
     /// A token of the organisation.
     pub token: Secret,
     /// What the names of apps begin with.
@@ -86,6 +88,12 @@ impl From<AddressKind> for Address {
     }
 }
 
+/// What Fly takes as a name (<https://fly.io/docs/networking/custom-private-networks#network-names-and-ids>).
+fn is_network(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.bytes().all(plain)
+}
+
 impl FlyMachines {
     /// What is missing or cannot be used, by its key and with what to do; `public_url` is the server's.
     pub(super) fn unusable(&self, public_url: &str) -> Option<String> {
@@ -122,6 +130,11 @@ impl FlyMachines {
             format!(
                 "machines.fly.organisation is {:?}: write the slug of the organisation, as `fly orgs list` shows it",
                 self.organisation
+            )
+        } else if !self.network.is_empty() && !is_network(&self.network) {
+            format!(
+                "machines.fly.network is {:?}: write the name of the private network in which the server is (letters, digits and hyphens, beginning with a letter), or \"\" for the organisation's default",
+                self.network
             )
         } else if self.token.is_empty() {
             format!(

@@ -309,9 +309,11 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
     assert_eq!(config.machines.fly.server_url(public_url), public_url);
     // Plain processes of this box are another driver's business.
     assert!(load(&[("MACHINES__LOCAL__ISOLATION", "none")]).is_ok());
+    assert!(load(&[("MACHINES__FLY__NETWORK", "nestling-1")]).is_ok());
     let errors = [
         ("MACHINES__FLY__API_URL", "http://api.machines.dev/v1"),
         ("MACHINES__FLY__ORGANISATION", ""),
+        ("MACHINES__FLY__NETWORK", "my network"),
         ("MACHINES__FLY__TOKEN", ""),
         ("MACHINES__FLY__APP_PREFIX", "Nestling"),
         ("MACHINES__FLY__IMAGE", ""),
@@ -326,6 +328,7 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
     insta::assert_snapshot!(errors.join("\n"), @r#"
     the configuration: machines.fly.api_url is "http://api.machines.dev/v1", and the token that is sent there by plain HTTP can be read on the way: write https://, or an address of this machine
     the configuration: machines.fly.organisation is "": write the slug of the organisation, as `fly orgs list` shows it
+    the configuration: machines.fly.network is "my network": write the name of the private network in which the server is (letters, digits and hyphens, beginning with a letter), or "" for the organisation's default
     the configuration: machines.fly.token is missing: make one with `fly tokens create org`, and name the file that holds it in NESTLING__MACHINES__FLY__TOKEN__FILE
     the configuration: machines.fly.app_prefix: "Nestling" cannot begin the name of an app at Fly: it has 1 to 20 lower-case letters, digits and hyphens, and begins with a letter
     the configuration: machines.fly.image is missing: name the image of the runner, such as registry.fly.io/nestling-runner:v1

@@ -7,7 +7,7 @@ use nestling_domain::ids::{EnvironmentId, Generation};
 use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
-/// long before its runner reports, with its address on a private network where it is on another host.
+/// long before its runner reports, with the private address that leads to it where it is on another host.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Option<IpAddr>, MachineError>")]
 pub struct Ensure {
@@ -28,6 +28,16 @@ pub struct Spec {
     pub cache: String,
     /// Limits.
     pub size: Size,
+}
+
+/// Ensure that traffic is let to the machine of this generation, which exists; safe to say twice. Refused when a newer one was asked for.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), MachineError>")]
+pub struct LetIn {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Which.
+    pub generation: Generation,
 }
 
 /// How big a machine may be.
@@ -112,6 +122,8 @@ pub enum MachineError {
 pub struct Handle {
     /// Ensure a machine.
     pub ensure: Recipient<Ensure>,
+    /// Let traffic to a machine; `None` where nothing keeps it out.
+    pub let_in: Option<Recipient<LetIn>>,
     /// Ensure that others are gone.
     pub destroy: Recipient<Destroy>,
     /// Learn of a machine's end.

@@ -102,11 +102,9 @@ pub(super) async fn blobs(
 pub(super) fn fly(config: &Config, keys: &RunnerKeys) -> Result<Fly, reqwest::Error> {
     let place = &config.machines.fly;
     let token = Zeroizing::new(place.token.reveal().trim().to_owned());
-    Fly::new(
-        &place.api_url,
-        (&place.organisation, token),
-        &keys.identity(),
-    )
+    let organisation = (place.organisation.as_str(), token);
+    let fly = Fly::new(&place.api_url, organisation, &keys.identity())?;
+    Ok(fly.reached_from(&place.network))
 }
 
 /// What seals. A key that cannot be used is no error: the server goes on without secrets, and every use says why.

@@ -250,6 +250,7 @@ impl SimulatedMachines {
         };
         let machines = Actor::start(machines);
         Handle {
+            let_in: None,
             ensure: machines.clone().recipient(),
             destroy: machines.clone().recipient(),
             watch: machines.clone().recipient(),

@@ -99,6 +99,7 @@ pub(super) fn start(outside: &Rc<Outside>) -> (machines::Handle, forge::Handle) 
     let forge = ModelForge(outside.clone()).start();
     (
         machines::Handle {
+            let_in: None,
             ensure: machines.clone().recipient(),
             destroy: machines.clone().recipient(),
             watch: machines.clone().recipient(),

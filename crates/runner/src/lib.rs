@@ -14,7 +14,7 @@
     reason = "ways to exit and values of TOML are matched for the one that matters; the rest is told in words"
 )]
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -74,8 +74,8 @@ pub struct Options {
 pub struct Network {
     /// Where the server is: `https://HOST` or `https://HOST:PORT`; `http` on the same host only.
     pub server_url: String,
-    /// The address of this machine at which the server's gateway finds the runner's proxy.
-    pub address: IpAddr,
+    /// Where the runner's proxy listens, for the server's gateway.
+    pub listen: SocketAddr,
 }
 
 /// How a step's processes are kept apart from the runner.

@@ -1,7 +1,6 @@
 //! The story of a runner: from its lock to its last report.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use nestling_protocol::log::Log;
 use nestling_protocol::machine::{
     CONFIDENTIAL_FILE, EGRESS_SOCKET, LOGS, SERVER_SOCKET, TOKEN_FILE,
 };
-use nestling_protocol::network::{Confidential, PROXY_PORT};
+use nestling_protocol::network::Confidential;
 use nestling_protocol::report::{Failure, Phase, Step as StepName};
 use nestling_protocol::test::ARTIFACT;
 use nestling_protocol::{VERSION, path};
@@ -101,10 +100,9 @@ pub(crate) async fn live(options: Options) -> Result<End, NoBeginning> {
         Some(network) => Way::Network(Origin::read(&network.server_url)?),
     };
     let server = Server::new(way, token.clone(), stop.clone());
-    if let Some(Network { address, .. }) = options.network {
+    if let Some(Network { listen, .. }) = options.network {
         std::fs::create_dir_all(&options.state_dir)?;
-        let at = SocketAddr::new(address.to_canonical(), PROXY_PORT);
-        proxy::open(at, options.run_dir.clone(), &credential).await?;
+        proxy::open(listen, options.run_dir.clone(), &credential).await?;
     }
     let fetched = tokio::select! {
         fetched = server.insist_get::<Bundle>(path::BUNDLE) => fetched,

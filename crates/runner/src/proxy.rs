@@ -42,7 +42,7 @@ pub(crate) async fn open(
     credential: &str,
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
-        let why = format!("could not listen on {address}, the machine's private address: {error}");
+        let why = format!("could not listen on {address}: {error}");
         io::Error::new(error.kind(), why)
     })?;
     let bound = listener.local_addr()?;

@@ -1,6 +1,6 @@
 //! Act: every effect is an *ensure* whose end comes back as an observation. Over in time ([`Times::effect`]), or asked again.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use nestling_domain::{
     environment::Environment as Record,
@@ -15,7 +15,7 @@ use crate::{
     messages::{
         admission::{Ask, Build},
         forge::{Announce, ForgeError, Head, Question},
-        machines::{Destroy, Ensure, MachineError, Spec},
+        machines::{Destroy, Ensure, LetIn, MachineError, Spec},
         routes::{Target, To},
     },
 };
@@ -60,7 +60,7 @@ async fn attempt(neighbours: &Neighbours, record: &Record, effect: &Effect) -> O
         Effect::Probe(generation) if is_nowhere(neighbours, record, *generation) => {
             locate(neighbours, record, *generation).await
         }
-        Effect::Probe(generation) => Some(probe(neighbours, record, *generation).await),
+        Effect::Probe(generation) => Some(prove(neighbours, record, *generation).await),
         Effect::Drain(generation) => {
             neighbours.traffic.drain(&record.id, *generation).await;
             Some(Observation::Drained(*generation))
@@ -205,6 +205,40 @@ fn cache(record: &Record, generation: Generation) -> String {
     } else {
         format!("{}-alone", record.id)
     }
+}
+
+/// Lets traffic in, which the record still wants, and probes by the way that it takes. What counts is the probe: a machine that a server let in which
+/// ended since answers, whatever becomes of letting it in again.
+async fn prove(neighbours: &Neighbours, record: &Record, generation: Generation) -> Observation {
+    let mut probed = pin!(probe(neighbours, record, generation));
+    let shut = tokio::select! {
+        biased;
+        observation = &mut probed => return observation,
+        shut = let_in(neighbours, record, generation) => shut,
+    };
+    match (probed.await, shut) {
+        (Observation::Unhealthy { generation, .. }, Err(error)) => Observation::Unhealthy {
+            generation,
+            reason: error.to_string(),
+        },
+        (observation, _) => observation,
+    }
+}
+
+async fn let_in(
+    neighbours: &Neighbours,
+    record: &Record,
+    generation: Generation,
+) -> Result<(), MachineError> {
+    let Some(let_in) = &neighbours.machines.let_in else {
+        return Ok(());
+    };
+    let order = LetIn {
+        environment: record.id.clone(),
+        generation,
+    };
+    let came = let_in.send(order).await;
+    came.unwrap_or_else(|gone| Err(MachineError::Failed(gone.to_string())))
 }
 
 async fn probe(neighbours: &Neighbours, record: &Record, generation: Generation) -> Observation {

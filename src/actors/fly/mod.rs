@@ -33,7 +33,7 @@ use crate::{
         keys::signing::RunnerKeys,
         store::Store,
     },
-    messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch},
+    messages::machines::{Destroy, End, Ensure, Handle, LetIn, ListMachines, MachineError, Watch},
     telemetry::told,
 };
 
@@ -46,7 +46,7 @@ pub struct Plan {
     pub make: Make,
     /// Where they may be, best first.
     pub regions: Vec<String>,
-    /// Which public addresses an app has.
+    /// Which public addresses an app has, beside its private one.
     pub addresses: Vec<Address>,
 }
 
@@ -85,6 +85,7 @@ impl FlyMachines {
     pub fn handle(address: &Addr<Self>) -> Handle {
         Handle {
             ensure: address.clone().recipient(),
+            let_in: Some(address.clone().recipient()),
             destroy: address.clone().recipient(),
             watch: address.clone().recipient(),
             list: address.clone().recipient(),
@@ -131,6 +132,23 @@ impl Handler<Ensure> for FlyMachines {
     ) -> Self::Result {
         let orders = self.orders_of(&environment);
         Box::pin(orders.give(Order::Ensure(generation), Zeroizing::new(spec.token)))
+    }
+}
+
+impl Handler<LetIn> for FlyMachines {
+    type Result = ResponseFuture<Result<(), MachineError>>;
+
+    fn handle(
+        &mut self,
+        LetIn {
+            environment,
+            generation,
+        }: LetIn,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let orders = self.orders_of(&environment);
+        let ended = orders.give(Order::LetIn(generation), Zeroizing::default());
+        Box::pin(async move { ended.await.map(drop) })
     }
 }
 

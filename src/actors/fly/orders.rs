@@ -1,6 +1,11 @@
 //! The orders of one environment: one is worked on at a time, and a newer one takes its place.
 
-use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    rc::Rc,
+};
 
 use nestling_domain::{
     fly::{self, AppName, Belief, GaveUp, Machine},
@@ -22,6 +27,8 @@ use crate::{
 pub(super) enum Order {
     /// The machine of this generation is there.
     Ensure(Generation),
+    /// Fly's proxy leads to it.
+    LetIn(Generation),
     /// Those of other generations are gone.
     Remove {
         /// The generations that stay.
@@ -33,7 +40,7 @@ pub(super) enum Order {
     },
 }
 
-/// What comes of an order: where the machine is that was to be there.
+/// What comes of an order: where the machine is reached that was to be there.
 type Came = Result<Option<IpAddr>, MachineError>;
 
 /// The orders of one environment.
@@ -54,6 +61,8 @@ struct State {
     works: bool,
     /// The machines that were ensured, with their addresses.
     there: BTreeMap<Generation, IpAddr>,
+    /// Those that Fly's proxy leads to.
+    open: BTreeSet<Generation>,
 }
 
 /// An order, and who waits for its end.
@@ -90,20 +99,33 @@ impl Orders {
         order: Order,
         token: Zeroizing<String>,
     ) -> impl Future<Output = Came> + 'static {
-        let known = match &order {
-            Order::Ensure(generation) => self.state.borrow().there.get(generation).copied(),
-            Order::Remove { .. } => None,
-        };
+        let known = self.known(&order);
         let (ended, came) = oneshot::channel();
         if known.is_none() {
             self.take_on(order, token, ended);
         }
         async move {
-            if known.is_some() {
-                return Ok(known);
+            if let Some(known) = known {
+                return known;
             }
             let overtaken = || MachineError::Failed("something else was ordered since".to_owned());
             came.await.unwrap_or_else(|_| Err(overtaken()))
+        }
+    }
+
+    /// What can be said of an order without any work. Letting in is of no hurry: it takes the place of nothing.
+    fn known(&self, order: &Order) -> Option<Came> {
+        let state = self.state.borrow();
+        match order {
+            Order::Ensure(generation) => state.there.get(generation).map(|ip| Ok(Some(*ip))),
+            Order::LetIn(generation) if state.open.contains(generation) => Some(Ok(None)),
+            Order::LetIn(_) => {
+                let other = state.current.as_ref().map(|current| &current.order);
+                let other = other.filter(|other| *other != order)?;
+                let why = format!("Fly is at work on something else of it first ({other:?})");
+                Some(Err(MachineError::Failed(why)))
+            }
+            Order::Remove { .. } => None,
         }
     }
 
@@ -160,10 +182,13 @@ impl Orders {
             (Order::Ensure(generation), Ok(Some(address))) => {
                 state.there.insert(*generation, *address);
             }
+            (Order::LetIn(generation), Ok(_)) => {
+                state.open.insert(*generation);
+            }
             (Order::Remove { keep, upto, .. }, Ok(_)) => {
-                state
-                    .there
-                    .retain(|one, _| *one > *upto || keep.contains(one));
+                let stays = |one: &Generation| *one > *upto || keep.contains(one);
+                state.there.retain(|one, _| stays(one));
+                state.open.retain(stays);
             }
             (Order::Ensure(_), Ok(None)) | (_, Err(_)) => {}
         }
@@ -238,6 +263,11 @@ impl Orders {
                 regions: &plan.regions,
                 addresses: &plan.addresses,
             }),
+            Order::LetIn(generation) => driver::Order::LetIn(fly::LetIn {
+                server: fly.server(),
+                environment: &self.environment,
+                generation: *generation,
+            }),
             Order::Remove { keep, upto, all } => driver::Order::Remove(fly::Remove {
                 server: fly.server(),
                 environment: &self.environment,
@@ -248,17 +278,23 @@ impl Orders {
         };
         let newer = self.until_other_than(order);
         let ended = fly.carry_out(&subject, belief, &asked, newer).await?;
-        if let (Order::Remove { keep, .. }, Ok(_)) = (order, &ended)
-            && keep.is_empty()
-        {
-            belief.look_again();
+        let way_in = belief.way_in();
+        match (order, &ended) {
+            (Order::Remove { keep, .. }, Ok(_)) if keep.is_empty() => belief.look_again(),
+            (Order::LetIn(_), Err(GaveUp::Lost)) => belief.look_again(),
+            (Order::Ensure(_) | Order::LetIn(_) | Order::Remove { .. }, _) => {}
         }
-        Some(self.came(app, order, ended))
+        Some(self.came(app, order, ended.map(|machine| (machine, way_in))))
     }
 
-    fn came(&self, app: &AppName, order: &Order, ended: Result<Option<Machine>, GaveUp>) -> Came {
+    fn came(
+        &self,
+        app: &AppName,
+        order: &Order,
+        ended: Result<(Option<Machine>, Option<IpAddr>), GaveUp>,
+    ) -> Came {
         let id = &self.environment;
-        let machine = match ended {
+        let (machine, way_in) = match ended {
             Ok(machine) => machine,
             Err(why) => {
                 warn!(environment.id = %id, "Fly, for {order:?} of {app}: {why}");
@@ -274,13 +310,7 @@ impl Orders {
             return Ok(None);
         };
         info!(environment.id = %id, "{order:?} of {app} is done at Fly: machine {}", machine.id);
-        match machine.address {
-            Some(address) => Ok(Some(address)),
-            None => Err(MachineError::Failed(format!(
-                "Fly does not say where its machine {} is: its host does not answer",
-                machine.id
-            ))),
-        }
+        Ok(way_in)
     }
 
     /// What the machine of an order is told; nothing where none is made.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nestling_domain::ids::Kind;
-use nestling_world::fly::{Action, Fault, Model, Phase, Times};
+use nestling_world::fly::{Action, AddressKind, Fault, Model, Phase, Times};
 use tokio::time::timeout;
 
 use super::*;
@@ -125,7 +125,11 @@ async fn whoever_gives_up_and_asks_again_finds_the_machine_that_was_made_meanwhi
     let address = town.model.look(|fly| {
         let all: Vec<_> = fly.machines.values().collect();
         assert_eq!(all.len(), 1);
-        IpAddr::from(all[0].private_ip)
+        let app = fly.apps.values().next().unwrap();
+        let mut all = app.addresses.iter();
+        all.find(|one| one.kind == AddressKind::PrivateV6)
+            .unwrap()
+            .ip
     });
     assert_eq!(found, Ok(Some(address)));
     // A server that knows nothing finds it, too, and makes no other.
@@ -213,4 +217,64 @@ async fn older_machines_go_with_their_secrets_and_what_fly_refuses_is_told() {
         says.starts_with("Fly does not take machines.fly.token"),
         "{says}"
     );
+}
+
+#[actix::test]
+async fn traffic_is_let_in_once_and_never_to_a_machine_that_was_overtaken() {
+    let town = Town::new().await;
+    let machines = town.machines();
+    let let_in = |machines: &Handle, generation: u32| {
+        let order = LetIn {
+            environment: town.environment.clone(),
+            generation: Generation(generation),
+        };
+        let let_in = machines.let_in.clone().unwrap();
+        async move { soon(let_in.send(order)).await.unwrap() }
+    };
+    let leads_to = |port: u16| {
+        town.model.look(|fly| {
+            let mut addresses = fly.apps.values().next().unwrap().addresses.iter();
+            let private = addresses.find(|one| one.kind == AddressKind::PrivateV6);
+            let IpAddr::V6(ip) = private.unwrap().ip else {
+                panic!("{addresses:?}");
+            };
+            let (machine, _) = fly.leads(("acme", "default"), ip, port)?;
+            Some(fly.machines[machine].name.clone())
+        })
+    };
+    let asked = || {
+        town.model
+            .look(|fly| fly.ledger.count(Action::UncordonMachine))
+    };
+    // Fly's proxy leads to none that has not started.
+    let starts = async |generation: u32| {
+        let made = soon(machines.ensure.send(town.ensure(generation))).await;
+        made.unwrap().unwrap();
+        let started = |fly: &nestling_world::fly::State| {
+            let mut all = fly.machines.values();
+            all.any(|one| {
+                one.name == format!("generation-{generation}") && one.phase == Phase::Started
+            })
+        };
+        town.model.until("it started", started).await.unwrap();
+    };
+    starts(1).await;
+    assert_eq!(leads_to(10_001), None, "nobody let it in");
+    town.model.act(|fly| {
+        let route = "POST /apps/*/machines/*/uncordon";
+        fly.faults.later(route, 0, Fault::LostAnswer);
+    });
+    assert_eq!(let_in(&machines, 1).await, Ok(()));
+    assert_eq!(leads_to(10_001).as_deref(), Some("generation-1"));
+    let once = asked();
+    assert_eq!(let_in(&machines, 1).await, Ok(()));
+    assert_eq!(asked(), once);
+    // A newer one is made: nobody lets in an older one any more, whoever does not know that it was.
+    starts(2).await;
+    let anew = town.machines();
+    let stale = let_in(&anew, 1).await;
+    assert!(matches!(stale, Err(MachineError::Rejected(_))), "{stale:?}");
+    assert_eq!((leads_to(10_002), asked()), (None, once));
+    assert_eq!(let_in(&anew, 2).await, Ok(()));
+    assert_eq!(leads_to(10_002).as_deref(), Some("generation-2"));
 }

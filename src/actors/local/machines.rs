@@ -157,6 +157,7 @@ impl LocalMachines {
     /// The way for everybody else to reach it.
     pub fn handle(address: &Addr<Self>) -> Handle {
         Handle {
+            let_in: None,
             ensure: address.clone().recipient(),
             destroy: address.clone().recipient(),
             watch: address.clone().recipient(),

@@ -15,11 +15,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nestling_domain::{
     fly::{
         Address, AppName, Ask, Outcome, Owner, Refusal, Seen, generation_of_secret, machine_name,
-        secret_name,
+        secret_name, service_port,
     },
     ids::{EnvironmentId, Generation},
 };
-use nestling_protocol::machine::{CONFIDENTIAL_FILE, RUN_DIR};
+use nestling_protocol::{
+    machine::{CONFIDENTIAL_FILE, RUN_DIR},
+    network::PROXY_PORT,
+};
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -27,7 +30,7 @@ use zeroize::Zeroizing;
 use self::{
     limits::Limits,
     request::{Answered, Asked},
-    shapes::{Apps, Lease, Machine, Secrets},
+    shapes::{Addresses, Apps, Assigned, Lease, Machine, Secrets},
 };
 pub use self::{look::Looked, orders::Order};
 
@@ -51,6 +54,8 @@ pub struct Fly {
     base: String,
     token: Zeroizing<String>,
     organisation: String,
+    /// The private network that the server is in; empty for the organisation's default.
+    network: String,
     /// The identity of this Nestling, in the metadata of all that it makes.
     server: String,
     limits: Limits,
@@ -64,7 +69,8 @@ struct Pace {
     seeing: Duration,
     /// How long it may take to do something: a creation answers when a host has taken the machine.
     doing: Duration,
-    /// How long a lease lasts, in seconds: as a removal may take, and no longer, because one whose holder died stands in the way.
+    /// How long a lease lasts, in seconds: until the next request is taken, and no longer. One whose holder died stands in the way, and so does one that a machine
+    /// was let in with, when it is removed soon after.
     lease: u32,
     /// By how much a story is faster than that.
     hurry: u32,
@@ -75,7 +81,7 @@ impl Default for Pace {
         Pace {
             seeing: Duration::from_secs(10),
             doing: Duration::from_secs(30),
-            lease: 30,
+            lease: 5,
             hurry: 1,
         }
     }
@@ -151,10 +157,20 @@ impl Fly {
             base: base.trim_end_matches('/').to_owned(),
             token,
             organisation: organisation.to_owned(),
+            network: String::new(),
             server: server.to_owned(),
             limits: Limits::new(1),
             pace: Pace::default(),
         })
+    }
+
+    /// The same, for a server that is in this private network of the organisation; empty for its default.
+    #[must_use]
+    pub fn reached_from(self, network: &str) -> Self {
+        Fly {
+            network: network.to_owned(),
+            ..self
+        }
     }
 
     /// Makes one request; waits for its turn where Fly's limits ask for that.
@@ -175,12 +191,14 @@ impl Fly {
         match ask {
             Ask::SeeApp => Asked::see("app_show", name, app),
             Ask::CreateApp => {
-                let body = json!({ "name": name, "org_slug": self.organisation });
+                let network = subject.app.network();
+                let body =
+                    json!({ "name": name, "org_slug": self.organisation, "network": network });
                 Asked::make("app_create", name, "/apps".to_owned(), body)
             }
             Ask::SeeAddresses => Asked::see("ips_list", name, format!("{app}/ip_assignments")),
             Ask::Assign(address) => {
-                let body = json!({ "type": kind(*address) });
+                let body = self.assignment(*address);
                 Asked::make("ip_assign", name, format!("{app}/ip_assignments"), body)
             }
             Ask::SeeSecrets => Asked::see("secrets_list", name, format!("{app}/secrets")),
@@ -212,12 +230,35 @@ impl Fly {
                 let body = json!({ "ttl": self.pace.lease, "description": "nestling" });
                 Asked::make("lease_create", machine, of(machine) + "/lease", body)
             }
+            Ask::Uncordon { machine, nonce } => Asked {
+                nonce: Some(nonce.clone()),
+                ..Asked::make(
+                    "machine_uncordon",
+                    machine,
+                    of(machine) + "/uncordon",
+                    json!({}),
+                )
+            },
             Ask::Destroy { machine, nonce } => Asked {
                 nonce: Some(nonce.clone()),
                 ..Asked::remove("machine_delete", machine, of(machine) + "?force=true")
             },
             Ask::DestroyApp => Asked::remove("app_delete", name, app + "?force=true"),
         }
+    }
+
+    /// Body of an assignment (schema `assignIPRequest`). The network is the one that requests come from, by default the organisation's
+    /// (<https://fly.io/docs/networking/flycast/#allocate-a-flycast-address>); only private addresses take an organisation
+    /// (<https://github.com/superfly/flyctl/pull/5152>).
+    fn assignment(&self, address: Address) -> Value {
+        let mut body = json!({ "type": kind(address) });
+        if address == Address::Private {
+            body["org_slug"] = self.organisation.as_str().into();
+            if !self.network.is_empty() {
+                body["network"] = self.network.as_str().into();
+            }
+        }
+        body
     }
 
     /// Body of a creation (schema `CreateMachineRequest`). The whole of it is made of what we know, never of what was read.
@@ -235,6 +276,14 @@ impl Fly {
                 "image": make.image,
                 "guest": { "cpu_kind": make.cpu_kind, "cpus": make.cpus, "memory_mb": make.memory_mib },
                 "env": make.env,
+                // Bytes as they are: what is at this port checks who comes. Fly's proxy neither starts nor stops a machine.
+                "services": [{
+                    "protocol": "tcp",
+                    "internal_port": PROXY_PORT,
+                    "ports": [{ "port": service_port(generation) }],
+                    "autostart": false,
+                    "autostop": "off",
+                }],
                 "metadata": {
                     SERVER: self.server,
                     ENVIRONMENT: subject.environment.0,
@@ -262,7 +311,10 @@ impl Fly {
     fn read(&self, ask: &Ask, body: &[u8]) -> (Outcome, Seen) {
         let seen = match ask {
             Ask::SeeApp => return self.app(body),
-            Ask::SeeAddresses => shapes::read::<shapes::Addresses>(body).map(Seen::from),
+            Ask::SeeAddresses => {
+                shapes::read(body).map(|all: Addresses| all.seen_from(&self.network))
+            }
+            Ask::Assign(_) => shapes::read(body).map(|one: Assigned| Seen::Address(one.ip)),
             Ask::SeeSecrets => shapes::read(body).map(|all: Secrets| all.seen()),
             Ask::SetSecrets(_) => shapes::read(body).map(|all: Secrets| all.version_seen()),
             Ask::List => shapes::read(body).map(|all: Vec<Machine>| {
@@ -274,9 +326,9 @@ impl Fly {
                 Ok(Seen::Nonce(nonce))
             }),
             Ask::CreateApp
-            | Ask::Assign(_)
             | Ask::Unset(_)
             | Ask::AwaitGone { .. }
+            | Ask::Uncordon { .. }
             | Ask::Destroy { .. }
             | Ask::DestroyApp => Ok(Seen::Nothing),
         };
@@ -315,6 +367,7 @@ fn kind(address: Address) -> &'static str {
         Address::SharedV4 => "shared_v4",
         Address::V4 => "v4",
         Address::V6 => "v6",
+        Address::Private => "private_v6",
     }
 }
 

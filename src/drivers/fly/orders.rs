@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use nestling_domain::{
-    fly::{Ask, Belief, Ensure, GaveUp, Machine, Next, Remove, ensure, remove},
+    fly::{Ask, Belief, Ensure, GaveUp, LetIn, Machine, Next, Remove, ensure, let_in, remove},
     ids::Generation,
 };
 use tokio::{select, time::sleep};
@@ -15,6 +15,8 @@ use super::{Fly, Subject};
 pub enum Order<'a> {
     /// The machine of a generation is there.
     Ensure(Ensure<'a>),
+    /// Fly's proxy leads to it.
+    LetIn(LetIn<'a>),
     /// Others, or all of an app, are gone.
     Remove(Remove<'a>),
 }
@@ -23,6 +25,7 @@ impl Order<'_> {
     fn upto(&self) -> Generation {
         match self {
             Order::Ensure(order) => order.generation,
+            Order::LetIn(order) => order.generation,
             Order::Remove(order) => order.upto,
         }
     }
@@ -30,6 +33,7 @@ impl Order<'_> {
     fn next(&self, belief: &Belief) -> Next {
         match self {
             Order::Ensure(order) => ensure(belief, order),
+            Order::LetIn(order) => let_in(belief, order),
             Order::Remove(order) => remove(belief, order),
         }
     }

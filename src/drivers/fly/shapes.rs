@@ -1,8 +1,8 @@
 //! The shapes of Fly's answers, as far as they are read. Each field is named as in its description.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
 };
 
 use nestling_domain::fly::{self, Address, MachineState, Seen};
@@ -42,24 +42,50 @@ pub(super) struct Addresses {
 
 /// Schema `IPAssignment`.
 #[derive(Deserialize)]
-struct Assigned {
-    ip: IpAddr,
+pub(super) struct Assigned {
+    pub(super) ip: IpAddr,
     #[serde(default)]
     shared: bool,
+    /// Of a private address, from where it is reached. The description lacks it
+    /// (<https://github.com/alchemy-run/alchemy/pull/1749> shows an answer).
+    network: Option<Network>,
 }
 
-impl From<Addresses> for Seen {
-    fn from(addresses: Addresses) -> Seen {
+/// A private network of an organisation.
+#[derive(Deserialize)]
+struct Network {
+    #[serde(default)]
+    name: String,
+}
+
+/// The organisation's default network: listings of apps say this, and those of addresses nothing.
+const DEFAULT_NETWORK: &str = "default";
+
+impl Addresses {
+    /// As seen from this private network; empty for the organisation's default.
+    pub(super) fn seen_from(self, network: &str) -> Seen {
+        let name = |name: &str| match name {
+            DEFAULT_NETWORK => String::new(),
+            other => other.to_owned(),
+        };
+        let is_ours = |of: &Network| name(&of.name) == name(network);
         let kind = |one: &Assigned| match one.ip {
             IpAddr::V4(_) if one.shared => Some(Address::SharedV4),
             IpAddr::V4(_) => Some(Address::V4),
-            // Of a private network: nobody outside reaches it.
-            IpAddr::V6(private) if private.is_unique_local() => None,
+            IpAddr::V6(ip) if is_private(ip) => {
+                let ours = one.network.as_ref().is_none_or(is_ours);
+                ours.then_some(Address::Private)
+            }
             IpAddr::V6(_) => Some(Address::V6),
         };
-        let kinds = addresses.ips.iter().filter_map(kind);
-        Seen::Addresses(kinds.collect::<BTreeSet<_>>())
+        let known = self.ips.iter();
+        Seen::Addresses(known.filter_map(|one| Some((kind(one)?, one.ip))).collect())
     }
+}
+
+/// `fdaa::/16` of Fly's private networks; or an address of this very box, as the model of Fly has them for real programs.
+fn is_private(ip: Ipv6Addr) -> bool {
+    ip.is_unique_local() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
 }
 
 /// Schemas `AppSecrets` and `AppSecretsUpdateResp`.
@@ -92,8 +118,6 @@ pub(super) struct Machine {
     id: String,
     #[serde(default)]
     state: String,
-    /// Empty while its host does not answer.
-    private_ip: Option<String>,
     config: Option<Config>,
     /// What is there of its configuration while its host does not answer.
     incomplete_config: Option<Config>,
@@ -115,7 +139,6 @@ impl Machine {
         fly::Machine {
             owner: super::owner(&metadata),
             state: MachineState::read(&self.state),
-            address: self.private_ip.and_then(|text| text.parse().ok()),
             id: self.id,
         }
     }

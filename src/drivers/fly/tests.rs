@@ -1,7 +1,9 @@
 //! Orders against a model of Fly behind HTTP, whatever goes wrong with each request.
 
+use std::net::IpAddr;
+
 use nestling_domain::{
-    fly::{self, Belief, Ensure, GaveUp, Remove},
+    fly::{self, Belief, Ensure, GaveUp, LetIn, Remove},
     ids::Kind,
     label::Slug,
 };
@@ -86,6 +88,26 @@ impl Town {
         Ok(machine.unwrap().id)
     }
 
+    async fn let_in(&self, belief: &mut Belief, generation: u32) -> Result<(), GaveUp> {
+        let order = LetIn {
+            server: SERVER,
+            environment: &self.environment,
+            generation: Generation(generation),
+        };
+        let ended = self.carry_out(belief, &Order::LetIn(order)).await;
+        ended.map(drop)
+    }
+
+    /// Whether somebody in a network of the organisation reaches the machine of a generation, by the app's private address.
+    fn is_reached(&self, from: &str, belief: &Belief, generation: u32) -> bool {
+        let Some(IpAddr::V6(ip)) = belief.way_in() else {
+            panic!("{belief:?}");
+        };
+        let port = service_port(Generation(generation));
+        let from = ("acme", from);
+        self.model.look(|fly| fly.leads(from, ip, port).is_some())
+    }
+
     async fn carry_out(
         &self,
         belief: &mut Belief,
@@ -116,12 +138,21 @@ impl Town {
         let mut said = Vec::new();
         for _ in 0..20 {
             match self.ensure(belief, generation).await {
-                Ok(_) => return generation,
+                Ok(_) => match self.let_in(belief, generation).await {
+                    Ok(()) => return generation,
+                    Err(GaveUp::Lost) => belief.look_again(),
+                    Err(other) => said.push(other),
+                },
                 Err(GaveUp::Lost | GaveUp::Ended) => generation += 1,
                 Err(other) => said.push(other),
             }
         }
         panic!("it never came up: {said:?}, {belief:?}");
+    }
+
+    /// Deployments are further apart than a lease lasts.
+    fn leases_run_out(&self) {
+        self.model.act(|fly| fly.clock.advance(1_000));
     }
 
     async fn insist_gone(&self, belief: &mut Belief, keep: &[u32], upto: u32) {
@@ -135,9 +166,25 @@ impl Town {
         panic!("it never went: {said:?}, {belief:?}");
     }
 
+    async fn starts(&self, machine: &str) {
+        let started = |fly: &nestling_world::fly::State| {
+            fly.machines[machine].phase == nestling_world::fly::Phase::Started
+        };
+        self.model.until("it started", started).await.unwrap();
+    }
+
     /// How often Fly was asked.
     fn asked(&self) -> usize {
         self.model.look(|fly| fly.ledger.requests.len())
+    }
+
+    /// What Fly was asked since it had been asked so often.
+    fn asked_since(&self, before: usize) -> Vec<String> {
+        self.model.look(|fly| {
+            let since = fly.ledger.requests.iter().skip(before);
+            let told = since.map(|one| format!("{} {} {}", one.method, one.target, one.status));
+            told.collect()
+        })
     }
 
     /// Names of the machines that are there.
@@ -172,7 +219,15 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
     let town = Town::new();
     let mut belief = Belief::default();
     let machine = town.ensure(&mut belief, 1).await.unwrap();
-    assert_eq!(town.asked(), 6);
+    assert_eq!(town.asked(), 7);
+    town.starts(&machine).await;
+    assert!(!town.is_reached("default", &belief, 1));
+    town.let_in(&mut belief, 1).await.unwrap();
+    assert!(town.asked() <= 10, "{}", town.asked());
+    // By the server's network, and by no other: that of the app itself neither.
+    assert!(town.is_reached("default", &belief, 1));
+    assert!(!town.is_reached(town.app.network(), &belief, 1));
+    assert!(!town.is_reached("default", &belief, 2));
     town.model.look(|fly| {
         let app = &fly.apps[town.app.as_str()];
         assert_eq!(app.secret_names(), ["NESTLING_GENERATION_1"]);
@@ -184,7 +239,15 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
         assert_eq!(there.config["processes"][0]["ignore_app_secrets"], true);
         assert!(!config.contains(TOLD) && !config.contains(&STANDARD.encode(TOLD)));
         let kinds: Vec<AddressKind> = app.addresses.iter().map(|one| one.kind).collect();
-        assert_eq!(kinds, [AddressKind::SharedV4, AddressKind::V6]);
+        assert_eq!(
+            kinds,
+            [
+                AddressKind::PrivateV6,
+                AddressKind::SharedV4,
+                AddressKind::V6
+            ]
+        );
+        assert_eq!(app.network, town.app.as_str());
     });
     // Said again, by the same server or by one that began anew: nothing more is made.
     assert_eq!(town.ensure(&mut belief, 1).await.as_ref(), Ok(&machine));
@@ -192,9 +255,20 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
     assert_eq!(town.ensure(&mut anew, 1).await.as_ref(), Ok(&machine));
 
     let before = town.asked();
-    town.ensure(&mut belief, 2).await.unwrap();
+    let second = town.ensure(&mut belief, 2).await.unwrap();
+    town.starts(&second).await;
+    assert!(!town.is_reached("default", &belief, 2));
+    town.let_in(&mut belief, 2).await.unwrap();
+    assert!(town.is_reached("default", &belief, 1) && town.is_reached("default", &belief, 2));
+    let made = town.asked() - before;
+    let stale = town.let_in(&mut Belief::default(), 1).await;
+    assert_eq!(stale, Err(GaveUp::Overtaken(Generation(2))));
+    town.leases_run_out();
+    let before = town.asked();
     town.remove(&mut belief, &[2], 2).await.unwrap();
-    assert!(town.asked() - before <= 8, "{}", town.asked() - before);
+    let asked = made + town.asked() - before;
+    assert!(asked <= 8, "{asked}");
+    assert!(!town.is_reached("default", &belief, 1));
     assert_eq!(town.machines(), ["generation-2"]);
     let names = |fly: &nestling_world::fly::State| {
         let names = fly.apps[town.app.as_str()].secret_names();
@@ -204,7 +278,8 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
 
     let before = town.asked();
     town.remove(&mut belief, &[], 2).await.unwrap();
-    assert!(town.asked() - before <= 4, "{}", town.asked() - before);
+    let asked = town.asked_since(before);
+    assert!(asked.len() <= 4, "{asked:#?}");
     let gone = |fly: &nestling_world::fly::State| fly.left_over("acme").is_empty();
     town.model.until("all of it gone", gone).await.unwrap();
     town.finish();
@@ -250,6 +325,7 @@ async fn life(fault: Fault, at: u32, ends: bool) -> bool {
     forgets(&mut belief);
     let second = town.insist(&mut belief, first + 1).await;
     forgets(&mut belief);
+    town.leases_run_out();
     town.insist_gone(&mut belief, &[second], second).await;
     forgets(&mut belief);
     // What one look says is believed after another: an answer of absence may be wrong once.

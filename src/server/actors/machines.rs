@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::Actor as _;
-use nestling_domain::{deployment::Deployment, ids::EnvironmentId};
-use nestling_protocol::network::{PROXY_PORT, SERVER_URL};
+use nestling_domain::{deployment::Deployment, fly::service_port, ids::EnvironmentId};
+use nestling_protocol::network::SERVER_URL;
 
 use crate::{
     actors::{
@@ -69,7 +69,7 @@ pub(super) fn places(
         None => Place::Proxy(Proxy {
             address: deployment
                 .address
-                .map(|ip| SocketAddr::new(ip.to_canonical(), PROXY_PORT)),
+                .map(|ip| SocketAddr::new(ip.to_canonical(), service_port(deployment.generation))),
             credential: Credential(keys.credential(id, deployment.generation)),
         }),
     }

@@ -9,7 +9,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use nestling_protocol::network::PROXY_PORT;
 use nestling_world::fly::{Boot, Check, Ended, Health, Host};
+
+use crate::server::free_port;
 
 /// Each in a folder and a pid namespace of its own, which ends as a whole. It is no sandbox: what runs here is ours.
 #[derive(Debug)]
@@ -17,7 +20,14 @@ pub(crate) struct Runners {
     folder: PathBuf,
     /// Of whoever signed the server's certificate, where machines trust nobody else.
     trusted: Option<PathBuf>,
-    running: BTreeMap<String, Child>,
+    running: BTreeMap<String, Runs>,
+}
+
+/// A machine that runs: its process, and where its proxy listens on this box, which nobody knows but Fly.
+#[derive(Debug)]
+struct Runs {
+    child: Child,
+    proxy: SocketAddr,
 }
 
 impl Runners {
@@ -38,7 +48,8 @@ impl Runners {
         }
     }
 
-    fn spawn(&self, boot: &Boot) -> std::io::Result<Child> {
+    fn spawn(&self, boot: &Boot) -> std::io::Result<Runs> {
+        let proxy = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let disk = self.folder.join(&boot.machine);
         let run = disk.join("run");
         fs::create_dir_all(&run)?;
@@ -55,25 +66,27 @@ impl Runners {
         for place in ["run", "server", "state", "work", "cache"] {
             command.arg(format!("--{place}-dir")).arg(disk.join(place));
         }
+        command.arg("--proxy-listen").arg(proxy.to_string());
         let trusted = self.trusted.iter().map(|path| ("SSL_CERT_FILE", path));
         command.envs(&boot.env).envs(trusted).stdin(Stdio::null());
-        command.stdout(Stdio::null()).spawn()
+        let child = command.stdout(Stdio::null()).spawn()?;
+        Ok(Runs { child, proxy })
     }
 }
 
 impl Host for Runners {
     fn start(&mut self, boot: &Boot) -> Result<(), String> {
-        let child = self.spawn(boot).map_err(|error| error.to_string())?;
-        self.running.insert(boot.machine.clone(), child);
+        let runs = self.spawn(boot).map_err(|error| error.to_string())?;
+        self.running.insert(boot.machine.clone(), runs);
         Ok(())
     }
 
     fn signal(&mut self, _machine: &str, _signal: &str) {}
 
     fn halt(&mut self, machine: &str) {
-        if let Some(mut child) = self.running.remove(machine) {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(mut runs) = self.running.remove(machine) {
+            let _ = runs.child.kill();
+            let _ = runs.child.wait();
         }
     }
 
@@ -92,9 +105,9 @@ impl Host for Runners {
 
     fn destroy_volume(&mut self, _volume: &str) {}
 
-    /// Its private address is one of this box already.
-    fn address(&self, _machine: &str, _port: u16) -> Option<SocketAddr> {
-        None
+    fn address(&self, machine: &str, port: u16) -> Option<SocketAddr> {
+        let runs = self.running.get(machine)?;
+        (port == PROXY_PORT).then_some(runs.proxy)
     }
 
     fn health(&self, machine: &str, _check: &Check) -> Health {
@@ -107,8 +120,8 @@ impl Host for Runners {
 
     fn ended(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
-        self.running.retain(|machine, child| {
-            let Ok(Some(status)) = child.try_wait() else {
+        self.running.retain(|machine, runs| {
+            let Ok(Some(status)) = runs.child.try_wait() else {
                 return true;
             };
             ended.push(Ended {

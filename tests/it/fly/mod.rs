@@ -3,12 +3,15 @@
 mod host;
 
 use std::{
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr, TcpStream},
     path::Path,
     process::{Command, Stdio},
 };
 
 use hyper::{HeaderMap, Method, header::AUTHORIZATION};
-use nestling_world::fly::{Fault, Model, Phase, Request, State};
+use nestling_protocol::network::PROXY_PORT;
+use nestling_world::fly::{AddressKind, Fault, Model, Phase, Request, State};
 use serde_json::{Value, json};
 
 use crate::{
@@ -112,6 +115,10 @@ fn a_pull_request_lives_at_fly_is_replaced_without_a_failed_request_and_leaves_n
     assert_eq!(get(&format!("{LABEL}.localhost"), port, "/").0, 200);
     let alone = first(&["generation-1 started"], &["NESTLING_GENERATION_1"]);
     assert_eq!(model.look(there), alone);
+    server.until("production runs", SOON, |server| {
+        server.status("local/node-notes/production").0 == "running"
+    });
+    only_the_gateway_reaches_it(&model);
 
     // A push: those who visit do not notice, and the older machine goes with its secrets.
     let asks = Visitor::asking(At { label: LABEL, port });
@@ -180,6 +187,37 @@ fn a_pull_request_lives_at_fly_is_replaced_without_a_failed_request_and_leaves_n
         assert_eq!(fly.ledger.unleased_changes(), Vec::<String>::new());
         fly.finish().unwrap();
     });
+}
+
+/// The preview's machine is reached from the server's network alone, by the port of its generation at the app's private address: the machines of
+/// another app reach nothing of it, and what was not let in is refused.
+fn only_the_gateway_reaches_it(model: &Model) {
+    let refused = model.look(|fly| {
+        let app = |part: &str| {
+            fly.apps
+                .values()
+                .find(|app| app.name.contains(part))
+                .unwrap()
+        };
+        let (preview, other) = (app("-pr-1-"), app("-production-"));
+        let mut addresses = preview.addresses.iter();
+        let private = addresses.find(|one| one.kind == AddressKind::PrivateV6);
+        let IpAddr::V6(private) = private.unwrap().ip else {
+            panic!("{addresses:?}");
+        };
+        let machine = fly.machines_of(&preview.name)[0];
+        let led = |network: &str, ip, port| fly.leads(("acme", network), ip, port);
+        for network in ["default", other.network.as_str()] {
+            assert_eq!(led(network, machine.private_ip, PROXY_PORT), None);
+            assert_eq!(led(network, machine.private_ip, 3000), None);
+        }
+        assert_eq!(led(&other.network, private, 10_001), None);
+        let gateway = led("default", private, 10_001);
+        assert_eq!(gateway, Some((machine.id.as_str(), PROXY_PORT)));
+        SocketAddr::new(private.to_canonical(), 10_002)
+    });
+    let refused = TcpStream::connect(refused).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
 /// Neither the configuration of a machine nor its disk nor the list of processes shows what it was told in confidence.

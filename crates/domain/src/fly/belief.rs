@@ -18,8 +18,6 @@ pub struct Machine {
     pub owner: Option<Owner>,
     /// What it is doing.
     pub state: MachineState,
-    /// Where it is reached on the organisation's private network (field `private_ip`); not every answer says it.
-    pub address: Option<IpAddr>,
 }
 
 /// What our metadata says of a machine.
@@ -66,7 +64,9 @@ pub enum Seen {
     /// The app is there.
     App,
     /// These addresses are assigned.
-    Addresses(BTreeSet<Address>),
+    Addresses(BTreeMap<Address, IpAddr>),
+    /// The address that was asked for.
+    Address(IpAddr),
     /// The version that the app's secrets have now.
     Version(u64),
     /// The lease is ours, and this shows it.
@@ -86,7 +86,7 @@ pub struct Belief {
     pub(super) app: Option<bool>,
     /// Whether we have made it, and nobody else can have put anything into it.
     pub(super) made: bool,
-    pub(super) addresses: Option<BTreeSet<Address>>,
+    pub(super) addresses: Option<BTreeMap<Address, IpAddr>>,
     /// The generations whose secrets are set.
     pub(super) secrets: BTreeSet<Generation>,
     /// Whether there are no others.
@@ -95,6 +95,8 @@ pub struct Belief {
     pub(super) secrets_version: Option<u64>,
     /// Leases that are ours, each with what shows it, by machine.
     pub(super) leases: BTreeMap<String, String>,
+    /// The machines that Fly's proxy was asked to lead to, by id.
+    pub(super) open: BTreeSet<String>,
     /// All machines ever seen, by id, as they were last.
     pub(super) machines: BTreeMap<String, Machine>,
     /// How many complete listings were made since something was last left unknown.
@@ -111,6 +113,8 @@ pub struct Belief {
     pub(super) ordered: Generation,
     /// How many answers of this order brought nothing.
     pub(super) fruitless: u32,
+    /// Whether the last one did: only then the next request waits, or a lease could run out before it is used.
+    pub(super) stalled: bool,
     /// How long Fly wants us to wait.
     pub(super) not_before: Duration,
 }
@@ -118,6 +122,10 @@ pub struct Belief {
 impl Belief {
     /// An order begins that speaks of machines up to this generation: what stood in the way of the one before does so no more, and what nobody knows the end of is looked for.
     pub fn begin(&mut self, upto: Generation) {
+        if upto > self.ordered {
+            // Taken for the generation before, and long run out.
+            self.leases.clear();
+        }
         self.ordered = self.ordered.max(upto);
         if self.doubt {
             self.listings = 0;
@@ -127,6 +135,7 @@ impl Belief {
         self.crowded.clear();
         self.refused = None;
         self.fruitless = 0;
+        self.stalled = false;
         self.not_before = Duration::ZERO;
     }
 
@@ -138,9 +147,15 @@ impl Belief {
         };
     }
 
+    /// Where Fly's proxy takes connections to the app from our network, once that is known.
+    pub fn way_in(&self) -> Option<IpAddr> {
+        self.addresses.as_ref()?.get(&Address::Private).copied()
+    }
+
     /// Takes in what came of a request.
     pub fn learn(&mut self, ask: &Ask, outcome: &Outcome, seen: Seen) {
         self.not_before = Duration::ZERO;
+        let fruitless = self.fruitless;
         match outcome {
             Outcome::Done => self.is_done(ask, seen),
             Outcome::Refused(why) => self.is_refused(ask, why),
@@ -153,6 +168,7 @@ impl Belief {
                 self.is_unknown(ask);
             }
         }
+        self.stalled = self.fruitless > fruitless;
     }
 
     fn is_done(&mut self, ask: &Ask, seen: Seen) {
@@ -164,11 +180,11 @@ impl Belief {
             Ask::CreateApp => {
                 self.app = Some(true);
                 self.made = true;
-                self.addresses = Some(BTreeSet::new());
+                self.addresses = Some(BTreeMap::new());
                 self.all_secrets = true;
             }
-            Ask::Assign(address) => {
-                self.addresses.get_or_insert_default().insert(*address);
+            Ask::Uncordon { machine, .. } => {
+                self.open.insert(machine.clone());
             }
             Ask::SetSecrets(generation) => {
                 self.secrets.insert(*generation);
@@ -187,13 +203,21 @@ impl Belief {
                     known.state = MachineState::Destroyed;
                 }
             }
-            // Accepted is not done here either.
-            Ask::DestroyApp => self.leaving = true,
-            Ask::SeeAddresses | Ask::SeeSecrets | Ask::Lease { .. } => {}
+            // Accepted is not done here either: it takes Fly a moment.
+            Ask::DestroyApp => {
+                self.leaving = true;
+                self.fruitless += 1;
+            }
+            Ask::SeeAddresses | Ask::Assign(_) | Ask::SeeSecrets | Ask::Lease { .. } => {}
         }
         match seen {
             Seen::Nothing | Seen::App => {}
             Seen::Addresses(addresses) => self.addresses = Some(addresses),
+            Seen::Address(ip) => {
+                if let Ask::Assign(address) = ask {
+                    self.addresses.get_or_insert_default().insert(*address, ip);
+                }
+            }
             Seen::Version(version) => {
                 self.secrets_version = self.secrets_version.max(Some(version));
             }
@@ -206,28 +230,24 @@ impl Belief {
                 self.secrets = secrets;
                 self.all_secrets = true;
             }
-            Seen::Machine(machine) => self.has_seen(machine),
-            Seen::Machines(machines) => {
-                for machine in machines {
-                    self.has_seen(machine);
-                }
+            Seen::Machine(machine) => {
+                self.machines.insert(machine.id.clone(), machine);
+            }
+            Seen::Machines(all) => {
+                let all = all.into_iter().map(|machine| (machine.id.clone(), machine));
+                self.machines.extend(all);
             }
         }
-    }
-
-    /// An address is for ever, and a listing may lack it.
-    fn has_seen(&mut self, machine: Machine) {
-        let known = self.machines.get(&machine.id);
-        let address = machine.address.or(known.and_then(|known| known.address));
-        let machine = Machine { address, ..machine };
-        self.machines.insert(machine.id.clone(), machine);
     }
 
     fn is_refused(&mut self, ask: &Ask, why: &Refusal) {
         match (ask, why) {
             (Ask::SeeApp | Ask::DestroyApp, Refusal::NotFound) => self.is_without_app(),
             (
-                Ask::AwaitGone { machine } | Ask::Lease { machine } | Ask::Destroy { machine, .. },
+                Ask::AwaitGone { machine }
+                | Ask::Lease { machine }
+                | Ask::Uncordon { machine, .. }
+                | Ask::Destroy { machine, .. },
                 Refusal::NotFound,
             ) => {
                 if let Some(known) = self.machines.get_mut(machine) {
@@ -240,8 +260,7 @@ impl Belief {
                 self.app = None;
             }
             (Ask::Create { .. }, Refusal::Taken) => {
-                self.doubt = true;
-                self.listings = 0;
+                self.doubts();
                 self.fruitless += 1;
             }
             (Ask::Assign(_), Refusal::Taken) => self.addresses = None,
@@ -249,7 +268,7 @@ impl Belief {
                 self.crowded.push((region.clone(), said.clone()));
             }
             // Ours has run out, or one whose answer was lost has not.
-            (Ask::Destroy { machine, .. }, Refusal::Leased) => {
+            (Ask::Uncordon { machine, .. } | Ask::Destroy { machine, .. }, Refusal::Leased) => {
                 self.fruitless += 1;
                 self.leases.remove(machine);
             }
@@ -281,19 +300,24 @@ impl Belief {
                 self.all_secrets = false;
             }
             Ask::Unset(_) => self.all_secrets = false,
-            Ask::Create { .. } => {
-                self.doubt = true;
-                self.listings = 0;
-            }
-            // What was not seen is not known either, as before.
+            Ask::Create { .. } => self.doubts(),
+            // What was not seen is not known either, as before; to let in twice is to let in.
             Ask::SeeApp
             | Ask::SeeAddresses
             | Ask::SeeSecrets
             | Ask::List
             | Ask::AwaitGone { .. }
             | Ask::Lease { .. }
+            | Ask::Uncordon { .. }
             | Ask::Destroy { .. } => {}
         }
+    }
+
+    /// There may be a machine that we do not know, or will be: only a listing shows it.
+    fn doubts(&mut self) {
+        self.doubt = true;
+        self.made = false;
+        self.listings = 0;
     }
 
     /// Where there is no app there is nothing of it.

@@ -1,7 +1,7 @@
 //! What is to be asked of Fly so that an environment has the machine that its record names, and nothing else.
 //!
 //! Everything here is decided, nothing is done. One environment is one Fly app. Of it we hold a [`Belief`], built from Fly's
-//! answers alone; [`ensure`] and [`remove`] say which one request comes [`Next`] for it, and [`Belief::learn`] takes in what came of that.
+//! answers alone; [`ensure`], [`let_in`] and [`remove`] say which one request comes [`Next`] for it, and [`Belief::learn`] takes in what came of that.
 //! Whoever starts anew with an empty belief arrives at the same world: nothing depends on what was done before.
 //!
 //! Where facts about Fly come from: its description of the Machines API (<https://docs.machines.dev/spec/openapi3.json>)
@@ -13,6 +13,8 @@ mod outcome;
 mod plan;
 
 pub use belief::{Belief, Machine, MachineState, Owner, Seen};
-pub use name::{AppName, NotAnAppName, generation_of_secret, machine_name, secret_name};
+pub use name::{
+    AppName, NotAnAppName, generation_of_secret, machine_name, secret_name, service_port,
+};
 pub use outcome::{Outcome, Refusal, judge};
-pub use plan::{Address, Ask, Ensure, GaveUp, Next, Remove, ensure, remove};
+pub use plan::{Address, Ask, Ensure, GaveUp, LetIn, Next, Remove, ensure, let_in, remove};

@@ -55,6 +55,12 @@ impl AppName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The private network of the app's machines, which no other app is on: named as the app, because a network's name is made of the same letters and
+    /// unique within the organisation (<https://fly.io/docs/networking/custom-private-networks#network-names-and-ids>).
+    pub fn network(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for AppName {
@@ -67,6 +73,18 @@ impl fmt::Display for AppName {
 pub fn machine_name(generation: Generation) -> String {
     format!("generation-{generation}")
 }
+
+/// The port at which Fly's proxy leads to the machine of a generation, and to no other: of all machines that have a port it chooses by itself
+/// (<https://fly.io/docs/reference/load-balancing/>). Two generations share one when 50,000 lie between them, and never live at once.
+pub fn service_port(generation: Generation) -> u16 {
+    let place = generation.0 % SERVICE_PORTS;
+    FIRST_SERVICE_PORT.saturating_add(u16::try_from(place).unwrap_or_default())
+}
+
+/// Above the ports that have a meaning of their own.
+const FIRST_SERVICE_PORT: u16 = 10_000;
+/// How many ports generations take turns at.
+const SERVICE_PORTS: u32 = 50_000;
 
 /// What the name of a generation's secret begins with.
 const SECRET: &str = "NESTLING_GENERATION_";

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Belief, Machine, MachineState, Refusal};
 use crate::ids::{EnvironmentId, Generation};
 
-/// A kind of address of an app (field `type` of `POST /apps/{app}/ip_assignments`).
+/// A kind of address of an app (field `type` of `POST /apps/{app}/ip_assignments`). Fly's proxy takes connections there, for the ports of services
+/// of machines that are not cordoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// IPv4, shared with other apps and free of charge.
@@ -14,6 +15,9 @@ pub enum Address {
     V4,
     /// IPv6.
     V6,
+    /// IPv6 of the private network in which the server is ("Flycast"): nobody else reaches it, the app's own network neither
+    /// (<https://fly.io/docs/networking/flycast/#access-an-app-from-another-private-network>).
+    Private,
 }
 
 /// One request to Fly, about one app.
@@ -21,7 +25,7 @@ pub enum Address {
 pub enum Ask {
     /// Is there the app?
     SeeApp,
-    /// Make the app.
+    /// Make the app, on a private network of its own ([`AppName::network`](super::AppName::network)).
     CreateApp,
     /// Which addresses does it have?
     SeeAddresses,
@@ -54,6 +58,13 @@ pub enum Ask {
     Lease {
         /// Fly's id of it.
         machine: String,
+    },
+    /// Let Fly's proxy lead to the services of a machine.
+    Uncordon {
+        /// Fly's id of it.
+        machine: String,
+        /// What shows that the lease is ours.
+        nonce: String,
     },
     /// Remove a machine, running or not.
     Destroy {
@@ -136,8 +147,19 @@ pub struct Ensure<'a> {
     pub generation: Generation,
     /// Where it may be, best first.
     pub regions: &'a [String],
-    /// Which addresses the app has.
+    /// Which addresses the app has, beside the private one.
     pub addresses: &'a [Address],
+}
+
+/// The order that Fly's proxy lead to the machine of a generation, which is there.
+#[derive(Debug, Clone, Copy)]
+pub struct LetIn<'a> {
+    /// The identity of this Nestling.
+    pub server: &'a str,
+    /// Whose machine.
+    pub environment: &'a EnvironmentId,
+    /// Which.
+    pub generation: Generation,
 }
 
 /// The order that machines, or all of an app, be gone.
@@ -176,7 +198,9 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
     for (machine, generation) in ours(belief, order.server, order.environment) {
         if generation == order.generation {
             return match machine.state {
-                MachineState::Lives => Next::Done(Some(machine.clone())),
+                // One that a server made which ended since may have no way in yet.
+                MachineState::Lives => lacks_address(belief, &[])
+                    .map_or_else(|| Next::Done(Some(machine.clone())), asks),
                 MachineState::Ended | MachineState::Destroying | MachineState::Destroyed => {
                     Next::GiveUp(GaveUp::Ended)
                 }
@@ -192,11 +216,8 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
     if let Some(next) = looks_for_it(belief) {
         return next;
     }
-    let Some(addresses) = &belief.addresses else {
-        return asks(Ask::SeeAddresses);
-    };
-    if let Some(missing) = order.addresses.iter().find(|one| !addresses.contains(one)) {
-        return asks(Ask::Assign(*missing));
+    if let Some(ask) = lacks_address(belief, order.addresses) {
+        return asks(ask);
     }
     if !belief.secrets.contains(&order.generation) {
         return asks(Ask::SetSecrets(order.generation));
@@ -212,17 +233,75 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
     }
 }
 
+/// What makes known that the app has its private address, and these.
+fn lacks_address(belief: &Belief, others: &[Address]) -> Option<Ask> {
+    let Some(known) = &belief.addresses else {
+        return Some(Ask::SeeAddresses);
+    };
+    let mut wanted = [Address::Private].iter().chain(others);
+    let missing = wanted.find(|one| !known.contains_key(one))?;
+    Some(Ask::Assign(*missing))
+}
+
+/// What comes next so that Fly's proxy leads to the machine of a generation. Never to one that was overtaken: newer orders are known by
+/// what was ordered, and by what is there.
+pub fn let_in(belief: &Belief, order: &LetIn<'_>) -> Next {
+    let asks = |ask| asks(belief, ask);
+    if let Some(end) = hopeless(belief, order.generation) {
+        return end;
+    }
+    match belief.app {
+        None => return asks(Ask::SeeApp),
+        Some(false) => return Next::GiveUp(GaveUp::Ended),
+        Some(true) => {}
+    }
+    let mut wanted = None;
+    for (machine, generation) in ours(belief, order.server, order.environment) {
+        if generation == order.generation {
+            wanted = Some(machine);
+        } else if generation > order.generation && machine.state != MachineState::Destroyed {
+            return Next::GiveUp(GaveUp::Overtaken(generation));
+        }
+    }
+    let Some(machine) = wanted else {
+        return lists_again(belief);
+    };
+    match machine.state {
+        MachineState::Lives => {}
+        MachineState::Ended | MachineState::Destroying => return Next::GiveUp(GaveUp::Ended),
+        // What Fly has just made it may not know everywhere yet, and then answers as of one that is gone.
+        MachineState::Destroyed => return lists_again(belief),
+    }
+    if belief.open.contains(&machine.id) {
+        return Next::Done(Some(machine.clone()));
+    }
+    let id = machine.id.clone();
+    asks(match belief.leases.get(&id) {
+        None => Ask::Lease { machine: id },
+        Some(nonce) => Ask::Uncordon {
+            machine: id,
+            nonce: nonce.clone(),
+        },
+    })
+}
+
 /// Whether the machine has to be looked for before it may be made. Made twice it is never: Fly has one machine of each name.
 fn looks_for_it(belief: &Belief) -> Option<Next> {
-    let again = |after| Some(Next::Ask(Ask::List, Duration::from_secs(after)));
     match (belief.doubt, belief.listings) {
         (false, 0) if !belief.made => Some(asks(belief, Ask::List)),
         (false, _) => None,
-        (true, 0) => again(0),
-        (true, made) => match LISTED_AGAIN.get(made as usize - 1) {
-            Some(wait) => again(*wait),
-            None => Some(Next::GiveUp(GaveUp::Lost)),
-        },
+        (true, _) => Some(lists_again(belief)),
+    }
+}
+
+/// A machine that does not show: a listing may lag.
+fn lists_again(belief: &Belief) -> Next {
+    let Some(before) = (belief.listings as usize).checked_sub(1) else {
+        return asks(belief, Ask::List);
+    };
+    match LISTED_AGAIN.get(before) {
+        Some(wait) => Next::Ask(Ask::List, Duration::from_secs(*wait)),
+        None => Next::GiveUp(GaveUp::Lost),
     }
 }
 
@@ -235,7 +314,7 @@ pub fn remove(belief: &Belief, order: &Remove<'_>) -> Next {
     match belief.app {
         None => return asks(Ask::SeeApp),
         Some(false) => return Next::Done(None),
-        Some(true) if belief.listings == 0 && !belief.leaving => return asks(Ask::List),
+        Some(true) if is_unseen(belief, order) => return asks(Ask::List),
         Some(true) => {}
     }
     if order.all {
@@ -269,6 +348,12 @@ pub fn remove(belief: &Belief, order: &Remove<'_>) -> Next {
         return Next::Done(None);
     }
     asks(Ask::Unset(stale))
+}
+
+/// Whether machines may be there that we do not know. Of an app that we made we know our own; others' show only in a listing, and matter where
+/// all of it goes.
+fn is_unseen(belief: &Belief, order: &Remove<'_>) -> bool {
+    belief.listings == 0 && !belief.leaving && (order.all || !belief.made)
 }
 
 /// An app goes as a whole, unless something in it is wanted, or is not ours.
@@ -307,10 +392,8 @@ fn hopeless(belief: &Belief, upto: Generation) -> Option<Next> {
 }
 
 fn asks(belief: &Belief, ask: Ask) -> Next {
-    let wait = PATIENCE
-        .get(belief.fruitless as usize)
-        .copied()
-        .unwrap_or_default();
+    let wait = PATIENCE.get(belief.fruitless as usize);
+    let wait = wait.filter(|_| belief.stalled).copied().unwrap_or_default();
     Next::Ask(ask, Duration::from_secs(wait).max(belief.not_before))
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use nestling_domain::{
-    fly::{AppName, generation_of_secret, secret_name},
+    fly::{AppName, generation_of_secret, secret_name, service_port},
     ids::{EnvironmentId, Generation, Kind},
     label::Slug,
 };
@@ -78,6 +78,14 @@ fn a_secret_of_somebody_else_is_none_of_ours() {
 }
 
 proptest! {
+    /// Generations that live beside each other are never reached by the same port, nor by one that has a meaning of its own.
+    #[test]
+    fn every_generation_has_a_port_of_its_own(one in any::<u32>(), later in 1u32..50_000) {
+        let port = service_port(Generation(one));
+        prop_assert!((10_000..60_000).contains(&port));
+        prop_assert_ne!(port, service_port(Generation(one.wrapping_add(later))));
+    }
+
     #[test]
     fn every_name_is_a_dns_label(slug in ".{0,80}", prefix in "[a-z][a-z0-9-]{0,19}", number in any::<u32>(), id in ".{1,90}") {
         let name = name(&prefix, "box", &id, &slug, Kind::Preview(number));

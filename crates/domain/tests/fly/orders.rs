@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use nestling_domain::{
-    fly::{Ask, Belief, GaveUp, Machine, MachineState, Outcome, Owner, Refusal, Seen},
+    fly::{
+        Ask, Belief, GaveUp, Machine, MachineState, Next, Outcome, Owner, Refusal, Remove, Seen,
+        remove,
+    },
     ids::{EnvironmentId, Generation},
 };
 use proptest::prelude::*;
@@ -38,40 +41,63 @@ fn insist(fly: &mut Fly, belief: &mut Belief, order: &Order) -> Result<Option<St
     panic!("Fly never came to an end with {order:?}");
 }
 
+/// Carries an order out, and says how many requests that took, and what lives then.
+fn count(fly: &mut Fly, belief: &mut Belief, order: &Order) -> (usize, Vec<Generation>) {
+    let before = fly.asked.len();
+    carry_out(fly, belief, order, None).unwrap().unwrap();
+    (fly.asked.len() - before, fly.living())
+}
+
 #[test]
 fn a_whole_life_takes_few_requests() {
     let (mut fly, mut belief) = (Fly::default(), Belief::default());
-    let mut count = |order: Order, belief: &mut Belief| {
-        let before = fly.asked.len();
-        carry_out(&mut fly, belief, &order, None).unwrap().unwrap();
-        (fly.asked.len() - before, fly.living())
-    };
-    // The machine's own steps (waited for, let in, lease given back) come on top of these.
     assert_eq!(
-        count(Order::Ensure(1), &mut belief),
-        (6, vec![Generation(1)])
+        count(&mut fly, &mut belief, &Order::Ensure(1)),
+        (7, vec![Generation(1)])
     );
-    assert_eq!(count(Order::Ensure(1), &mut belief).0, 0);
-    let (restart, both) = count(Order::Ensure(2), &mut belief);
+    assert_eq!(count(&mut fly, &mut belief, &Order::LetIn(1)).0, 2);
+    for again in [Order::Ensure(1), Order::LetIn(1)] {
+        assert_eq!(count(&mut fly, &mut belief, &again).0, 0);
+    }
+    let (restart, both) = count(&mut fly, &mut belief, &Order::Ensure(2));
     assert_eq!((restart, both.len()), (2, 2));
-    assert_eq!(count(replace(2), &mut belief), (5, vec![Generation(2)]));
-    assert_eq!(count(close(2), &mut belief), (2, vec![]));
+    assert_eq!(count(&mut fly, &mut belief, &Order::LetIn(2)).0, 2);
+    // Deployments are further apart than a lease lasts.
+    fly.passes(Duration::from_secs(30));
+    assert_eq!(
+        count(&mut fly, &mut belief, &replace(2)),
+        (4, vec![Generation(2)])
+    );
+    assert_eq!(count(&mut fly, &mut belief, &close(2)), (3, vec![]));
     assert!(fly.app.is_none());
 
     // The same for a server that began anew before each.
     let mut fly = Fly::default();
-    let mut count = |order: Order| {
-        let before = fly.asked.len();
-        let mut belief = Belief::default();
-        carry_out(&mut fly, &mut belief, &order, None)
-            .unwrap()
-            .unwrap();
-        fly.asked.len() - before
-    };
-    assert_eq!(count(Order::Ensure(1)), 6);
-    assert_eq!(count(Order::Ensure(2)), 5);
-    assert_eq!(count(replace(2)), 7);
-    assert_eq!(count(close(2)), 4);
+    let orders = [
+        (Order::Ensure(1), 7),
+        (Order::LetIn(1), 4),
+        (Order::Ensure(2), 5),
+        (Order::LetIn(2), 4),
+        (replace(2), 7),
+        (close(2), 4),
+    ];
+    for (order, most) in orders {
+        let (requests, _) = count(&mut fly, &mut Belief::default(), &order);
+        assert_eq!(requests, most, "{order:?}");
+        fly.passes(Duration::from_secs(30));
+    }
+}
+
+/// Lets in until it is so; a machine that does not show yet is looked for anew, as the actor does.
+fn insist_open(fly: &mut Fly, belief: &mut Belief, generation: u32) -> String {
+    for _ in 0..20 {
+        match insist(fly, belief, &Order::LetIn(generation)) {
+            Ok(machine) => return machine.unwrap(),
+            Err(GaveUp::Lost) => belief.look_again(),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("{generation} was never let in");
 }
 
 #[test]
@@ -149,7 +175,7 @@ fn who_was_overtaken_makes_and_removes_nothing() {
         .unwrap()
         .unwrap();
     for anew in [false, true] {
-        for late in [Order::Ensure(2), close(2)] {
+        for late in [Order::Ensure(2), Order::LetIn(2), close(2)] {
             let mut known = if anew {
                 Belief::default()
             } else {
@@ -160,6 +186,52 @@ fn who_was_overtaken_makes_and_removes_nothing() {
             assert_eq!(fly.living(), [Generation(3)]);
         }
     }
+}
+
+#[test]
+fn a_lease_is_used_at_once_however_long_it_was_waited_for() {
+    let (mut fly, mut belief) = (Fly::default(), Belief::default());
+    for generation in [1, 2] {
+        let made = carry_out(&mut fly, &mut belief, &Order::Ensure(generation), None);
+        made.unwrap().unwrap();
+    }
+    let order = Remove {
+        server: SERVER,
+        environment: &environment(),
+        keep: &[Generation(2)],
+        upto: Generation(2),
+        all: false,
+    };
+    belief.begin(Generation(2));
+    let held = Outcome::Refused(Refusal::Leased);
+    let mut waited = Vec::new();
+    for _ in 0..4 {
+        let Next::Ask(lease @ Ask::Lease { .. }, wait) = remove(&belief, &order) else {
+            panic!("{belief:?}");
+        };
+        waited.push(wait.as_secs());
+        belief.learn(&lease, &held, Seen::Nothing);
+    }
+    assert_eq!(waited, [0, 1, 2, 5]);
+    let Next::Ask(lease, wait) = remove(&belief, &order) else {
+        panic!("{belief:?}");
+    };
+    assert_eq!(wait, Duration::from_secs(10));
+    belief.learn(&lease, &Outcome::Done, Seen::Nonce("ours".to_owned()));
+    let next = remove(&belief, &order);
+    let at_once = matches!(next, Next::Ask(Ask::Destroy { .. }, Duration::ZERO));
+    assert!(at_once, "{next:?}");
+}
+
+#[test]
+fn a_machine_that_fly_does_not_know_everywhere_yet_is_let_in_a_moment_later() {
+    let (mut fly, mut belief) = (Fly::default(), Belief::default());
+    let made = carry_out(&mut fly, &mut belief, &Order::Ensure(1), None);
+    made.unwrap().unwrap();
+    fly.faults.push_back(Fault::Lags);
+    let came = carry_out(&mut fly, &mut belief, &Order::LetIn(1), None);
+    assert!(came.unwrap().is_ok());
+    assert_eq!(fly.app.unwrap().open.len(), 1);
 }
 
 #[test]
@@ -273,7 +345,6 @@ fn bystander() -> Machine {
         id: "theirs".to_owned(),
         owner: None,
         state: MachineState::Lives,
-        address: None,
     }
 }
 
@@ -305,7 +376,16 @@ proptest! {
                         let app = fly.app.as_ref().unwrap();
                         prop_assert!(app.machines.contains_key(&machine), "done, and not there");
                         prop_assert!(app.secrets.contains(&Generation(generation)), "it cannot start");
-                        prop_assert_eq!(app.addresses.len(), 2);
+                        prop_assert_eq!(app.addresses.len(), 3);
+                        prop_assert!(belief.way_in().is_some(), "nobody knows the way to it");
+                        // Let in once its runner is ready, or overtaken by nobody, and then it is open.
+                        let order = Order::LetIn(generation);
+                        if carry_out(&mut fly, &mut belief, &order, ends.next().flatten()).is_none() {
+                            continue;
+                        }
+                        let opened = insist_open(&mut fly, &mut belief, generation);
+                        prop_assert_eq!(&opened, &machine);
+                        prop_assert!(fly.app.as_ref().unwrap().open.contains(&machine), "done, and shut");
                         break;
                     }
                     // As a failed launch that is tried again: another generation takes its place.

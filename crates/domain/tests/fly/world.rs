@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
 
 use nestling_domain::{
     fly::{
-        Address, Ask, Belief, Ensure, GaveUp, Machine, MachineState, Next, Outcome, Owner, Refusal,
-        Remove, Seen, ensure, machine_name, remove,
+        Address, Ask, Belief, Ensure, GaveUp, LetIn, Machine, MachineState, Next, Outcome, Owner,
+        Refusal, Remove, Seen, ensure, let_in, machine_name, remove,
     },
     ids::{EnvironmentId, Generation},
 };
@@ -71,8 +72,10 @@ pub(crate) struct Fly {
 
 #[derive(Debug, Default)]
 pub(crate) struct App {
-    pub(crate) addresses: BTreeSet<Address>,
+    pub(crate) addresses: BTreeMap<Address, IpAddr>,
     pub(crate) secrets: BTreeSet<Generation>,
+    /// The machines that traffic is led to.
+    pub(crate) open: BTreeSet<String>,
     /// By id: its name, and what it is.
     pub(crate) machines: BTreeMap<String, (String, Machine)>,
 }
@@ -89,7 +92,6 @@ impl Fly {
             id: id.to_owned(),
             owner,
             state: MachineState::Lives,
-            address: None,
         };
         let app = self.app.get_or_insert_default();
         app.machines
@@ -172,7 +174,7 @@ impl Fly {
         }
         self.leased += 1;
         let nonce = format!("n{}", self.leased);
-        let lease = (nonce.clone(), self.now + 15);
+        let lease = (nonce.clone(), self.now + 5);
         self.leases.insert(machine.to_owned(), lease);
         (Outcome::Done, Seen::Nonce(nonce))
     }
@@ -194,8 +196,9 @@ impl Fly {
             Ask::SeeApp | Ask::CreateApp => done(Seen::App),
             Ask::SeeAddresses => done(Seen::Addresses(app.addresses.clone())),
             Ask::Assign(address) => {
-                app.addresses.insert(*address);
-                done(Seen::Nothing)
+                let ip = Ipv6Addr::from(0xfdaa << 112 | *address as u128).into();
+                app.addresses.insert(*address, ip);
+                done(Seen::Address(ip))
             }
             Ask::SetSecrets(generation) => {
                 app.secrets.insert(*generation);
@@ -235,7 +238,6 @@ impl Fly {
                         generation: *generation,
                     }),
                     state: MachineState::Lives,
-                    address: None,
                 };
                 app.machines
                     .insert(machine.id.clone(), (name, machine.clone()));
@@ -247,19 +249,20 @@ impl Fly {
                 None => refused(Refusal::NotFound),
             },
             Ask::Lease { machine } => self.leases_out(machine),
-            Ask::Destroy { machine, nonce } => {
+            Ask::Uncordon { machine, nonce } | Ask::Destroy { machine, nonce } => {
                 if !app.machines.contains_key(machine) {
                     return refused(Refusal::NotFound);
                 }
-                match self.leases.get(machine) {
-                    Some((held, until)) if *until > self.now && held != nonce => {
-                        refused(Refusal::Leased)
-                    }
-                    _ => {
-                        app.machines.remove(machine);
-                        done(Seen::Nothing)
-                    }
+                let (held, until) = self.leases.get(machine).cloned().unwrap_or_default();
+                if until > self.now && held != *nonce {
+                    return refused(Refusal::Leased);
                 }
+                if matches!(ask, Ask::Uncordon { .. }) {
+                    app.open.insert(machine.clone());
+                } else {
+                    app.machines.remove(machine);
+                }
+                done(Seen::Nothing)
             }
             Ask::DestroyApp => {
                 self.app = None;
@@ -273,6 +276,7 @@ impl Fly {
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
     Ensure(u32),
+    LetIn(u32),
     Remove {
         keep: Vec<u32>,
         upto: u32,
@@ -293,7 +297,7 @@ pub(crate) fn carry_out(
 ) -> Option<Result<Option<String>, GaveUp>> {
     let (environment, regions) = (environment(), regions());
     let upto = match order {
-        Order::Ensure(n) | Order::Remove { upto: n, .. } => Generation(*n),
+        Order::Ensure(n) | Order::LetIn(n) | Order::Remove { upto: n, .. } => Generation(*n),
     };
     belief.begin(upto);
     for asked in 0..200 {
@@ -310,6 +314,14 @@ pub(crate) fn carry_out(
                     generation: Generation(*generation),
                     regions: &regions,
                     addresses: &[Address::SharedV4, Address::V6],
+                },
+            ),
+            Order::LetIn(generation) => let_in(
+                belief,
+                &LetIn {
+                    server: SERVER,
+                    environment: &environment,
+                    generation: Generation(*generation),
                 },
             ),
             Order::Remove { keep, upto, all } => {

@@ -1,13 +1,19 @@
 //! What happens at Fly without its API, and what stories look at. An error says that a story asks for what cannot be done.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{
     host::Ended,
-    state::{Due, Hardware, Hidden, Machine, Organisation, Phase, Region, State, Token},
+    state::{
+        Address, AddressKind, App, Due, Hardware, Hidden, Machine, Organisation, Phase, Region,
+        State, Token,
+    },
 };
 
 impl State {
@@ -226,11 +232,64 @@ impl State {
         None
     }
 
-    /// Where a port of a machine's private address is reached on this box: this stands for the private network.
-    pub fn reach(&self, private_ip: Ipv6Addr, port: u16) -> Option<SocketAddr> {
+    /// Which machine, and which port of it, a connection ends at that is made from a private network (its organisation and name) to a private address: a
+    /// machine of the same network; or, by Fly's proxy, one that is not cordoned, of an app with a Flycast address in that network. `None` is refused.
+    pub fn leads(&self, from: (&str, &str), ip: Ipv6Addr, port: u16) -> Option<(&str, u16)> {
         let mut machines = self.machines.values();
-        let machine = machines.find(|machine| machine.private_ip == private_ip)?;
-        self.host.address(&machine.id, port)
+        if let Some(machine) = machines.find(|machine| machine.private_ip == ip) {
+            let app = self.apps.get(&machine.app)?;
+            let is_same = (app.organisation.as_str(), app.network.as_str()) == from;
+            return is_same.then_some((&machine.id, port));
+        }
+        let leads = |app: &&App| {
+            let mut addresses = app.addresses.iter();
+            app.organisation == from.0
+                && addresses.any(|one| one.ip == IpAddr::V6(ip) && one.network == from.1)
+        };
+        let app = self.apps.values().find(leads)?;
+        let mut open = self.open_ports(app).into_iter();
+        let (_, to) = open.find(|(open, _)| *open == port)?;
+        Some(to)
+    }
+
+    /// Where such a connection ends on this box.
+    pub fn reach(&self, from: (&str, &str), ip: Ipv6Addr, port: u16) -> Option<SocketAddr> {
+        let (machine, port) = self.leads(from, ip, port)?;
+        self.host.address(machine, port)
+    }
+
+    /// The ports at which Fly's proxy leads to machines of an app, each with the machine and the port of that.
+    fn open_ports(&self, app: &App) -> Vec<(u16, (&str, u16))> {
+        let number = |value: &Value| u16::try_from(value.as_u64()?).ok();
+        let machines = self.machines_of(&app.name).into_iter();
+        let open = machines.filter(|one| !one.cordoned && one.phase == Phase::Started);
+        let mut ports = Vec::new();
+        for machine in open {
+            let services = machine.config.get("services").and_then(Value::as_array);
+            for service in services.into_iter().flatten() {
+                let inside = service.get("internal_port").and_then(number);
+                let outside = service.get("ports").and_then(Value::as_array);
+                let outside = outside.into_iter().flatten();
+                let outside = outside.filter_map(|one| one.get("port").and_then(number));
+                ports.extend(outside.filter_map(|one| Some((one, (machine.id.as_str(), inside?)))));
+            }
+        }
+        ports
+    }
+
+    /// Where Fly's proxy listens on this box, for real programs, and where each connection ends.
+    pub(crate) fn doors(&self) -> BTreeMap<SocketAddr, SocketAddr> {
+        let mut doors = BTreeMap::new();
+        for app in self.apps.values().filter(|_| self.manners.loopback) {
+            let flycast = |one: &&Address| one.kind == AddressKind::PrivateV6;
+            for address in app.addresses.iter().filter(flycast) {
+                for (port, (machine, inside)) in self.open_ports(app) {
+                    let at = SocketAddr::new(address.ip.to_canonical(), port);
+                    doors.extend(self.host.address(machine, inside).map(|to| (at, to)));
+                }
+            }
+        }
+        doors
     }
 
     /// Everything that there is in an organisation, in words: at the end of a story that closed all, nothing.

@@ -48,7 +48,7 @@ impl std::fmt::Debug for Mistake {
 
 /// What the description of 2026-05 is known to have wrong, each with who says otherwise. Three more are known to
 /// [`Description::exchange`]: leases that come wrapped, `state` of a wait that is a list, and parameters that it does not know.
-pub const KNOWN_MISTAKES: [Mistake; 7] = [
+pub const KNOWN_MISTAKES: [Mistake; 8] = [
     Mistake {
         reason: "autostop may be a boolean: its own text says so, and the documentation of the configuration",
         is: |error| error.instance().is_boolean() && ends(error, "/autostop"),
@@ -87,6 +87,10 @@ pub const KNOWN_MISTAKES: [Mistake; 7] = [
     Mistake {
         reason: "a machine says whether it is cordoned: fly-go's Machine",
         is: |error| only_unexpected(error, &["cordoned"]),
+    },
+    Mistake {
+        reason: "a Flycast address says from which network it is reached: answers that others saw",
+        is: |error| only_unexpected(error, &["network"]),
     },
     Mistake {
         reason: "the part of Fly that keeps apps writes message and not error: answers that others saw",

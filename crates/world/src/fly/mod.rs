@@ -15,6 +15,7 @@ mod control;
 mod description;
 mod exchange;
 mod faults;
+mod flycast;
 mod host;
 mod ids;
 mod ledger;

@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     Shared, control,
     exchange::{Outcome, Waiting},
+    flycast::Flycast,
     host::Check,
     wire::{self, Answer},
 };
@@ -57,12 +58,14 @@ pub(crate) fn run(shared: Arc<Shared>, listener: TcpListener, stopped: oneshot::
 }
 
 async fn beat(shared: Arc<Shared>) {
+    let mut flycast = Flycast::default();
     loop {
         sleep(BEAT).await;
-        let (changed, due) = {
+        let (changed, due, doors) = {
             let mut state = shared.peek();
-            (state.tick(), state.checks_due())
+            (state.tick(), state.checks_due(), state.doors())
         };
+        flycast.opens(doors);
         if changed {
             shared.tell();
         }

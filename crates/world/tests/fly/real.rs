@@ -17,6 +17,9 @@ use serde_json::json;
 
 use crate::support::{World, machine};
 
+/// The network that the app is on.
+const HOME: (&str, &str) = ("acme", "shop");
+
 /// A server on loopback that says which machine it is, with a status that a story sets.
 #[derive(Debug)]
 struct Program {
@@ -172,10 +175,10 @@ async fn a_machine_runs_a_program_that_is_reached_and_checked() -> Result<()> {
     let private = made["private_ip"].as_str().unwrap().parse()?;
     let address = world
         .fly
-        .look(|fly| fly.reach(private, 3000))
+        .look(|fly| fly.reach(HOME, private, 3000))
         .context("no address")?;
     assert_eq!(visit(address)?, "hello from one");
-    assert_eq!(world.fly.look(|fly| fly.reach(private, 80)), None);
+    assert_eq!(world.fly.look(|fly| fly.reach(HOME, private, 80)), None);
     // The model asks the program itself.
     host.0.status.store(500, Ordering::SeqCst);
     world
@@ -255,7 +258,7 @@ async fn what_runs_ends_with_the_model_and_with_its_host() -> Result<()> {
     let first = world.fly.look(|fly| fly.machines_of("shop")[0].id.clone());
     let address = world
         .fly
-        .look(|fly| fly.reach(fly.machines[&first].private_ip, 3000))
+        .look(|fly| fly.reach(HOME, fly.machines[&first].private_ip, 3000))
         .unwrap();
     // Nobody reaches the host, and what it runs goes on.
     world.fly.act(|fly| fly.lose_host(&first, true))?;

@@ -38,7 +38,12 @@ struct NewAddress {
     kind: Option<String>,
     region: Option<String>,
     service_name: Option<String>,
+    org_slug: Option<String>,
+    network: Option<String>,
 }
+
+/// The private network of an organisation that nobody has named.
+const DEFAULT: &str = "default";
 
 impl Asking<'_> {
     pub(super) fn apps(&mut self) -> Answered {
@@ -84,7 +89,7 @@ impl Asking<'_> {
             number: self.state.ids.number(),
             name: name.clone(),
             organisation: slug,
-            network: network.unwrap_or_else(|| "default".into()),
+            network: network.unwrap_or_else(|| DEFAULT.into()),
             created_at: now,
             seen_from: now + later,
             going: false,
@@ -133,7 +138,20 @@ impl Asking<'_> {
     }
 
     pub(super) fn addresses(&mut self) -> Answered {
-        let ips: Vec<Value> = self.app()?.addresses.iter().map(shown).collect();
+        let app = self.app()?;
+        let shown = app.addresses.iter().map(|one| {
+            let mut shown = shown(one);
+            if one.kind == AddressKind::PrivateV6 {
+                let name = if one.network == DEFAULT {
+                    ""
+                } else {
+                    &one.network
+                };
+                shown["network"] = json!({ "name": name, "org_slug": app.organisation });
+            }
+            shown
+        });
+        let ips: Vec<Value> = shown.collect();
         Ok(Answer::ok(json!({ "ips": ips })))
     }
 
@@ -150,6 +168,18 @@ impl Asking<'_> {
             );
             return Err(wire::error(422, words));
         };
+        let is_private = *kind == AddressKind::PrivateV6;
+        if new.org_slug.is_some() && !is_private {
+            let words = "org_slug is only for private_v6";
+            return Err(wire::error(422, words));
+        }
+        let network = new.network.filter(|network| !network.is_empty());
+        let network = network.unwrap_or_else(|| DEFAULT.into());
+        let ip = if is_private && self.state.manners.loopback {
+            self.state.ids.loopback().to_ipv6_mapped().into()
+        } else {
+            address(*kind, number)
+        };
         let app = self.app_mut()?;
         let old = app.addresses.iter().find(|old| old.kind == *kind);
         if let Some(old) = old.filter(|_| *kind == AddressKind::SharedV4) {
@@ -157,8 +187,9 @@ impl Asking<'_> {
         }
         let region = new.region.filter(|region| !region.is_empty());
         let address = Address {
-            ip: address(*kind, number),
+            ip,
             kind: *kind,
+            network: if is_private { network } else { String::new() },
             region: region.unwrap_or_else(|| "global".into()),
             service: new.service_name.unwrap_or_default(),
             created_at: now,

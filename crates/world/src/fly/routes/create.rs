@@ -237,9 +237,6 @@ impl Asking<'_> {
     }
 
     fn private_ip(&mut self, app: &str) -> Ipv6Addr {
-        if self.state.manners.loopback {
-            return self.state.ids.loopback().to_ipv6_mapped();
-        }
         let network = self.state.apps.get(app).map_or(0, |app| app.number);
         let number = self.state.ids.number();
         let part = |number: u64, shift: u32| u16::try_from(number >> shift & 0xffff).unwrap_or(0);

@@ -105,6 +105,8 @@ pub struct Address {
     pub kind: AddressKind,
     /// `global`, or the region that was asked for.
     pub region: String,
+    /// Of a Flycast address, the private network from which it is reached; otherwise empty.
+    pub network: String,
     /// A service that it is for, if one was said.
     pub service: String,
     /// In milliseconds since 1970.

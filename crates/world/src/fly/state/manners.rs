@@ -19,7 +19,8 @@ pub struct Manners {
     pub retry_after: bool,
     /// Whether running out of capacity is said with 422 (what Fly's own client tests) or 503 (what others saw).
     pub capacity_status: u16,
-    /// Whether private addresses are of this very box (`::ffff:127.x.y.z`), so that a real program is reached at them.
+    /// Whether Flycast addresses are of this very box (`::ffff:127.x.y.z`), so that a real program reaches machines by them, as
+    /// from the network in which they were assigned. Machines' own addresses never lead anywhere here.
     pub loopback: bool,
     /// How long things take.
     pub delays: Delays,
