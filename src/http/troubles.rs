@@ -163,11 +163,14 @@ fn of_repository(repository: &Repository) -> Option<Trouble> {
     Some(Trouble::of(about, repository.trouble.clone()?))
 }
 
-/// Why GitHub lets the App do nothing in a repository, as far as it said so.
+/// Why GitHub lets the App do nothing in a repository, as far as it said so: in a webhook, after which nobody asks it anything, or in an
+/// answer.
 fn not_reached(services: &Services, repository: &Repository) -> Option<String> {
     let github = services.github.as_ref()?;
     let Repository { owner, .. } = repository;
-    Some(match github.unreachable(repository.installation?)? {
+    let installation = repository.installation?;
+    let told = repository.suspended.then_some(Unreachable::Suspended);
+    Some(match github.unreachable(installation).or(told)? {
         Unreachable::Suspended => format!(
             "the GitHub App is suspended at {owner}: what runs goes on, and nothing new is deployed or shown until an owner of {owner} lets it go on, in the settings there under \"GitHub Apps\""
         ),

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum GitHubError {
     /// There is no such thing, or we may not see it: GitHub does not tell these apart.
     #[error(
-        "GitHub knows no {asked}, or does not show it to the App: is the App installed there, with the permissions it asks for?"
+        "GitHub does not know {asked}, or does not show it to the App: is the App installed there, with the permissions it asks for?"
     )]
     Absent {
         /// What was asked for.

@@ -69,6 +69,13 @@ async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not(
     );
     act(&|state| state.unsuspend(installation));
     assert_eq!(said().await, [""; 0]);
+    let told = Repository {
+        suspended: true,
+        ..shop.clone()
+    };
+    services.store.put_repository(&told).await.unwrap();
+    assert_eq!(said().await, suspended, "only a webhook told of it");
+    services.store.put_repository(&shop).await.unwrap();
     act(&|state| state.uninstall(installation));
     let removed = said().await;
     assert!(
