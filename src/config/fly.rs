@@ -44,6 +44,20 @@ pub struct FlyMachines {
     pub addresses: Vec<AddressKind>,
     /// Where machines reach the server; empty for `server.public_url`.
     pub server_url: String,
+    /// What becomes of apps that no record wants.
+    pub sweep: Sweep,
+}
+
+/// What becomes of apps that no record wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sweep {
+    /// They are removed.
+    Remove,
+    /// It is said that they are there.
+    Report,
+    /// They are not looked for.
+    Off,
 }
 
 /// What kind of processors machines have.

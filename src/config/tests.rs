@@ -310,6 +310,9 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
     // Plain processes of this box are another driver's business.
     assert!(load(&[("MACHINES__LOCAL__ISOLATION", "none")]).is_ok());
     assert!(load(&[("MACHINES__FLY__NETWORK", "nestling-1")]).is_ok());
+    assert_eq!(config.machines.fly.sweep, Sweep::Remove);
+    assert!(load(&[("MACHINES__FLY__SWEEP", "report")]).is_ok());
+    assert!(load(&[("MACHINES__FLY__SWEEP", "sometimes")]).is_err());
     let errors = [
         ("MACHINES__FLY__API_URL", "http://api.machines.dev/v1"),
         ("MACHINES__FLY__ORGANISATION", ""),

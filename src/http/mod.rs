@@ -22,7 +22,8 @@ use nestling_domain::announcement::Site;
 use crate::{
     drivers::{blobs::Blobs, github::GitHub, keys::Keys, store::Store},
     messages::{
-        self, admission, apps, environments, forge, github_app, logging, routes::Routes, secrets,
+        self, admission, apps, environments, forge, github_app, logging, machines, routes::Routes,
+        secrets,
     },
 };
 
@@ -62,6 +63,8 @@ pub struct Services {
     pub forge_trouble: Option<Arc<str>>,
     /// What the forge's looks have found gone and not ended yet.
     pub held_back: forge::HeldBack,
+    /// What the sweeper has found that no record wants.
+    pub left_behind: machines::LeftBehind,
 }
 
 /// How public addresses are made.

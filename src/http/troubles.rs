@@ -23,7 +23,7 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `removals`, `GitHub`, `GitHub at acme`, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `removals`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -72,6 +72,12 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         .chain(forge)
         .chain(held_back)
         .collect();
+    let left = services.left_behind.said().into_iter();
+    troubles.extend(left.map(|left| Trouble {
+        about: left.about,
+        reason: left.reason,
+        since: left.since,
+    }));
     let now = clock::now();
     for record in removals::stuck(&*services.store, now).await? {
         troubles.extend(record.lifecycle.stuck(now).map(|removal| Trouble {

@@ -1,9 +1,12 @@
 //! What an environment asks of its machines: Fly machines, or sandboxed processes on this box.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use actix::prelude::*;
-use nestling_domain::ids::{EnvironmentId, Generation};
+use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
 use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
@@ -105,6 +108,36 @@ pub struct End {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Vec<(EnvironmentId, Generation)>")]
 pub struct ListMachines;
+
+/// What stands somewhere and no record wants, as far as somebody has looked; one cell for all who hold a clone.
+#[derive(Debug, Clone, Default)]
+pub struct LeftBehind(Arc<Mutex<Vec<Left>>>);
+
+/// Something that no record wants, or why it is not known what else there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// What it is: `Fly`, or an app there.
+    pub about: String,
+    /// Why it is said, and what becomes of it.
+    pub reason: String,
+    /// Since when that is known.
+    pub since: Option<Timestamp>,
+}
+
+impl LeftBehind {
+    /// Says this from now on, in place of what was said before.
+    pub fn say(&self, all: Vec<Left>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// What was said last.
+    pub fn said(&self) -> Vec<Left> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// Why a machine could not be ensured or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -105,6 +105,7 @@ impl Actors {
             app,
             forge_trouble: polls(config).map(Arc::from),
             held_back,
+            left_behind: machines::sweep(config, drivers),
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);

@@ -4,6 +4,7 @@
 
 pub mod announcement;
 pub mod app;
+pub mod budget;
 pub mod deployment;
 pub mod discovery;
 pub mod environment;

@@ -4,6 +4,7 @@
 //! ([`Orders`]). It goes on when its caller has left, and whoever orders the same again joins it.
 
 mod orders;
+mod sweeper;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -23,6 +24,7 @@ use nestling_domain::{
 };
 use zeroize::Zeroizing;
 
+pub use self::sweeper::Sweeper;
 use self::{
     orders::{Order, Orders},
     watch::Watches,

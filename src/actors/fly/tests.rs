@@ -1,6 +1,8 @@
 //! The actor over the model of Fly: who gives an order may leave, and may change his mind.
 
-use std::time::Duration;
+mod sweep;
+
+use std::{path::Path, time::Duration};
 
 use nestling_domain::ids::Kind;
 use nestling_world::fly::{Action, AddressKind, Fault, Model, Phase, Times};
@@ -54,24 +56,21 @@ impl Town {
     }
 
     fn machines_with(&self, token: &str) -> Handle {
-        let keys = RunnerKeys::open(self.folder.path()).unwrap();
+        self.machines_of(self.folder.path(), token)
+    }
+
+    /// The same, of the server whose keys are in this folder.
+    fn machines_of(&self, folder: &Path, token: &str) -> Handle {
+        let keys = RunnerKeys::open(folder).unwrap();
+        let fly = self.fly(&keys, token);
+        let store = self.store.clone();
+        FlyMachines::handle(&FlyMachines::new(fly, plan(), store, Arc::new(keys)).start())
+    }
+
+    fn fly(&self, keys: &RunnerKeys, token: &str) -> Arc<Fly> {
         let base = format!("{}/v1", self.model.base());
         let token = Zeroizing::new(token.to_owned());
-        let fly = Fly::new(&base, ("acme", token), &keys.identity()).unwrap();
-        let plan = Plan {
-            prefix: "nestling".to_owned(),
-            make: Make {
-                image: "registry.fly.io/nestling-runner:v1".to_owned(),
-                cpu_kind: "shared".to_owned(),
-                cpus: 1,
-                memory_mib: 512,
-                env: std::collections::BTreeMap::new(),
-            },
-            regions: vec!["ams".to_owned()],
-            addresses: vec![Address::SharedV4],
-        };
-        let machines = FlyMachines::new(Arc::new(fly), plan, self.store.clone(), Arc::new(keys));
-        FlyMachines::handle(&machines.start())
+        Arc::new(Fly::new(&base, ("acme", token), &keys.identity()).unwrap())
     }
 
     fn ensure(&self, generation: u32) -> Ensure {
@@ -104,6 +103,21 @@ impl Town {
     fn made(&self) -> u64 {
         self.model
             .look(|fly| fly.ledger.count_of(Action::CreateMachine, 200))
+    }
+}
+
+fn plan() -> Plan {
+    Plan {
+        prefix: "nestling".to_owned(),
+        make: Make {
+            image: "registry.fly.io/nestling-runner:v1".to_owned(),
+            cpu_kind: "shared".to_owned(),
+            cpus: 1,
+            memory_mib: 512,
+            env: std::collections::BTreeMap::new(),
+        },
+        regions: vec!["ams".to_owned()],
+        addresses: vec![Address::SharedV4],
     }
 }
 

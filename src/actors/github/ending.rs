@@ -6,8 +6,9 @@ use std::{
 };
 
 use nestling_domain::{
+    budget::most,
     environment::Environment,
-    github::{Ending, Gone, ending, most},
+    github::{Ending, Gone, ending},
     ids::RepositoryId,
     record::Fact,
 };

@@ -1,11 +1,11 @@
-//! What Fly says of the token, of the organisation and of regions.
+//! What Fly says of the token, of the organisation with its apps, and of regions.
 
-use nestling_domain::fly::Outcome;
+use nestling_domain::fly::{self, Listing, Outcome};
 
 use super::{
     Fly,
     request::{Answered, Asked},
-    shapes::{self, AppList, Regions},
+    shapes::{self, AppList, Machine, Regions},
 };
 
 /// What was seen.
@@ -20,9 +20,7 @@ pub struct Looked {
 impl Fly {
     /// Asks for the organisation's apps with the token, and for the regions; what is wrong, for people.
     pub async fn look(&self) -> Result<Looked, String> {
-        let apps = format!("/apps?org_slug={}", self.organisation);
-        let apps = Asked::see("apps_list", &self.organisation, apps);
-        let apps: AppList = read(self.send(&apps).await)?;
+        let apps = self.app_list().await?;
         let regions = "/platform/regions".to_owned();
         let regions = Asked::see("regions_list", &self.organisation, regions);
         let regions: Regions = read(self.send(&regions).await)?;
@@ -31,6 +29,38 @@ impl Fly {
             apps: apps.total_apps,
             regions: codes.collect(),
         })
+    }
+
+    /// The organisation's apps; what is wrong, for people. Fly's description knows no pages of this list.
+    pub async fn apps(&self) -> Result<Listing, String> {
+        let list = self.app_list().await?;
+        let apps = list.apps.into_iter();
+        Ok(Listing {
+            apps: apps.map(|app| (app.name, app.machine_count)).collect(),
+            total: list.total_apps,
+        })
+    }
+
+    /// The machines of an app that are not gone, in which Fly counted so many when it listed the app; an answer that shows fewer is not all of them, and no
+    /// answer here. What is wrong, for people.
+    pub async fn machines(&self, app: &str, counted: u64) -> Result<Vec<fly::Machine>, String> {
+        let asked = Asked::see("machines_list", app, format!("/apps/{app}/machines"));
+        self.limits.turn(asked.action, &asked.about).await;
+        let all: Vec<Machine> = read(self.send(&asked).await)?;
+        if (all.len() as u64) < counted {
+            let listed = all.len();
+            return Err(format!(
+                "Fly counts {counted} machines in it and lists {listed}"
+            ));
+        }
+        Ok(all.into_iter().map(Machine::seen).collect())
+    }
+
+    async fn app_list(&self) -> Result<AppList, String> {
+        let apps = format!("/apps?org_slug={}", self.organisation);
+        let asked = Asked::see("apps_list", &self.organisation, apps);
+        self.limits.turn(asked.action, &asked.about).await;
+        read(self.send(&asked).await)
     }
 }
 

@@ -67,6 +67,30 @@ impl Fly {
         }
     }
 
+    /// Removes an app with all that is in it, of which nothing is believed, as long as it is `unwanted`: that is asked right before each request, and its answer
+    /// waited for. `None` when it was not so any more; then nothing is under way.
+    pub async fn remove_while(
+        &self,
+        subject: &Subject<'_>,
+        order: &Remove<'_>,
+        unwanted: impl AsyncFn() -> bool,
+    ) -> Option<Result<(), GaveUp>> {
+        let mut belief = Belief::default();
+        belief.begin(order.upto);
+        loop {
+            let (ask, wait) = match remove(&belief, order) {
+                Next::Ask(ask, wait) => (ask, wait),
+                Next::Done(_) => return Some(Ok(())),
+                Next::GiveUp(why) => return Some(Err(why)),
+            };
+            sleep(wait / self.pace.hurry).await;
+            if !unwanted().await {
+                return None;
+            }
+            self.learn(subject, &mut belief, &ask).await;
+        }
+    }
+
     async fn learn(&self, subject: &Subject<'_>, belief: &mut Belief, ask: &Ask) {
         let (outcome, seen) = self.ask(subject, ask).await;
         belief.learn(ask, &outcome, seen);

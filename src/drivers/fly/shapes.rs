@@ -167,6 +167,16 @@ impl Lease {
 #[derive(Deserialize)]
 pub(super) struct AppList {
     pub(super) total_apps: u64,
+    #[serde(default)]
+    pub(super) apps: Vec<ListedApp>,
+}
+
+/// Schema `App`, as far as a listing is read.
+#[derive(Deserialize)]
+pub(super) struct ListedApp {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) machine_count: u64,
 }
 
 /// Schema `main.regionResponse`.

@@ -10,6 +10,7 @@ use crate::{
         store::{Save, conformance},
     },
     http::{api::views::TroublesView, world::World},
+    messages::machines::Left,
     world::shop_on_github,
 };
 
@@ -137,6 +138,17 @@ async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_coun
         .say(Some("a look held one back".to_owned()));
     let listed: TroublesView = world.people.get("/v1/troubles").await.json();
     assert_eq!(listed.troubles[0].about, "removals");
+    world.services.left_behind.say(vec![Left {
+        about: "nestling-shop-pr-7 at Fly".to_owned(),
+        reason: "no record wants it".to_owned(),
+        since: Some(hour_ago),
+    }]);
+    let listed: TroublesView = world.people.get("/v1/troubles").await.json();
+    let left = &listed.troubles[1];
+    assert_eq!(
+        (&*left.about, left.since),
+        ("nestling-shop-pr-7 at Fly", Some(hour_ago.0))
+    );
     world.stop().await;
 }
 

@@ -337,6 +337,7 @@ async fn services(
         app: None,
         forge_trouble: None,
         held_back: HeldBack::default(),
+        left_behind: crate::messages::machines::LeftBehind::default(),
         addresses,
     };
     (services, house, arrived)

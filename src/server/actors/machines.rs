@@ -8,14 +8,14 @@ use nestling_protocol::network::SERVER_URL;
 
 use crate::{
     actors::{
-        fly::{FlyMachines, Plan},
+        fly::{FlyMachines, Plan, Sweeper},
         local::machines::LocalMachines,
     },
-    config::Config,
+    config::{Config, Sweep},
     drivers::fly::Make,
     messages::{
         logging,
-        machines::{Handle, Size},
+        machines::{Handle, LeftBehind, Size},
         routes::{Credential, Place, Proxy},
     },
     server::drivers::{Drivers, Machines},
@@ -35,6 +35,21 @@ pub(super) fn start(config: &Config, drivers: &Drivers, logging: &logging::Handl
             FlyMachines::handle(&machines.start())
         }
     }
+}
+
+/// Looks for what no record wants, from now on, where machines are at Fly; answers where it says what it has found.
+pub(super) fn sweep(config: &Config, drivers: &Drivers) -> LeftBehind {
+    let left = LeftBehind::default();
+    let removes = match config.machines.fly.sweep {
+        Sweep::Remove => true,
+        Sweep::Report => false,
+        Sweep::Off => return left,
+    };
+    if let Machines::Fly(fly) = &drivers.machines {
+        let sweeper = Sweeper::new(fly.clone(), plan(config), drivers.store.clone(), removes);
+        actix::spawn(sweeper.saying(left.clone()).run());
+    }
+    left
 }
 
 /// How apps and machines at Fly are made.

@@ -3,6 +3,7 @@
 //! Everything here is decided, nothing is done. One environment is one Fly app. Of it we hold a [`Belief`], built from Fly's
 //! answers alone; [`ensure`], [`let_in`] and [`remove`] say which one request comes [`Next`] for it, and [`Belief::learn`] takes in what came of that.
 //! Whoever starts anew with an empty belief arrives at the same world: nothing depends on what was done before.
+//! What stands there and no record wants is found by a [`Sweep`].
 //!
 //! Where facts about Fly come from: its description of the Machines API (<https://docs.machines.dev/spec/openapi3.json>)
 //! and the page <https://fly.io/docs/machines/api/working-with-machines-api/>.
@@ -11,6 +12,7 @@ mod belief;
 mod name;
 mod outcome;
 mod plan;
+mod sweep;
 
 pub use belief::{Belief, Machine, MachineState, Owner, Seen};
 pub use name::{
@@ -18,3 +20,6 @@ pub use name::{
 };
 pub use outcome::{Outcome, Refusal, judge};
 pub use plan::{Address, Ask, Ensure, GaveUp, LetIn, Next, Remove, ensure, let_in, remove};
+pub use sweep::{
+    Going, Holds, Incomplete, LOOKS, Listing, Pass, Records, Sighting, Sweep, UNWANTED_FOR, Verdict,
+};

@@ -51,6 +51,13 @@ impl AppName {
         )))
     }
 
+    /// The app of this name, when the name proves that it is ours: it begins with `prefix`, and ends with the hash of `server` and of the environment that its
+    /// machines say. What people read between the two proves nothing, and only a record knows it.
+    pub fn proven(name: &str, (prefix, server): (&str, &str), id: &EnvironmentId) -> Option<Self> {
+        let ends = name.strip_suffix(&hash(server, id))?.ends_with('-');
+        (ends && begins(name, prefix)).then(|| AppName(name.to_owned()))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,6 +74,15 @@ impl fmt::Display for AppName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Whether this could be the name of an app that was made with this prefix: made of letters that ours have, too.
+pub(super) fn begins(name: &str, prefix: &str) -> bool {
+    let rest = name.strip_prefix(prefix.trim_end_matches('-'));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    rest.is_some_and(|rest| rest.starts_with('-'))
+        && name.len() <= LONGEST
+        && name.chars().all(plain)
 }
 
 /// The name of the machine of a generation: Fly has one machine of each name in an app, so a creation that is sent twice makes one.

@@ -6,12 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{ids::RepositoryId, record::Fact};
-
-/// So many environments may always end by one look: what people merge in the minutes that a lost webhook takes.
-const ALWAYS: usize = 3;
-/// Of more, one in so many: a server of a hundred previews is not emptied before somebody can have read about it.
-const ONE_IN: usize = 10;
+use crate::{budget::most, ids::RepositoryId, record::Fact};
 
 /// A pull request that a look did not find, with environments that are not closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +35,6 @@ impl Gone {
     pub fn name(&self) -> (RepositoryId, u32) {
         (self.repository, self.number)
     }
-}
-
-/// How many environments one look may end, of so many that are not closed.
-pub fn most(live: usize) -> usize {
-    ALWAYS.max(live / ONE_IN)
 }
 
 /// Which of those that are `gone` one look ends, of so many `live` environments: those that an earlier look held back come first.

@@ -15,7 +15,7 @@ mod webhook;
 mod words;
 
 pub use command::{Command, NotACommand, command_lines, commands};
-pub use ending::{Ending, Gone, ending, most};
+pub use ending::{Ending, Gone, ending};
 pub use meaning::{Meaning, meaning};
 pub use missed::{Listed, Open, gone, missed};
 pub use payload::read;

@@ -10,4 +10,5 @@
 mod names;
 mod orders;
 mod outcomes;
+mod sweeps;
 mod world;

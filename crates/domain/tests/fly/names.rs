@@ -39,6 +39,28 @@ fn a_hundred_thousand_environments_of_one_slug_have_as_many_apps() {
 }
 
 #[test]
+fn a_name_proves_whose_app_it_is_with_what_its_machines_say() {
+    let id = EnvironmentId("a-pr-1".to_owned());
+    let ours = name("nestling", "box", &id.0, "shop", Kind::Preview(1));
+    let proven = |name: &str, prefix, server, id| AppName::proven(name, (prefix, server), id);
+    let proof = proven(&ours, "nestling", "box", &id).unwrap();
+    assert_eq!(proof.as_str(), ours);
+    // What people read in it changes with the record, which is gone.
+    let hash = &ours[ours.len() - 16..];
+    assert!(proven(&format!("nestling-{hash}"), "nestling", "box", &id).is_some());
+    let other = EnvironmentId("a-pr-2".to_owned());
+    assert_eq!(proven(&ours, "nestling", "other", &id), None);
+    assert_eq!(proven(&ours, "nestling", "box", &other), None);
+    assert_eq!(proven(&ours, "nest", "box", &id), None);
+    assert_eq!(
+        proven(&format!("nestlings-{hash}"), "nestling", "box", &id),
+        None
+    );
+    assert_eq!(proven(&format!("{ours}-2"), "nestling", "box", &id), None);
+    assert_eq!(proven("", "nestling", "box", &id), None);
+}
+
+#[test]
 fn a_prefix_that_fly_would_not_take_is_named() {
     let id = EnvironmentId("a".to_owned());
     let of = |prefix| AppName::of(prefix, "box", (&id, &Slug::of("shop"), Kind::Production));

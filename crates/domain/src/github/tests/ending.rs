@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use crate::{
-    github::{Gone, ending, most},
+    budget::most,
+    github::{Gone, ending},
     ids::RepositoryId,
     lifecycle::Trigger,
     record::Fact,
