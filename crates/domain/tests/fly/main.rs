@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod leases;
 mod names;
 mod orders;
 mod outcomes;
