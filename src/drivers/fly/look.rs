@@ -1,12 +1,20 @@
 //! What Fly says of the token, of the organisation with its apps, and of regions.
 
+use std::time::Duration;
+
 use nestling_domain::fly::{self, Listing, Outcome};
+use tokio::time::sleep;
 
 use super::{
     Fly,
     request::{Answered, Asked},
     shapes::{self, AppList, Machine, Regions},
 };
+
+/// How often one thing is looked for while Fly says that it is asked too much. Fly counts when requests arrive, and others ask with the same organisation.
+const TRIES: u32 = 3;
+/// How long such a look waits for its next try at most: nobody's order depends on it.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +31,7 @@ impl Fly {
         let apps = self.app_list().await?;
         let regions = "/platform/regions".to_owned();
         let regions = Asked::see("regions_list", &self.organisation, regions);
-        let regions: Regions = read(self.send(&regions).await)?;
+        let regions: Regions = read(self.see(&regions).await)?;
         let codes = regions.regions.into_iter().map(|region| region.code);
         Ok(Looked {
             apps: apps.total_apps,
@@ -45,8 +53,7 @@ impl Fly {
     /// answer here. What is wrong, for people.
     pub async fn machines(&self, app: &str, counted: u64) -> Result<Vec<fly::Machine>, String> {
         let asked = Asked::see("machines_list", app, format!("/apps/{app}/machines"));
-        self.limits.turn(asked.action, &asked.about).await;
-        let all: Vec<Machine> = read(self.send(&asked).await)?;
+        let all: Vec<Machine> = read(self.see(&asked).await)?;
         if (all.len() as u64) < counted {
             let listed = all.len();
             return Err(format!(
@@ -59,8 +66,24 @@ impl Fly {
     async fn app_list(&self) -> Result<AppList, String> {
         let apps = format!("/apps?org_slug={}", self.organisation);
         let asked = Asked::see("apps_list", &self.organisation, apps);
-        self.limits.turn(asked.action, &asked.about).await;
-        read(self.send(&asked).await)
+        read(self.see(&asked).await)
+    }
+
+    /// Asks when it is its turn, and again where Fly wants that a moment later.
+    async fn see(&self, asked: &Asked) -> Answered {
+        let mut tries = 1;
+        loop {
+            self.limits.turn(asked.action, &asked.about).await;
+            let answered = self.send(asked).await;
+            let Answered::Otherwise(Outcome::Later(wait)) = &answered else {
+                return answered;
+            };
+            if tries == TRIES || *wait > LONGEST_WAIT {
+                return answered;
+            }
+            sleep(*wait / self.pace.hurry).await;
+            tries += 1;
+        }
     }
 }
 

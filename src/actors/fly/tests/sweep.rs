@@ -103,6 +103,18 @@ async fn an_app_left_behind_is_said_for_ten_minutes_and_then_removed() {
 }
 
 #[actix::test]
+async fn a_sweep_that_is_asked_to_come_a_moment_later_does() {
+    let mut swept = Swept::new(true).await;
+    for route in ["GET /apps", "GET /apps/*/machines"] {
+        swept.goes_wrong(route, Fault::Status(429));
+    }
+    swept.pass(0).await;
+    let said = swept.said.said();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].since, Some(minute(0)), "{said:?}");
+}
+
+#[actix::test]
 async fn a_sweep_that_only_reports_removes_nothing() {
     let mut swept = Swept::new(false).await;
     let before = swept.changes();
