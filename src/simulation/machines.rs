@@ -137,6 +137,11 @@ impl World {
 
     fn make(&self, key: &Key) -> Result<(), MachineError> {
         let name = format!("{} {}", self.name(&key.0), key.1);
+        // What never runs is never replaced.
+        let hangs = match self.known().state_of(Some(&key.0)) {
+            "restarting" => 700,
+            _ => 250,
+        };
         let mut machines = self.machines();
         let newest = machines.newest.entry(key.0.clone()).or_default();
         if key.1 < *newest {
@@ -154,7 +159,7 @@ impl World {
         }
         let mut dice = self.dice();
         let troubled = self.is_troubled();
-        let hangs = self.often(Lean::Hangs, (0, 400));
+        let hangs = self.often(Lean::Hangs, (0, hangs));
         let fate = (troubled && dice.happens(140)).then(|| match dice.below(14) {
             step @ 0..6 => (usize::try_from(step).unwrap(), Fate::Breaks),
             step @ 6..12 => (usize::try_from(step - 6).unwrap(), Fate::Fails),
