@@ -170,6 +170,8 @@ pub struct People {
     pub may_write: Recipient<MayWrite>,
     /// What a pull request is now.
     pub see: Recipient<See>,
+    /// Whether a preview of it may run.
+    pub head: Recipient<Head>,
     /// Where what came of it is told.
     pub announce: Recipient<Announce>,
     /// Whoever makes comments again.

@@ -304,6 +304,7 @@ async fn start(world: &Arc<World>) -> Option<House> {
     let people = People {
         may_write: forge.clone().recipient(),
         see: forge.clone().recipient(),
+        head: forge.clone().recipient(),
         announce,
         deleted: showing.clone().recipient(),
         show_again: showing.recipient(),

@@ -2,30 +2,35 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use nestling_domain::{
     app::Repository,
     environment::Environment,
     github::Command,
     hint::Hint,
     ids::{AppId, Commit, InputId, Kind, RepositoryId, Timestamp},
-    lifecycle::{self, Event, State, Trigger},
+    lifecycle::{self, Event, Found, State, Trigger, Waits as Held},
     orders::Order,
     policy::Outsiders,
     record::{PullRequest, PullRequestStatus},
 };
+
+use tokio::time::timeout;
 
 use super::{App, Apply, Desk, NotApplied, Waits};
 use crate::{
     drivers::clock,
     messages::{
         environment::NOTHING,
-        forge::{ForgeError, See},
+        forge::{ForgeError, Head, See},
     },
 };
 
 /// How long an order waits for the preview that it is about, when that is on its way: its pull request was opened a moment ago,
 /// and GitHub is asked about it, again after 5 s if it does not answer. Who waits longer is told what is known.
 const ON_ITS_WAY: Duration = Duration::from_mins(1);
+/// How long the forge may take to say whether a preview that was asked for may run: who does not hear it at once sees it in the table.
+const SAID_AT_ONCE: Duration = Duration::from_secs(10);
 /// What can be ordered.
 const HELP: &str = "/preview [app], /redeploy [app], /stop [app], /start [app], /cancel [app], /logs, /approve <sha>, /keep, /help: each on a line of its own";
 /// What `/logs` is answered with.
@@ -87,7 +92,10 @@ impl Desk {
         }
         let Some(name) = app else {
             let all = Order::Preview { app: None };
-            return self.note(asked.row, &all, "a preview was asked for").await;
+            let noted = self.note(asked.row, &all, "a preview was asked for");
+            let (told, done) = noted.await?;
+            let done = self.as_it_stands(asked.row, &told, done).await;
+            return Ok((told, done));
         };
         let apps = self.store.apps_of_repository(asked.repository.id).await?;
         let Some(app) = apps.into_iter().find(|one| one.slug.as_str() == name) else {
@@ -99,7 +107,47 @@ impl Desk {
         let said = format!("a preview of {name} was asked for");
         let (mut told, done) = self.note(asked.row, &one, &said).await?;
         told.retain(|(_, other)| other.id == app.id);
+        let done = self.as_it_stands(asked.row, &told, done).await;
         Ok((told, done))
+    }
+
+    /// What is said of previews that were asked for: that they were, unless the forge knows what stands in their way all the same. Nobody
+    /// is told that it was done when nothing can come of it.
+    async fn as_it_stands(
+        &self,
+        row: &PullRequest,
+        told: &[(Hint, App)],
+        (said, done): Done,
+    ) -> Done {
+        let Some(people) = self.people.as_ref().filter(|_| done) else {
+            return (said, done);
+        };
+        let asked = told.iter().map(async |(hint, app)| {
+            let head = Head {
+                repository: row.repository,
+                app: app.id.clone(),
+                kind: hint.kind,
+                branch: hint.branch.clone(),
+                question: None,
+            };
+            let found = timeout(SAID_AT_ONCE, people.head.send(head)).await;
+            match found {
+                Ok(Ok(Ok(Found::Waiting(waits)))) if !waits.place => Some((app, waits)),
+                _ => None,
+            }
+        });
+        let waiting: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+        let why = |(app, waits): &(&App, Held)| format!("{}: {}", app.slug, waits.reason);
+        let whys: Vec<String> = waiting.iter().map(why).collect();
+        let refused = waiting.iter().filter(|(_, why)| why.approval.is_none());
+        match refused.count() {
+            _ if waiting.is_empty() => (said, done),
+            all if all == told.len() => (format!("refused: {}", whys.join("; ")), false),
+            some => (
+                format!("{said}, and waits ({})", whys.join("; ")),
+                some == 0,
+            ),
+        }
     }
 
     /// Hands an order to the environments of a pull request: of one app, or of all.

@@ -135,6 +135,7 @@ async fn start_github(
         people: Some(forge::People {
             may_write: forge.clone().recipient(),
             see: forge.clone().recipient(),
+            head: forge.clone().recipient(),
             announce: announce.clone(),
             deleted: showing.clone().recipient(),
             show_again: showing.recipient(),

@@ -129,6 +129,7 @@ impl Race {
         let people = People {
             may_write: forge.clone().recipient(),
             see: forge.clone().recipient(),
+            head: forge.clone().recipient(),
             announce: house.forge.announce.clone(),
             deleted: nobody.clone().recipient(),
             show_again: nobody.recipient(),

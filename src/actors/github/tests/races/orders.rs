@@ -133,6 +133,49 @@ async fn an_approval_that_no_app_heeds_is_refused() {
 }
 
 #[actix::test]
+async fn a_preview_that_cannot_run_all_the_same_is_no_rocket() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.act(|state| state.label(SHOP, number.into(), "ann", "no-preview"));
+    race.deliver_all().await;
+    race.waits(number).await;
+    let refused = "refused: shop: it has the label `no-preview`: remove it to get a preview";
+    assert_eq!(
+        race.answer(number, "/preview").await,
+        (refused.to_owned(), false)
+    );
+    race.act(|state| state.unlabel(SHOP, number.into(), "ann", "no-preview"));
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    // What waits for an approval was asked for, and says so.
+    let number = race.act(|state| propose(state, "rose", "rita"));
+    race.deliver_all().await;
+    race.waits(number).await;
+    let (said, done) = race.answer(number, "/preview shop").await;
+    let approve = format!("`/approve {}`)", race.head("rose"));
+    assert!(
+        done && said.starts_with("a preview of shop was asked for, and waits (shop: commit ")
+            && said.ends_with(&approve),
+        "{said}"
+    );
+    // Where nothing of outsiders runs, nothing comes of it.
+    let policy = Policy {
+        outsiders: Outsiders::Off,
+        ..Policy::default()
+    };
+    let shop = App {
+        policy,
+        ..race.shop.clone()
+    };
+    race.store.put_app(&shop).await.unwrap();
+    let (said, done) = race.answer(number, "/preview shop").await;
+    assert!(
+        !done && said.ends_with("runs nothing of outsiders"),
+        "{said}"
+    );
+}
+
+#[actix::test]
 async fn a_push_to_what_a_person_stopped_is_told_of_and_not_deployed() {
     let race = Race::start().await;
     let number = race.propose("basket");
