@@ -94,7 +94,7 @@ fn small(config: Config, cgroups: bool) -> Config {
 
 /// A bomb next to a sibling that serves.
 fn explode_beside(kind: &str, cgroups: bool) -> (World, Sandbox, Sandbox) {
-    let world = World::new();
+    let world = World::on_the_disk();
     let sibling = world.open(&["idle"]);
     world.ensure(&sibling, "sibling", 1);
     assert_eq!(world.result("sibling", 1), "ready");

@@ -33,9 +33,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        World::in_folder(&std::env::temp_dir())
+    }
+
+    /// On the disk, also where folders of tests lie in memory: files that lie there count as memory of the machine that writes them.
+    pub(crate) fn on_the_disk() -> Self {
+        World::in_folder(Path::new("/var/tmp"))
+    }
+
+    fn in_folder(folder: &Path) -> Self {
         World {
             runtime: Runtime::new().unwrap(),
-            data: tempfile::tempdir().unwrap(),
+            data: tempfile::tempdir_in(folder).unwrap(),
         }
     }
 

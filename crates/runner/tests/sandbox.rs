@@ -46,10 +46,6 @@ probe("capabilities", () => /CapEff:\s*0+\n/.test(fs.readFileSync("/proc/self/st
 probe("no new privileges", () => /NoNewPrivs:\s*1\n/.test(fs.readFileSync("/proc/self/status", "utf8")));
 "#;
 
-async fn nested(files: &[(&str, &str)]) -> World {
-    World::new(Kind::Node, files).await.nested()
-}
-
 fn files(start: &str) -> Vec<(&'static str, String)> {
     let package =
         serde_json::json!({"name": "shop", "scripts": {"test": "node probe.js", "start": start}})
@@ -100,7 +96,7 @@ async fn tests_and_app_see_neither_token_nor_server_and_only_the_app_sees_its_st
         .iter()
         .map(|(name, content)| (*name, content.as_str()))
         .collect();
-    let mut world = nested(&files).await;
+    let mut world = World::nested(Kind::Node, &files).await;
     world.run().until_running().await;
     assert_eq!(
         world.get("app", "/").await,
@@ -130,7 +126,7 @@ async fn a_machine_in_a_sandbox_of_its_own_runs_its_steps_in_inner_ones() {
         .iter()
         .map(|(name, content)| (*name, content.as_str()))
         .collect();
-    let mut world = nested(&files).await;
+    let mut world = World::nested(Kind::Node, &files).await;
     let machine = world.folder.path().display().to_string();
     let target = std::env::current_exe()
         .unwrap()
@@ -199,7 +195,7 @@ async fn no_program_of_the_app_stands_in_for_one_of_the_runner_and_its_path_cann
         ("package.json", package),
         ("server.js", support::NODE_SERVER),
     ];
-    let mut world = nested(&files).await;
+    let mut world = World::nested(Kind::Node, &files).await;
     let outside = world.options.run_dir.join("outside");
     let planted = format!("#!/bin/sh\necho got out > {}\n", outside.display());
     let programs = [
@@ -250,10 +246,13 @@ async fn what_a_step_leaves_behind_ends_with_the_step() {
         return;
     }
     let package = r#"{"scripts":{"test":"setsid sh -c 'exec -a left-behind sleep 4242' & sleep 0.2","start":"node server.js"}}"#;
-    let mut world = nested(&[
-        ("package.json", package),
-        ("server.js", support::NODE_SERVER),
-    ])
+    let mut world = World::nested(
+        Kind::Node,
+        &[
+            ("package.json", package),
+            ("server.js", support::NODE_SERVER),
+        ],
+    )
     .await;
     world.run().until_running().await;
     let left = Command::new("pgrep")

@@ -61,11 +61,13 @@ async fn wing_sample_is_tested_served_and_keeps_its_state() {
     let main = format!("{MAIN}\n{SECRET}");
     let mut files = vec![("main.w", main.as_str())];
     files.extend(SITE);
-    let mut world = World::new(Kind::Wing, &files).await.with(api_key);
+    let world = if sandbox_is_usable() {
+        World::nested(Kind::Wing, &files).await
+    } else {
+        World::new(Kind::Wing, &files).await
+    };
+    let mut world = world.with(api_key);
     kept::lend(&world.options.cache_dir);
-    if sandbox_is_usable() {
-        world = world.nested();
-    }
     world.run().until_running().await;
     tests_are_records(&world);
     endpoints_are_found(&world);

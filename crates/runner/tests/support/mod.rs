@@ -36,8 +36,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use model::Model;
+use process::{DISK, innermost, own};
 pub use process::{USER, options, sandbox_is_usable};
-use process::{innermost, own};
 use repository::bundle;
 pub use repository::{commit, git};
 
@@ -59,14 +59,26 @@ pub struct World {
 
 impl World {
     /// A repository with these files, and a server that wants it deployed.
+    pub async fn new(kind: Kind, files: &[(&str, &str)]) -> Self {
+        World::below(&process::folders(), kind, files).await
+    }
+
+    /// The same, whose runner is a user of its own and keeps its steps in sandboxes.
+    pub async fn nested(kind: Kind, files: &[(&str, &str)]) -> Self {
+        let mut world = World::below(Path::new(DISK), kind, files).await;
+        world.options.isolation = Isolation::Nested;
+        world.uid = Some(USER);
+        world
+    }
+
     #[allow(
         clippy::unused_async,
         reason = "the server needs the runtime that it is started in"
     )]
-    pub async fn new(kind: Kind, files: &[(&str, &str)]) -> Self {
+    async fn below(parent: &Path, kind: Kind, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nestling-runner-")
-            .tempdir()
+            .tempdir_in(parent)
             .unwrap();
         let place = |name: &str| {
             let path = folder.path().join(name);
@@ -123,13 +135,6 @@ impl World {
     /// Changes what the server hands out.
     pub fn with(self, change: impl FnOnce(&mut Bundle)) -> Self {
         self.model.change(|state| change(&mut state.bundle));
-        self
-    }
-
-    /// Lets the runner be a user of its own and keep its steps in sandboxes.
-    pub fn nested(mut self) -> Self {
-        self.options.isolation = Isolation::Nested;
-        self.uid = Some(USER);
         self
     }
 

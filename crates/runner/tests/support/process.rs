@@ -26,9 +26,26 @@ fn runner_process() {
     });
 }
 
+/// Where a folder lies on the disk, also where those of other tests lie in memory: a sandbox has a `/dev` of its own, with nothing below
+/// `/dev/shm`.
+pub(super) const DISK: &str = "/var/tmp";
+
+/// Whether every runner keeps its steps in sandboxes.
+fn is_nested() -> bool {
+    std::env::var_os("NESTLING_TEST_NESTED").is_some()
+}
+
+/// Where the folders of these stories lie.
+pub(super) fn folders() -> PathBuf {
+    if is_nested() {
+        DISK.into()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
 /// The folders of a test's machine.
 pub fn options(folder: &Path) -> Options {
-    let nested = std::env::var_os("NESTLING_TEST_NESTED").is_some();
     Options {
         run_dir: folder.join("run"),
         server_dir: folder.join("server"),
@@ -37,7 +54,7 @@ pub fn options(folder: &Path) -> Options {
         cache_dir: folder.join("cache"),
         image_tools_dir: folder.join("image-tools"),
         lock: Some(folder.join("lock")),
-        isolation: if nested {
+        isolation: if is_nested() {
             Isolation::Nested
         } else {
             Isolation::None
