@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use hyper::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+};
 use nestling_domain::fly::{Outcome, judge};
-use reqwest::{Method, Response, header::RETRY_AFTER};
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::debug;
@@ -14,8 +17,6 @@ use super::{
     shapes::{self, Problem},
 };
 
-/// The longest answer that is read, in bytes: a thousand machines with their events are some 4 MB.
-const LONGEST_ANSWER: usize = 16 << 20;
 /// The header that shows whose a lease is.
 const NONCE: &str = "fly-machine-lease-nonce";
 
@@ -92,27 +93,18 @@ impl Fly {
     }
 
     async fn exchange(&self, asked: &Asked) -> Answered {
-        let url = format!("{}{}", self.base, asked.path);
-        let mut request = self.http.request(asked.method.clone(), url);
-        request = request.bearer_auth(self.token.as_str());
-        if let Some(body) = &asked.body {
-            request = request.json(body);
-        }
-        if let Some(nonce) = &asked.nonce {
-            request = request.header(NONCE, nonce);
-        }
         let unknown = |why: String| Answered::Otherwise(Outcome::Unknown(why));
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => return unknown(in_words(&error)),
+        let request = match self.written(asked) {
+            Ok(request) => request,
+            Err(why) => return unknown(format!("Fly cannot be asked this: {why}")),
         };
-        let code = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = match whole(response).await {
-            Ok(body) => body,
+        let (head, body) = match self.way.carry(request).await {
+            Ok(answer) => answer.into_parts(),
             Err(why) => return unknown(why),
         };
+        let code = head.status.as_u16();
+        let retry_after = head.headers.get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         if (200..300).contains(&code) {
             return Answered::Well(body);
         }
@@ -128,31 +120,21 @@ impl Fly {
             }
         }
     }
-}
 
-/// A body to its end. Where it is cut, what was asked may have been done all the same.
-async fn whole(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| in_words(&error))? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(format!("an answer of more than {LONGEST_ANSWER} bytes"));
+    fn written(&self, asked: &Asked) -> Result<Request<Vec<u8>>, hyper::http::Error> {
+        let url = format!("{}{}", self.base, asked.path);
+        let bearer = format!("Bearer {}", self.token.as_str());
+        let mut bearer = HeaderValue::try_from(bearer)?;
+        bearer.set_sensitive(true);
+        let mut request = Request::builder().method(&asked.method).uri(url);
+        request = request.header(AUTHORIZATION, bearer);
+        if let Some(nonce) = &asked.nonce {
+            request = request.header(NONCE, nonce);
         }
-        body.extend_from_slice(&chunk);
+        let Some(body) = &asked.body else {
+            return request.body(Vec::new());
+        };
+        let request = request.header(CONTENT_TYPE, "application/json");
+        request.body(body.to_string().into_bytes())
     }
-    Ok(body)
-}
-
-/// What went wrong, without the address: it is said elsewhere.
-fn in_words(error: &reqwest::Error) -> String {
-    let mut words = match error {
-        error if error.is_connect() => "Fly cannot be reached".to_owned(),
-        error if error.is_timeout() => "Fly did not answer in time".to_owned(),
-        _ => "the connection to Fly broke".to_owned(),
-    };
-    let mut source = std::error::Error::source(error);
-    while let Some(deeper) = source {
-        words = format!("{words}: {deeper}");
-        source = deeper.source();
-    }
-    words
 }
