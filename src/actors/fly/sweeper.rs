@@ -154,7 +154,7 @@ impl Sweeper {
             app, environment, ..
         } = going;
         let minutes = now.since(going.since).as_secs() / 60;
-        let why = format!("known for {minutes} min, as there is no record of {environment}");
+        let why = format!("known for {minutes} min, as no record of {environment} wants it");
         if !self.removes {
             info!(environment.id = %environment, "would remove the app {app} at Fly, {why}");
             return;
@@ -170,14 +170,14 @@ impl Sweeper {
                 self.seen.stays(app.as_str(), why.to_string());
             }
             None => {
-                let why = "its environment has a record again, or the store did not say";
+                let why = "a record of its environment wants it again, or the store did not say";
                 info!(environment.id = %environment, "the app {app} at Fly stays: {why}");
                 self.seen.stays(app.as_str(), why.to_owned());
             }
         }
     }
 
-    /// Removes it, as long as the store says before each request that there is no record.
+    /// Removes it, as long as the store says before each request that no record wants it.
     async fn remove(&self, going: &Going) -> Option<Result<(), GaveUp>> {
         let confidential = Confidential(Zeroizing::default());
         let subject = Subject {
@@ -195,7 +195,7 @@ impl Sweeper {
         };
         let unwanted = async || {
             let found = self.store.environment(&going.environment).await;
-            matches!(found, Ok(None))
+            found.is_ok_and(|found| found.is_none_or(|record| record.lifecycle.is_gone()))
         };
         self.fly.remove_while(&subject, &order, unwanted).await
     }
@@ -205,7 +205,7 @@ impl Sweeper {
 fn left(one: &Sighting<'_>, removes: bool) -> Left {
     let at = utc(one.goes_at).minute();
     let goes = if removes {
-        format!("it is removed after {at} UTC, unless one appears")
+        format!("it is removed after {at} UTC, unless one does by then")
     } else {
         format!("it would be removed after {at} UTC, and stays as machines.fly.sweep is \"report\"")
     };
@@ -215,7 +215,7 @@ fn left(one: &Sighting<'_>, removes: bool) -> Left {
     Left {
         about: format!("{} at Fly", one.app),
         reason: format!(
-            "this server made it for the environment {}, of which there is no record: {goes}{}",
+            "this server made it for the environment {}, and no record of that wants it: {goes}{}",
             one.environment,
             trouble.unwrap_or_default()
         ),

@@ -1,7 +1,7 @@
 //! Which apps at Fly no record wants, and which of them go: on positive evidence only.
 //!
-//! An app is ours when its machines say so and its name proves it ([`AppName::proven`]); it is unwanted while the environment that they name has no record. What goes
-//! has been unwanted in every complete [`Listing`] for [`UNWANTED_FOR`], and its machines said the same at the beginning and at the end of that time: so two complete
+//! An app is ours when its machines say so and its name proves it ([`AppName::proven`]); it is unwanted while the environment that they name has no record, or one that says
+//! that all of it is gone. What goes has been unwanted in every complete [`Listing`] for [`UNWANTED_FOR`], and its machines said the same at the beginning and at the end of that time: so two complete
 //! listings at least say so, as far apart. Whatever is not known keeps an app.
 
 use std::{
@@ -73,16 +73,24 @@ impl Holds {
 /// What the store says of all environments.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
+    /// Whether there is any.
+    any: bool,
+    /// Those that may want something.
     environments: BTreeSet<EnvironmentId>,
-    /// The apps that they are named by.
+    /// The apps that these are named by.
     apps: BTreeSet<String>,
     /// Those from which somebody is served.
     serving: BTreeMap<String, EnvironmentId>,
 }
 
 impl Records {
-    /// Takes in the record of an environment, and its app.
+    /// Takes in the record of an environment, and its app. One that is closed, and of which all was seen gone, wants nothing: if something is there all
+    /// the same, Fly was wrong when it said so.
     pub fn add(&mut self, app: &AppName, record: &Environment) {
+        self.any = true;
+        if record.lifecycle.is_gone() {
+            return;
+        }
         let serving = record.lifecycle.serving();
         if serving.is_some_and(|serving| serving.address.is_some()) {
             let id = record.id.clone();
@@ -160,8 +168,8 @@ impl Listing {
 /// What becomes of an app that was looked into, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Verdict {
-    /// Its environment has a record, and sees to it.
-    #[error("its environment {0} has a record")]
+    /// Its environment has a record that sees to it.
+    #[error("the record of its environment {0} sees to it")]
     Wanted(EnvironmentId),
     /// It is somebody else's.
     #[error(
@@ -177,15 +185,15 @@ pub enum Verdict {
     )]
     NoRecords(EnvironmentId),
     /// Not for long enough.
-    #[error("there is no record of its environment {0}, which is not known for long enough")]
+    #[error("no record of its environment {0} wants it, which is not known for long enough")]
     Young(EnvironmentId),
     /// As many as may go in one pass come before it.
     #[error(
-        "there is no record of its environment {0}, and as many as go in one pass come before it"
+        "no record of its environment {0} wants it, and as many as go in one pass come before it"
     )]
     Waits(EnvironmentId),
     /// It goes now.
-    #[error("there is no record of its environment {}", .0.environment)]
+    #[error("no record of its environment {} wants it", .0.environment)]
     Goes(Going),
 }
 
@@ -355,7 +363,7 @@ fn weigh(
     if records.environments.contains(&environment) {
         return (Verdict::Wanted(environment), None);
     }
-    if records.environments.is_empty() {
+    if !records.any {
         return (Verdict::NoRecords(environment), None);
     }
     let unwanted = seen_again(before, &environment, now);

@@ -114,6 +114,11 @@ impl Lifecycle {
         self.is_closed() && self.world.absent == 0 && self.world.remains.is_some()
     }
 
+    /// Whether it is closed, and everything of it was seen gone as often as that must be.
+    pub fn is_gone(&self) -> bool {
+        self.is_closed() && !self.wants_destroy()
+    }
+
     /// Whether the forge does not answer for long, and whether a close waits for it.
     pub(super) fn lasting_silence(&self) -> Option<bool> {
         let look = self.look.as_ref()?;

@@ -1,14 +1,17 @@
 //! What no record wants goes, on positive evidence only, and nothing else does.
 
 use hyper::{HeaderMap, Method, header::AUTHORIZATION};
-use nestling_domain::{ids::Timestamp, lifecycle::State as Stage};
+use nestling_domain::{
+    ids::Timestamp,
+    lifecycle::{State as Stage, Why},
+};
 use nestling_world::fly::Request;
 use serde_json::{Value, json};
 use tokio::join;
 
 use super::*;
 use crate::{
-    drivers::store::conformance::serving,
+    drivers::store::conformance::{NOON, next, save_of, serving},
     messages::machines::{Left, LeftBehind},
 };
 
@@ -87,7 +90,7 @@ async fn an_app_left_behind_is_said_for_ten_minutes_and_then_removed() {
     let expected = Left {
         about: format!("{} at Fly", swept.left),
         reason: format!(
-            "this server made it for the environment {}, of which there is no record: it is removed after 2027-01-15 08:10 UTC, unless one appears",
+            "this server made it for the environment {}, and no record of that wants it: it is removed after 2027-01-15 08:10 UTC, unless one does by then",
             swept.town.environment
         ),
         since: Some(minute(0)),
@@ -216,6 +219,37 @@ async fn a_sweep_removes_nothing_by_listings_that_fail_are_empty_or_lack_somethi
     // None of that was evidence, and none took any away.
     swept.pass(20).await;
     assert_eq!(swept.apps(), Vec::<String>::new());
+}
+
+#[actix::test]
+async fn what_a_closed_preview_left_goes_once_it_was_seen_gone_and_is_there_all_the_same() {
+    let mut swept = Swept::new(true).await;
+    // Its record is there; its machine was asked for, and Fly has said once that it is gone.
+    let mut closed = preview("shop", 7);
+    closed.lifecycle.state = Stage::Stopped {
+        why: Why::Closed,
+        last: None,
+        since: NOON,
+    };
+    closed.lifecycle.world.absent = 1;
+    let store = swept.town.store.clone();
+    save_first(&store, &closed).await;
+    for minutes in [0, 10] {
+        swept.pass(minutes).await;
+    }
+    assert_eq!(swept.apps(), [swept.left.clone()], "its record sees to it");
+    assert_eq!(swept.said.said(), Vec::<Left>::new());
+    // Fly says so again, and was wrong twice.
+    let mut gone = next(&closed);
+    gone.lifecycle.world.absent = 2;
+    store.save(save_of(&gone)).await.unwrap();
+    swept.pass(20).await;
+    assert_eq!(swept.said.said().len(), 1);
+    assert_eq!(swept.apps(), [swept.left.clone()]);
+    swept.pass(30).await;
+    let over = swept.town.model.look(|fly| fly.left_over("acme"));
+    assert_eq!(over, Vec::<String>::new());
+    assert_eq!(swept.said.said(), Vec::<Left>::new());
 }
 
 #[actix::test]
