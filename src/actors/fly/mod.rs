@@ -19,6 +19,7 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::{
+    environment::Environment,
     fly::{Address, AppName},
     ids::{EnvironmentId, Generation},
 };
@@ -99,17 +100,35 @@ impl FlyMachines {
         let new = || Orders::new(self.shared.clone(), environment.clone());
         all.entry(environment.clone()).or_insert_with(new).clone()
     }
+
+    /// Looks over what is left of an environment, for as long as this actor lives.
+    fn looks_over(&self, environment: EnvironmentId) -> impl AsyncFn() + 'static {
+        let (shared, all) = (self.shared.clone(), self.orders.clone());
+        async move || {
+            let new = || Orders::new(shared.clone(), environment.clone());
+            let orders = all
+                .borrow_mut()
+                .entry(environment.clone())
+                .or_insert_with(new)
+                .clone();
+            orders.look_over().await;
+        }
+    }
 }
 
 impl Shared {
-    /// The app of an environment: a function of what its record never changes.
-    async fn app(&self, environment: &EnvironmentId) -> Result<AppName, MachineError> {
+    async fn record(&self, environment: &EnvironmentId) -> Result<Environment, MachineError> {
         let failed = |why: String| {
             MachineError::Failed(format!("the record of {environment} cannot be had: {why}"))
         };
         let found = self.store.environment(environment).await;
         let record = found.map_err(|error| failed(told(&error.into())))?;
-        let record = record.ok_or_else(|| failed("there is none".to_owned()))?;
+        record.ok_or_else(|| failed("there is none".to_owned()))
+    }
+
+    /// The app of an environment: a function of what its record never changes.
+    async fn app(&self, environment: &EnvironmentId) -> Result<AppName, MachineError> {
+        let record = self.record(environment).await?;
         let about = (&record.id, &record.slug, record.kind);
         AppName::of(&self.plan.prefix, self.fly.server(), about)
             .map_err(|error| MachineError::Rejected(error.to_string()))
@@ -201,7 +220,9 @@ impl Handler<Watch> for FlyMachines {
         }: Watch,
         _: &mut Self::Context,
     ) -> Self::Result {
-        let looks = watch::until_it_ends(self.shared.clone(), environment.clone(), generation);
+        let looks_over = self.looks_over(environment.clone());
+        let key = (environment.clone(), generation);
+        let looks = watch::until_it_ends(self.shared.clone(), key, looks_over);
         Box::pin(self.watches.begin((environment, generation), looks))
     }
 }

@@ -113,6 +113,28 @@ impl Orders {
         }
     }
 
+    /// Looks anew whether machines and secrets are left that the record does not want, where nobody works on anything: what was removed before is only as
+    /// certain as what Fly said then. The work goes on when this is over.
+    pub(super) async fn look_over(self: Rc<Self>) {
+        let Ok(record) = self.shared.record(&self.environment).await else {
+            return;
+        };
+        let life = &record.lifecycle;
+        let keep = life.keep();
+        // Where more was asked for than stays, the environment itself removes it.
+        let sees_to_it = keep.len() < life.world.machines.len();
+        if keep.is_empty() || sees_to_it || !self.is_idle() {
+            return;
+        }
+        self.state.borrow_mut().belief.look_again();
+        let order = Order::Remove {
+            keep,
+            upto: life.world.asked,
+            all: false,
+        };
+        drop(self.give(order, Zeroizing::default()));
+    }
+
     /// What can be said of an order without any work. Letting in is of no hurry: it takes the place of nothing.
     fn known(&self, order: &Order) -> Option<Came> {
         let state = self.state.borrow();

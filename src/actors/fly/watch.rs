@@ -24,6 +24,9 @@ use crate::{
 /// for what ends without a word.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
+/// After so many looks it is looked over, every ten minutes, whether something is left that nobody wants: Fly may have said of it once that it is gone, or not have shown it.
+const LOOKED_OVER: u32 = 40;
+
 /// How often in a row Fly must find no app: one such answer may be wrong.
 const ABSENT_ENOUGH: u8 = 2;
 
@@ -79,12 +82,17 @@ impl Watches {
 /// Looks at a machine until Fly says that it has ended. That a listing lacks it says nothing.
 pub(super) async fn until_it_ends(
     shared: Rc<Shared>,
-    environment: EnvironmentId,
-    generation: Generation,
+    (environment, generation): Key,
+    looks_over: impl AsyncFn(),
 ) -> End {
     let mut absent = 0;
+    let mut looks = 0;
     loop {
         sleep(LOOK_EVERY).await;
+        looks += 1;
+        if looks % LOOKED_OVER == 0 {
+            looks_over().await;
+        }
         let Ok(app) = shared.app(&environment).await else {
             continue;
         };
