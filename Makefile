@@ -49,7 +49,7 @@ bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 	scripts/bench.sh
 
 soak: tools build ## the long runs: many kills, many cases
-	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 $(CARGO) nextest run --locked --workspace --profile soak
+	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 NESTLING_FLEET=100000 $(CARGO) nextest run --locked --workspace --profile soak
 
 sim: needs-build ## the simulation with as many seeds as you like (SEEDS=20000), or one seed's story (SEED=17)
 	NESTLING_SEEDS=$(SEEDS) NESTLING_SEED=$(SEED) $(CARGO) nextest run --locked -p nestling --lib --profile soak --no-capture -E 'test(whatever_goes_wrong)'

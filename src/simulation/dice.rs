@@ -1,16 +1,16 @@
 //! Chance of a seed.
 
 /// Falls the same for the same seed.
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Those of a seed for one purpose, so that what is rolled for one does not change what is rolled for another.
-    pub(super) fn new(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (purpose << 56))
     }
 
     /// Any number, by `SplitMix64`.
-    pub(super) fn any(&mut self) -> u64 {
+    pub(crate) fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,22 +19,22 @@ impl Dice {
     }
 
     /// One of the first so many numbers.
-    pub(super) fn below(&mut self, count: u64) -> u64 {
+    pub(crate) fn below(&mut self, count: u64) -> u64 {
         self.any() % count.max(1)
     }
 
     /// So often of a thousand times.
-    pub(super) fn happens(&mut self, per_mille: u64) -> bool {
+    pub(crate) fn happens(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
 
     /// So many milliseconds.
-    pub(super) fn span(&mut self, least: u64, most: u64) -> u64 {
+    pub(crate) fn span(&mut self, least: u64, most: u64) -> u64 {
         least + self.below(most.saturating_sub(least) + 1)
     }
 
     /// One of several.
-    pub(super) fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         let place = self.below(all.len() as u64);
         all.get(usize::try_from(place).unwrap_or_default())
     }

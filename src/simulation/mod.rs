@@ -11,7 +11,7 @@
 mod acts;
 mod bugs;
 mod crashes;
-mod dice;
+pub(crate) mod dice;
 mod flows;
 mod known;
 mod letters;

@@ -1,5 +1,6 @@
 //! The actor over the model of Fly: who gives an order may leave, and may change his mind.
 
+mod fleet;
 mod sweep;
 
 use std::{path::Path, time::Duration};
