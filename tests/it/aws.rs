@@ -9,7 +9,8 @@ use crate::server::{SOON, Server, commit, free_port, get, head, quiet_site};
 const NAME: &str = "local/site/production";
 const SECRET: &str = "/v1/apps/local/site/secrets/production/API_KEY";
 
-fn account() -> Model {
+/// An account with two buckets and a key.
+pub(crate) fn account() -> Model {
     let model = Model::start().unwrap();
     model.act(|aws| {
         aws.create_bucket("nestling-logs", "eu-central-1");
@@ -157,8 +158,8 @@ fn a_server_whose_bucket_is_missing_says_so_before_anything_happens() {
     );
 }
 
-/// Whether it went well, and all that it said.
-fn nestling(arguments: &[&str], settings: &[(String, String)]) -> (bool, String) {
+/// Whether a command went well in this environment, and all that it said.
+pub(crate) fn nestling(arguments: &[&str], settings: &[(String, String)]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_nestling"))
         .args(arguments)
         .envs(settings.iter().map(|(name, value)| (name, value)))

@@ -1,10 +1,13 @@
 //! A server whose records are in DynamoDB: the same life, and another server that follows when it ends.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nestling_world::aws::dynamodb::Model;
 
-use crate::server::{SOON, Server, commit, free_port, get, head, quiet_site};
+use crate::{
+    aws::nestling,
+    server::{SOON, Server, commit, free_port, get, head, quiet_site},
+};
 
 const NAME: &str = "local/site/production";
 
@@ -23,13 +26,7 @@ fn settings(model: &Model) -> Vec<(String, String)> {
 
 /// Whether `nestling tables` went well, and what it said.
 fn tables(model: &Model, what: &str) -> (bool, String) {
-    let done = Command::new(env!("CARGO_BIN_EXE_nestling"))
-        .args(["tables", what])
-        .envs(settings(model))
-        .output()
-        .unwrap();
-    let said = [done.stdout, done.stderr].concat();
-    (done.status.success(), String::from_utf8(said).unwrap())
+    nestling(&["tables", what], &settings(model))
 }
 
 #[test]

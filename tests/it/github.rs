@@ -1,153 +1,17 @@
 //! GitHub as the forge, and machines on this box: a team installs the App, confirms an app, and lives with it.
 
 mod appless;
+mod team;
 mod wing;
 
-use std::path::Path;
+use nestling_world::github::{Change, Loss, Opening, State, Times};
 
-use nestling_domain::github::manifest::PERMISSIONS;
-use nestling_world::github::{
-    Change, Level, Loss, Model, Opening, Permissions, Role, Selection, State, Times,
-};
+use crate::server::{SOON, get};
+use team::SECRET;
+pub(crate) use team::{Place, SHOP, Team};
 
-use crate::server::{SOON, Server, free_port, get};
-
-pub(crate) const SHOP: &str = "acme/shop";
-const PRODUCTION: &str = "acme/shop/production";
-const PREVIEW: &str = "acme/shop/pr-1";
-const SECRET: &str = "what-github-signs-webhooks-with";
-
-/// GitHub with a private repository, and a server that is the App which is installed there.
-pub(crate) struct Team {
-    pub(crate) github: Model,
-    pub(crate) server: Server,
-    app: u64,
-    installation: u64,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Team {
-    /// The shop is one page.
-    pub(crate) fn new() -> Self {
-        Team::of(&[("index.html", "<h1>Shop</h1>")])
-    }
-
-    /// The shop is these files.
-    fn of(files: &[(&str, &str)]) -> Self {
-        let github = Model::start().unwrap();
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let hook = format!("http://127.0.0.1:{port}/github/webhook");
-        let (app, installation) = github.act(|state| prepare(state, files, &hook).unwrap());
-        let key = github.look(|state| state.private_key(app)).unwrap();
-        let settings = settings(folder.path(), &github, app, &key);
-        let server = Server::serve(&folder.path().join("data"), port, &settings);
-        server.until("the server knows the repository", SOON, |server| {
-            server
-                .answer("GET", "/", "")
-                .is_some_and(|(status, page)| status == 200 && page.contains(SHOP))
-        });
-        Team {
-            github,
-            server,
-            app,
-            installation,
-            port,
-            _folder: folder,
-        }
-    }
-
-    pub(crate) fn act<T>(&self, act: impl FnOnce(&mut State) -> anyhow::Result<T>) -> T {
-        self.github.act(act).unwrap()
-    }
-
-    /// Confirms the app at the root of the repository.
-    pub(crate) fn add_app(&self) -> (u16, serde_json::Value) {
-        let wanted = r#"{"repository":"acme/shop","root":""}"#;
-        self.server.order("POST", "/v1/apps", wanted)
-    }
-
-    fn head(&self, branch: &str) -> String {
-        let found = self.github.look(|state| state.see_branch(SHOP, branch));
-        found.unwrap().unwrap()
-    }
-
-    /// Until GitHub is so.
-    fn until_github(&self, what: &str, so: impl Fn(&State) -> bool) {
-        self.server.until(what, SOON, |_| self.github.look(&so));
-    }
-
-    /// Until our App shows this reaction on a comment.
-    fn shows(&self, comment: u64, reaction: &str) {
-        let what = format!("comment {comment} shows {reaction}");
-        self.server.until(&what, SOON, |_| {
-            let comments = self
-                .github
-                .look(|state| state.see_comments(SHOP, 1))
-                .unwrap();
-            let found = comments.iter().find(|one| one.id == comment).unwrap();
-            found.reactions.iter().any(|one| one.content == reaction)
-        });
-    }
-
-    /// Until an environment serves this commit.
-    pub(crate) fn serves(&self, name: &str, commit: &str) {
-        let what = format!("{name} serves {commit}");
-        self.server.until(&what, SOON, |server| {
-            server.status(name) == ("running".to_owned(), commit.to_owned())
-        });
-    }
-
-    fn stops(&self, name: &str, why: &str) {
-        let what = format!("{name} is stopped: {why}");
-        self.server.until(&what, SOON, |server| {
-            let view = server.view(name);
-            view["status"] == "stopped" && view.to_string().contains(why)
-        });
-    }
-}
-
-fn prepare(state: &mut State, files: &[(&str, &str)], hook: &str) -> anyhow::Result<(u64, u64)> {
-    state.create_organisation("acme");
-    state.create_repository(SHOP, true, files)?;
-    state.set_role(SHOP, "ann", Some(Role::Write))?;
-    let granted = PERMISSIONS.into_iter();
-    let granted: Permissions = granted
-        .map(|(name, level)| (name.to_owned(), Level::parse(level).unwrap()))
-        .collect();
-    let events = [
-        "pull_request",
-        "push",
-        "delete",
-        "repository",
-        "issue_comment",
-    ];
-    let app = state.register_app("acme", "Nestling", granted, &events)?;
-    state.set_webhook_url(app, hook)?;
-    if let Some(app) = state.apps.get_mut(&app) {
-        SECRET.clone_into(&mut app.webhook_secret);
-    }
-    Ok((app, state.install(app, "acme", Selection::All)?))
-}
-
-fn settings(folder: &Path, github: &Model, app: u64, key: &str) -> Vec<(&'static str, String)> {
-    let file = |name: &str, content: &str| {
-        let path = folder.join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    vec![
-        ("FORGE__DRIVER", "github".to_owned()),
-        ("FORGE__GITHUB__API_URL", github.base()),
-        ("FORGE__GITHUB__WEB_URL", github.base()),
-        ("FORGE__GITHUB__APP_ID", app.to_string()),
-        ("FORGE__GITHUB__PRIVATE_KEY__FILE", file("key.pem", key)),
-        (
-            "FORGE__GITHUB__WEBHOOK_SECRET__FILE",
-            file("secret", SECRET),
-        ),
-    ]
-}
+pub(crate) const PRODUCTION: &str = "acme/shop/production";
+pub(crate) const PREVIEW: &str = "acme/shop/pr-1";
 
 fn change(to: &str) -> [Change; 1] {
     [Change::file("index.html", to)]

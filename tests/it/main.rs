@@ -17,6 +17,7 @@ mod aws;
 mod bad_input;
 mod bombs;
 mod check;
+mod cloud;
 mod commits;
 mod demo;
 mod dynamodb;

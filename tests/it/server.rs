@@ -71,6 +71,24 @@ impl Server {
         }
     }
 
+    /// `nestling serve --config FILE`; what is no matter of a file is in its environment. The file says the data folder and the port.
+    pub(crate) fn serve_file(
+        file: &Path,
+        data: &Path,
+        port: u16,
+        settings: &[(String, String)],
+    ) -> Self {
+        let command = ["serve", "--config", file.to_str().unwrap()];
+        let command: Vec<String> = command.map(str::to_owned).into();
+        Server {
+            child: spawn(&command, settings, Stdio::inherit()),
+            command,
+            settings: settings.to_vec(),
+            data: data.to_owned(),
+            port,
+        }
+    }
+
     /// Dies at once, as by a power cut; what runs goes on.
     pub(crate) fn die(&mut self) {
         let _ = self.child.kill();

@@ -22,10 +22,10 @@ use host::Runners;
 
 const PREVIEW: &str = "local/node-notes/pr-1";
 const LABEL: &str = "pr-1--node-notes";
-const IMAGE: &str = "registry.fly.io/nestling-runner:v1";
+pub(crate) const IMAGE: &str = "registry.fly.io/nestling-runner:v1";
 
-/// Fly, where somebody else has an app, too; and a token of our organisation.
-fn fly(folder: &Path) -> (Model, String) {
+/// Fly, whose machines have their disks in this folder and where somebody else has an app, too; and a token of our organisation.
+pub(crate) fn fly(folder: &Path) -> (Model, String) {
     let model = Model::start().unwrap();
     let token = model.act(|fly| {
         fly.create_organisation("acme");
@@ -62,7 +62,7 @@ fn settings(model: &Model, token: &Path, port: u16) -> Vec<(String, String)> {
 }
 
 /// The names of a preview's machines that are there, and of its secrets; `None` without an app.
-fn there(fly: &State) -> Option<(Vec<String>, Vec<String>)> {
+pub(crate) fn there(fly: &State) -> Option<(Vec<String>, Vec<String>)> {
     let app = fly.apps.keys().find(|name| name.contains("-pr-1-"))?;
     let machines = fly.machines_of(app).into_iter();
     let machines = machines.filter(|one| one.phase != Phase::Destroyed);
@@ -72,7 +72,7 @@ fn there(fly: &State) -> Option<(Vec<String>, Vec<String>)> {
 }
 
 /// All that was changed of what is not ours.
-fn of_others(model: &Model) -> Vec<String> {
+pub(crate) fn of_others(model: &Model) -> Vec<String> {
     model.look(|fly| {
         fly.ledger
             .foreign_writes(|write| write.app.starts_with("nestling-"))
@@ -83,7 +83,7 @@ fn serves(server: &Server, commit: &str) -> bool {
     server.serving(PREVIEW) == (commit.to_owned(), false)
 }
 
-fn first(machines: &[&str], secrets: &[&str]) -> Option<(Vec<String>, Vec<String>)> {
+pub(crate) fn first(machines: &[&str], secrets: &[&str]) -> Option<(Vec<String>, Vec<String>)> {
     let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
     Some((owned(machines), owned(secrets)))
 }
