@@ -47,7 +47,7 @@ pub(crate) fn fly(folder: &Path) -> (Model, String) {
 }
 
 /// What the server's environment says of it.
-fn settings(model: &Model, token: &Path, port: u16) -> Vec<(String, String)> {
+pub(crate) fn settings(model: &Model, token: &Path, port: u16) -> Vec<(String, String)> {
     let settings = [
         ("DRIVER", "fly".to_owned()),
         ("FLY__API_URL", format!("{}/v1", model.base())),
@@ -61,9 +61,18 @@ fn settings(model: &Model, token: &Path, port: u16) -> Vec<(String, String)> {
     named.into()
 }
 
-/// The names of a preview's machines that are there, and of its secrets; `None` without an app.
-pub(crate) fn there(fly: &State) -> Option<(Vec<String>, Vec<String>)> {
-    let app = fly.apps.keys().find(|name| name.contains("-pr-1-"))?;
+/// The names of machines, with their states, and of secrets.
+pub(crate) type There = (Vec<String>, Vec<String>);
+
+/// What is there of the first pull request's preview; `None` without an app.
+pub(crate) fn there(fly: &State) -> Option<There> {
+    there_of(fly, 1)
+}
+
+/// What is there of the preview of a pull request.
+pub(crate) fn there_of(fly: &State, number: u32) -> Option<There> {
+    let of_it = format!("-pr-{number}-");
+    let app = fly.apps.keys().find(|name| name.contains(&of_it))?;
     let machines = fly.machines_of(app).into_iter();
     let machines = machines.filter(|one| one.phase != Phase::Destroyed);
     let machines = machines.map(|one| format!("{} {}", one.name, one.phase.name()));
@@ -83,7 +92,7 @@ fn serves(server: &Server, commit: &str) -> bool {
     server.serving(PREVIEW) == (commit.to_owned(), false)
 }
 
-pub(crate) fn first(machines: &[&str], secrets: &[&str]) -> Option<(Vec<String>, Vec<String>)> {
+pub(crate) fn first(machines: &[&str], secrets: &[&str]) -> Option<There> {
     let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
     Some((owned(machines), owned(secrets)))
 }

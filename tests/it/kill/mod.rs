@@ -3,6 +3,7 @@
 //! No kill is a guess: each waits until the API tells the phase *and* the machine shows that it is in it, and
 //! counts only if the machine is still in it once the server is dead.
 
+mod fly;
 mod github;
 mod node;
 mod wing;
@@ -27,6 +28,11 @@ fn kills() -> usize {
         .ok()
         .and_then(|kills| kills.parse().ok())
         .unwrap_or(20)
+}
+
+/// Whether this is a long run: somebody said how many.
+fn is_long() -> bool {
+    std::env::var_os("NESTLING_KILLS").is_some()
 }
 
 /// How long a kill that came too late may be tried again, in a row: the machine was quicker.
