@@ -52,6 +52,9 @@ const CLOSED: [Moment; 3] = [
 /// fails is tried again after 30 s.
 const COMES_OUT: Duration = Duration::from_mins(2);
 
+/// Between two looks at what comes out, which are requests of the server that is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// At which request the server dies, and whether Fly has done it.
 type Kill = (Moment, Fault);
 
@@ -272,7 +275,7 @@ impl Storm {
             }
             let late = Instant::now() >= deadline;
             assert!(!late, "expected\n{expected:#?}\nfound\n{seen:#?}");
-            pause(LOOK);
+            pause(LOOK_AGAIN);
         }
     }
 
