@@ -1,6 +1,10 @@
 //! The operations of DynamoDB that the store uses, each tried until its outcome is known or its time is over.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -43,7 +47,7 @@ pub(super) fn wait(tried: u32) -> Duration {
 
 impl DynamoDb {
     /// Asks until the outcome is known. Whatever is asked here may be done twice: it reads, or writes what it says whatever is
-    /// there, or carries a token.
+    /// there, or carries a token, or is known again by whoever asks.
     pub(super) async fn ask<T, E, F>(
         &self,
         asked: &str,
@@ -172,6 +176,30 @@ impl DynamoDb {
         let asked = format!("dynamodb:PutItem of {table}");
         self.ask_to_write(&asked, || request.clone().send()).await?;
         Ok(())
+    }
+
+    /// Puts an item under a condition, and says how often that was asked for. A condition that the first try does not meet is somebody
+    /// else's doing; one that a later try does not meet may be an earlier one's, whose answer was lost.
+    pub(super) async fn put_if(
+        &self,
+        table: &str,
+        item: Item,
+        condition: &Condition,
+    ) -> (Result<(), Trouble>, usize) {
+        let request = self.0.client.put_item().table_name(table);
+        let request = request
+            .set_item(Some(item))
+            .set_condition_expression(condition.expression())
+            .set_expression_attribute_names(condition.names())
+            .set_expression_attribute_values(condition.values());
+        let asked = format!("dynamodb:PutItem of {table}");
+        let tries = AtomicUsize::new(0);
+        let send = || {
+            tries.fetch_add(1, Ordering::Relaxed);
+            request.clone().send()
+        };
+        let outcome = self.ask_to_write(&asked, send).await;
+        (outcome.map(|_| ()), tries.load(Ordering::Relaxed))
     }
 
     /// Removes an item, if it is there.
@@ -329,8 +357,8 @@ async fn again(table: &str, tried: u32) -> Result<u32, Trouble> {
     Ok(tried + 1)
 }
 
-/// What tells one transaction from another.
-fn token() -> Result<String, Trouble> {
+/// What tells one transaction, or one writer, from another.
+pub(super) fn token() -> Result<String, Trouble> {
     let mut bytes = [0_u8; 16];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Trouble::Rejected("the system has no chance to give".to_owned()))?;

@@ -1,5 +1,8 @@
 //! Environments: the record by id is the whole one and carries the version; the records by app, by branch and by pull request
 //! name it, and are written with it when they change.
+//!
+//! A save that writes nothing but the record is one conditional put, which costs half of what a transaction does. It has no token by
+//! which DynamoDB would know it again: the record says who wrote it.
 
 use nestling_domain::{
     environment::Environment,
@@ -9,31 +12,20 @@ use nestling_domain::{
 
 use super::{
     DynamoDb, history,
-    items::{
-        BODY, EXPIRES, ID, Item, PK, SK, With, digits, encode, item, key_of, number, text, word,
-    },
+    items::{BODY, EXPIRES, ID, Item, PK, SK, With, item, keep, key_of, number, text, word},
+    kept::{self, Kept},
     keys,
     queries::{Query, Span},
-    tables::{DUE_AT, DUE_PART},
+    record::{
+        APP, APP_KEY, BRANCH_KEY, LAST_EVENT, MACHINES, PULL_KEY, VERSION, has_machines, pull_key,
+        replace, write_record,
+    },
     transaction::{Condition, Transaction},
     trouble::Trouble,
     upkeep::{INPUTS, expiry},
 };
 use crate::drivers::store::{Page, Save};
 
-/// Counts the saves; what a save expects.
-const VERSION: &str = "version";
-/// The partition of its app.
-const APP: &str = "app";
-/// Its sort keys among the environments of its app: by number, and by branch.
-const APP_KEY: &str = "app_key";
-const BRANCH_KEY: &str = "branch_key";
-/// The partition of its pull request.
-const PULL_KEY: &str = "pull_key";
-/// There while it may have a machine.
-const MACHINES: &str = "machines";
-/// The highest number of its events.
-const LAST_EVENT: &str = "last_event";
 /// The answer that an input got.
 const ANSWER: &str = "answer";
 
@@ -47,6 +39,10 @@ pub(super) async fn save(store: &DynamoDb, save: Save) -> Result<Vec<EventRecord
     if version.map(Version) != save.expected {
         return Err(changed(&environment.id));
     }
+    let mut kept = match &there {
+        Some(record) => Kept::read(record)?,
+        None => Kept::default(),
+    };
     let above = there.as_ref().and_then(|item| number(item, LAST_EVENT));
     let above = above.unwrap_or_default();
     let count = u64::try_from(save.happened.len()).unwrap_or(u64::MAX);
@@ -59,16 +55,20 @@ pub(super) async fn save(store: &DynamoDb, save: Save) -> Result<Vec<EventRecord
 
     let mut all = Transaction::default();
     let last = events.last().map_or(above, |event| event.number.0);
-    write_record(store, &mut all, &save, there.as_ref(), last)?;
+    history::write_deployments(store, &mut all, &save, &mut kept)?;
+    history::write_events(store, &mut all, &save, &events, &mut kept)?;
+    write_record(store, &mut all, &save, (there.as_ref(), last), kept)?;
     write_lists(store, &mut all, environment, there.as_ref());
     let input = write_input(store, &mut all, &save);
     let alive = save.expected.is_none().then(|| {
         let key = item(keys::REMOVED, keys::app(&environment.app));
         all.check(store.records(), key, Condition::absent())
     });
-    history::write(store, &mut all, &save, &events)?;
 
-    let outcome = store.write(all).await;
+    let outcome = match all.one_put() {
+        Ok(put) => replace(store, put, environment).await,
+        Err(all) => store.write(all).await,
+    };
     if let Some(given) = given
         && !matches!(outcome, Err(Trouble::Unknown(_)))
     {
@@ -114,47 +114,6 @@ fn must_follow(save: &Save) -> Result<(), Trouble> {
             stray.environment
         ))),
     }
-}
-
-/// The record by id. It also says where its other records are, so that they are found when it cannot be read.
-fn write_record(
-    store: &DynamoDb,
-    all: &mut Transaction,
-    save: &Save,
-    there: Option<&Item>,
-    last_event: u64,
-) -> Result<(), Trouble> {
-    let environment = &save.environment;
-    let pk = keys::environment(&environment.id);
-    let due = save.due_at;
-    let part = due.map(|_| text(keys::part_of(keys::DUE, &environment.id.0)));
-    let record = item(&pk, &pk)
-        .with(BODY, text(encode("an environment", environment)?))
-        .with(VERSION, digits(environment.version.0))
-        .with(APP, text(keys::app(&environment.app)))
-        .with(APP_KEY, text(keys::by_app(environment)))
-        .with(BRANCH_KEY, text(keys::by_branch(environment)))
-        .with(LAST_EVENT, digits(last_event))
-        .with_any(PULL_KEY, pull_key(environment).map(text))
-        .with_any(MACHINES, has_machines(environment).then(|| text("yes")))
-        .with_any(DUE_PART, part)
-        .with_any(DUE_AT, due.map(|at| digits(at.0)));
-    all.put(
-        store.records(),
-        record,
-        Condition::unchanged(VERSION, there),
-    );
-    Ok(())
-}
-
-fn pull_key(environment: &Environment) -> Option<String> {
-    let number = environment.kind.pull_request()?;
-    Some(keys::of_pull_request(environment.repository, number))
-}
-
-fn has_machines(environment: &Environment) -> bool {
-    let life = &environment.lifecycle;
-    !life.world.machines.is_empty() || life.world.draining.is_some() || life.serving().is_some()
 }
 
 /// The records that name the environment, where they are not there yet or are no longer right.
@@ -218,7 +177,8 @@ pub(super) async fn by_id(
     id: &EnvironmentId,
 ) -> Result<Option<Environment>, Trouble> {
     let pk = keys::environment(id);
-    store.record(&pk, &pk).await
+    let record = store.get(store.records(), &pk, &pk).await?;
+    record.as_ref().map(kept::environment).transpose()
 }
 
 pub(super) async fn answered(
@@ -267,8 +227,11 @@ async fn read(store: &DynamoDb, named: &[Item]) -> Result<Vec<Environment>, Trou
         (pk.clone(), pk)
     });
     let keys: Vec<_> = keys.collect();
-    let items = store.get_all(store.records(), &keys).await?;
-    Ok(super::items::decode_all(&items))
+    let mut environments = Vec::new();
+    for record in store.get_all(store.records(), &keys).await? {
+        keep(kept::environment(&record), &mut environments);
+    }
+    Ok(environments)
 }
 
 pub(super) async fn due(
@@ -344,10 +307,10 @@ pub(super) async fn forget(store: &DynamoDb, id: &EnvironmentId) -> Result<(), T
     let mut record = None;
     store
         .each(table, &Query::all(&pk), None, |one| {
+            rest.extend(history::listed_with(&one, id));
             if word(&one, SK) == pk {
                 record = Some(one);
             } else {
-                rest.extend(history::listed_with(&one, id));
                 rest.push(key_of(&one));
             }
             true

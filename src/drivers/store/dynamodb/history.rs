@@ -1,26 +1,28 @@
 //! Deployments, events, and how far each consumer of events has read.
 //!
-//! What happened with one save is two items: one in the list of all events, for consumers, and one in the partition of the
-//! environment, for people.
+//! What happened with one save is an item in the list of all events, for consumers. For people it is kept in the record of the
+//! environment, and moves to an item in its partition, with what was told before, once the record would cost more with it. A
+//! deployment that has not ended is kept in the record, too.
 
 use nestling_domain::{
     ids::{EnvironmentId, Generation, Timestamp, Version},
     lifecycle::Happened,
     record::{DeploymentRecord, EventNumber, EventRecord},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     DynamoDb,
     items::{
-        BODY, EXPIRES, Item, PK, SK, With, decode_text, digits, encode, encode_any, item, keep,
-        number, record, text, word,
+        BODY, EXPIRES, Item, PK, SK, With, body, decode_text, digits, encode, encode_any, item,
+        keep, number, pack, text, word,
     },
+    kept::{Kept, Told, lines},
     keys,
     queries::{Query, Span},
     transaction::{Condition, Transaction},
     trouble::Trouble,
-    upkeep::{EVENTS, HISTORY, expiry},
+    upkeep::{EVENTS, HISTORY, expiry, second},
 };
 use crate::drivers::store::Save;
 
@@ -38,6 +40,12 @@ const READ: &str = "read";
 const PRUNED_AT_ONCE: usize = 25;
 /// How many events are asked for at once, whatever a caller wants.
 const AT_ONCE: usize = 500;
+/// Deployments that the record of an environment keeps at most: the one that serves and the one on its way.
+const OPEN: usize = 2;
+/// A larger deployment has an item of its own at once: every save writes again what the record keeps.
+const LARGEST_KEPT: usize = 4 << 10;
+/// More of what was told moves to an item of its own, however well it packs: every reader of the record unpacks it.
+const MOST_TOLD: usize = 16 << 10;
 
 /// The events of a save, numbered from `first` on.
 pub(super) fn records(save: &Save, first: u64) -> Vec<EventRecord> {
@@ -55,14 +63,14 @@ pub(super) fn records(save: &Save, first: u64) -> Vec<EventRecord> {
         .collect()
 }
 
-/// Adds the deployments and events of a save to what is written together.
-pub(super) fn write(
+/// Adds the events of a save to the list for consumers, and to what the record keeps for people.
+pub(super) fn write_events(
     store: &DynamoDb,
     all: &mut Transaction,
     save: &Save,
     events: &[EventRecord],
+    kept: &mut Kept,
 ) -> Result<(), Trouble> {
-    write_deployments(store, all, save)?;
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
         return Ok(());
     };
@@ -72,21 +80,39 @@ pub(super) fn write(
         .iter()
         .map(|what| encode_any("an event", what));
     let bodies: Vec<String> = bodies.collect::<Result<_, _>>()?;
-    let body = encode("what happened", &bodies)?;
-    let whole = |item: Item| {
-        item.with(FIRST, digits(first.number.0))
-            .with(LAST, digits(last.number.0))
-            .with(ENVIRONMENT, text(&id.0))
-            .with(VERSION, digits(first.version.0))
-            .with(AT, digits(first.at.0))
-            .with(BY, text(&first.by))
-            .with(BODY, text(&body))
+    let listed = listed(last.number.0, id)
+        .with(FIRST, digits(first.number.0))
+        .with(LAST, digits(last.number.0))
+        .with(ENVIRONMENT, text(&id.0))
+        .with(VERSION, digits(first.version.0))
+        .with(AT, digits(first.at.0))
+        .with(BY, text(&first.by))
+        .with(BODY, text(encode("what happened", &bodies)?));
+    all.put(store.records(), listed, Condition::none());
+    kept.told.extend(Told::of(events)?);
+    Ok(())
+}
+
+/// Whether what was told may stay in the record, as far as its size goes.
+pub(super) fn may_stay(told: &[Told]) -> bool {
+    told.iter().map(Told::bytes).sum::<usize>() <= MOST_TOLD
+}
+
+/// Moves what the record keeps of what was told to an item of its own, in the partition of the environment.
+pub(super) fn write_told(
+    store: &DynamoDb,
+    all: &mut Transaction,
+    id: &EnvironmentId,
+    kept: &mut Kept,
+) -> Result<(), Trouble> {
+    let told = std::mem::take(&mut kept.told);
+    let (Some(first), Some(last)) = (told.first(), told.last()) else {
+        return Ok(());
     };
-    let listed = item(part_of(last.number.0), keys::listed_event(last.number, id));
-    all.put(store.records(), whole(listed), Condition::none());
-    let of_environment = item(keys::environment(id), keys::event(first.number.0));
-    let of_environment = whole(of_environment).with(EXPIRES, expiry(first.at, EVENTS));
-    all.put(store.records(), of_environment, Condition::none());
+    let moved = item(keys::environment(id), keys::event(first.first))
+        .with(BODY, pack(&lines(&told)?)?)
+        .with(EXPIRES, expiry(Timestamp(last.at), EVENTS));
+    all.put(store.records(), moved, Condition::none());
     Ok(())
 }
 
@@ -96,27 +122,44 @@ fn part_of(number: u64) -> String {
     keys::part(keys::EVENTS, part.unwrap_or_default())
 }
 
-/// The deployments, and the end of those that a new one makes one too many.
-fn write_deployments(store: &DynamoDb, all: &mut Transaction, save: &Save) -> Result<(), Trouble> {
+/// Keeps the deployments of a save in the record until they end, and then in items of their own; and ends those that a new one
+/// makes one too many.
+pub(super) fn write_deployments(
+    store: &DynamoDb,
+    all: &mut Transaction,
+    save: &Save,
+    kept: &mut Kept,
+) -> Result<(), Trouble> {
+    let mut own: BTreeMap<u32, String> = BTreeMap::new();
+    let mut gone: BTreeSet<u32> = BTreeSet::new();
+    for record in &save.deployments {
+        let generation = record.generation.0;
+        let json = encode("a deployment", record)?;
+        own.remove(&generation);
+        kept.deployments.remove(&generation);
+        if record.ended_at.is_none() && json.len() <= LARGEST_KEPT {
+            kept.deployments.insert(generation, json);
+        } else {
+            own.insert(generation, json);
+        }
+        if record.generation > kept.newest {
+            gone.extend(generation.checked_sub(HISTORY).filter(|old| *old > 0));
+        }
+    }
+    while kept.deployments.len() > OPEN {
+        own.extend(kept.deployments.pop_first());
+    }
+    let saved = own.keys().chain(kept.deployments.keys()).copied();
+    let newest = saved.chain([kept.newest.0]).max().unwrap_or_default();
+    let stays = |generation: u32| generation.saturating_add(HISTORY) > newest;
+    own.retain(|generation, _| stays(*generation));
+    kept.deployments.retain(|generation, _| stays(*generation));
     let pk = keys::environment(&save.environment.id);
-    let by_generation = save.deployments.iter();
-    let mut records: BTreeMap<u32, &DeploymentRecord> = by_generation
-        .map(|record| (record.generation.0, record))
-        .collect();
-    let Some(newest) = records.keys().next_back().copied() else {
-        return Ok(());
-    };
-    let gone = |generation: u32| generation.checked_sub(HISTORY).filter(|old| *old > 0);
-    // One that was never written before has entered its first phase only.
-    let new = records.values().filter(|record| record.phases.len() <= 1);
-    let gone: Vec<u32> = new.filter_map(|record| gone(record.generation.0)).collect();
-    records.retain(|generation, _| generation.saturating_add(HISTORY) > newest);
-    for (generation, record_of) in &records {
-        let sk = keys::deployment(Generation(*generation));
-        let put = record((&pk, &sk), "a deployment", record_of)?;
+    for (generation, json) in &own {
+        let put = item(&pk, keys::deployment(Generation(*generation))).with(BODY, pack(json)?);
         all.put(store.records(), put, Condition::none());
     }
-    for old in gone.into_iter().filter(|old| !records.contains_key(old)) {
+    for old in gone {
         let key = item(&pk, keys::deployment(Generation(old)));
         all.delete(store.records(), key, Condition::none());
     }
@@ -141,7 +184,16 @@ pub(super) async fn deployments(
         ),
         backwards: true,
     };
-    store.partition(&query, limit).await
+    let kept = Kept::of(store, id).await?.records(id);
+    let own: Vec<DeploymentRecord> = store.partition(&query, limit).await?;
+    let own = own.into_iter();
+    let mut all: BTreeMap<u32, DeploymentRecord> =
+        own.map(|record| (record.generation.0, record)).collect();
+    all.extend(
+        kept.into_iter()
+            .filter(|(generation, _)| *generation < below),
+    );
+    Ok(all.into_values().rev().take(limit).collect())
 }
 
 pub(super) async fn deployment(
@@ -149,6 +201,10 @@ pub(super) async fn deployment(
     id: &EnvironmentId,
     generation: Generation,
 ) -> Result<Option<DeploymentRecord>, Trouble> {
+    let mut kept = Kept::of(store, id).await?.records(id);
+    if let Some(record) = kept.remove(&generation.0) {
+        return Ok(Some(record));
+    }
     store
         .record(&keys::environment(id), &keys::deployment(generation))
         .await
@@ -193,17 +249,34 @@ pub(super) async fn events_of(
     limit: usize,
 ) -> Result<Vec<EventRecord>, Trouble> {
     let before = before.map_or(u64::MAX, |before| before.0);
+    let kept = Kept::of(store, id).await?;
+    // What the record keeps is newer than all that has moved from it.
+    let moved = kept
+        .told
+        .first()
+        .map_or(before, |told| told.first.min(before));
+    let mut records: Vec<EventRecord> = Vec::new();
+    for told in &kept.told {
+        if second(Timestamp(told.at), EVENTS) > store.horizon() {
+            records.extend(told.events(id));
+        }
+    }
+    records.retain(|event| event.number.0 < before);
+    records.reverse();
+    if records.len() >= limit {
+        records.truncate(limit);
+        return Ok(records);
+    }
     let query = Query {
         pk: keys::environment(id),
-        span: Span::Between(keys::event(0), keys::event(before.saturating_sub(1))),
+        span: Span::Between(keys::event(0), keys::event(moved.saturating_sub(1))),
         backwards: true,
     };
-    let mut records = Vec::new();
     store
         .each(store.records(), &query, Some(limit.min(AT_ONCE)), |item| {
             if !store.is_expired(&item) {
-                let read = of_item(&item).into_iter().rev();
-                records.extend(read.filter(|event| event.number.0 < before));
+                let read = of_environment(&item, id).into_iter().rev();
+                records.extend(read.filter(|event| event.number.0 < moved));
             }
             records.len() < limit
         })
@@ -212,7 +285,29 @@ pub(super) async fn events_of(
     Ok(records)
 }
 
-/// The events of one item that can be read, in order.
+/// The events of one item of an environment: of many saves, or of one where an earlier version wrote it.
+fn of_environment(item: &Item, id: &EnvironmentId) -> Vec<EventRecord> {
+    match number(item, LAST) {
+        Some(_) => of_item(item),
+        None => told_in(item)
+            .iter()
+            .flat_map(|told| told.events(id))
+            .collect(),
+    }
+}
+
+/// What an item of many saves holds.
+fn told_in(item: &Item) -> Vec<Told> {
+    match body(item) {
+        Ok(lines) => Kept::of_lines(item, &lines).told,
+        Err(trouble) => {
+            tracing::warn!("skipped a record: {trouble}");
+            Vec::new()
+        }
+    }
+}
+
+/// The events of one save that can be read, in order.
 fn of_item(item: &Item) -> Vec<EventRecord> {
     let mut records = Vec::new();
     let bodies = match decode_text::<Vec<String>>(item, word(item, BODY)) {
@@ -237,16 +332,23 @@ fn of_item(item: &Item) -> Vec<EventRecord> {
     records
 }
 
-/// The key in the list of all events of what an item of this environment tells; `None` for an item of another kind.
-pub(super) fn listed_with(one: &Item, id: &EnvironmentId) -> Option<Item> {
-    if !word(one, SK).starts_with(keys::EVENTS_OF) {
-        return None;
-    }
-    let last = number(one, LAST)?;
-    Some(item(
-        part_of(last),
-        keys::listed_event(EventNumber(last), id),
-    ))
+/// The keys in the list of all events of what an item of this environment tells; none for an item of another kind.
+pub(super) fn listed_with(one: &Item, id: &EnvironmentId) -> Vec<Item> {
+    let told = if word(one, SK) == word(one, PK) {
+        Kept::read(one).unwrap_or_default().told
+    } else if !word(one, SK).starts_with(keys::EVENTS_OF) {
+        Vec::new()
+    } else if let Some(last) = number(one, LAST) {
+        return vec![listed(last, id)];
+    } else {
+        told_in(one)
+    };
+    told.iter().map(|told| listed(told.last(), id)).collect()
+}
+
+/// The key of a save's events in the list of all.
+fn listed(last: u64, id: &EnvironmentId) -> Item {
+    item(part_of(last), keys::listed_event(EventNumber(last), id))
 }
 
 pub(super) async fn cursor(store: &DynamoDb, consumer: &str) -> Result<EventNumber, Trouble> {

@@ -1,12 +1,12 @@
 //! From items to words of the domain and back. A record that cannot be read is named, never a panic, and never hides its
 //! neighbours.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::trouble::Trouble;
+use super::{packed, trouble::Trouble};
 
 /// What a table holds under one key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -15,7 +15,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub(super) const PK: &str = "pk";
 /// The sort key of both tables.
 pub(super) const SK: &str = "sk";
-/// The record, as JSON.
+/// The record, as JSON: a text, or bytes where it is packed.
 pub(super) const BODY: &str = "body";
 /// The second from which on an item counts as gone; DynamoDB removes it some time later.
 pub(super) const EXPIRES: &str = "expires";
@@ -104,9 +104,48 @@ pub(super) fn encode_any<T: Serialize>(what: &str, value: &T) -> Result<String, 
         .map_err(|error| Trouble::Rejected(format!("{what} cannot be written as JSON: {error}")))
 }
 
+/// A text as a packed body.
+pub(super) fn pack(text: &str) -> Result<AttributeValue, Trouble> {
+    let packed = packed::pack(text);
+    let packed =
+        packed.map_err(|error| Trouble::Rejected(format!("a body cannot be packed: {error}")))?;
+    Ok(AttributeValue::B(Blob::new(packed)))
+}
+
+/// The text of an item's body, whether it is packed or not.
+pub(super) fn body(item: &Item) -> Result<Cow<'_, str>, Trouble> {
+    let Some(packed) = item.get(BODY).and_then(|value| value.as_b().ok()) else {
+        return Ok(Cow::Borrowed(word(item, BODY)));
+    };
+    let text = packed::unpack(packed.as_ref()).map_err(|error| {
+        Trouble::Rejected(format!(
+            "the record {} {} cannot be read: {error}; restore it from a backup, or remove that item",
+            word(item, PK),
+            word(item, SK)
+        ))
+    })?;
+    Ok(Cow::Owned(text))
+}
+
+/// The KiB that a write of an item is paid for.
+pub(super) fn kib(item: &Item) -> usize {
+    let bytes = |value: &AttributeValue| {
+        let text = value.as_s().map(String::len);
+        let packed = || value.as_b().map(|packed| packed.as_ref().len());
+        // Two digits in a byte, and one for the sign and the size.
+        let number = || value.as_n().map(|digits| digits.len().div_ceil(2) + 1);
+        text.or_else(|_| packed())
+            .or_else(|_| number())
+            .unwrap_or(1)
+    };
+    let all = item.iter();
+    let all: usize = all.map(|(name, value)| name.len() + bytes(value)).sum();
+    all.div_ceil(1024)
+}
+
 /// The record that an item holds.
 pub(super) fn decode<T: DeserializeOwned>(item: &Item) -> Result<T, Trouble> {
-    decode_text(item, word(item, BODY))
+    decode_text(item, &body(item)?)
 }
 
 /// The record that a text of an item holds.
@@ -126,17 +165,6 @@ pub(super) fn decode_text<T: DeserializeOwned>(item: &Item, text: &str) -> Resul
             error.column()
         ))
     })
-}
-
-/// The records that can be read; the others are skipped with a warning.
-pub(super) fn decode_all<'a, T: DeserializeOwned>(
-    items: impl IntoIterator<Item = &'a Item>,
-) -> Vec<T> {
-    let mut records = Vec::new();
-    for item in items {
-        keep(decode(item), &mut records);
-    }
-    records
 }
 
 /// Keeps what could be read, and warns of what could not.

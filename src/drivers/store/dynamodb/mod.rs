@@ -2,7 +2,8 @@
 //!
 //! What belongs together is written by one `TransactWriteItems`, with conditions that say what it was decided on, and with
 //! a token: a request whose answer was lost is asked again under the same token, so that it is done once. What is decided on is
-//! read from the tables themselves, strongly consistent; the one index only finds candidates.
+//! read from the tables themselves, strongly consistent; the one index only finds candidates. A record of an environment that is
+//! written alone is a conditional put that names its writer.
 
 mod apps;
 mod calls;
@@ -10,11 +11,14 @@ mod environments;
 mod history;
 mod inbox;
 mod items;
+mod kept;
 mod keys;
 mod own_app;
 mod owner;
+mod packed;
 mod pull_requests;
 mod queries;
+mod record;
 mod sequence;
 mod slugs;
 mod store;

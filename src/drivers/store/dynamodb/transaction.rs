@@ -141,6 +141,19 @@ impl Transaction {
         self.add(table, Action::Check(key), condition)
     }
 
+    /// The one put that it consists of: table, item and condition. Itself, when it is anything else.
+    pub(super) fn one_put(mut self) -> Result<(String, Item, Condition), Self> {
+        match self.0.pop() {
+            Some((table, Action::Put(item), condition)) if self.0.is_empty() => {
+                Ok((table, item, condition))
+            }
+            last => {
+                self.0.extend(last);
+                Err(self)
+            }
+        }
+    }
+
     fn add(&mut self, table: &str, action: Action, condition: Condition) -> usize {
         self.0.push((table.to_owned(), action, condition));
         self.0.len() - 1

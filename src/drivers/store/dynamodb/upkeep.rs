@@ -30,8 +30,13 @@ pub(super) const SLUGS: Duration = Duration::from_hours(30 * 24);
 pub(super) const HISTORY: u32 = 50;
 
 /// The second from which on something counts as gone.
+pub(super) fn second(at: Timestamp, age: Duration) -> u64 {
+    at.plus(age).0.div_ceil(1000)
+}
+
+/// The same, for an item.
 pub(super) fn expiry(at: Timestamp, age: Duration) -> AttributeValue {
-    digits(at.plus(age).0.div_ceil(1000))
+    digits(second(at, age))
 }
 
 /// Removes what is older than its limit.

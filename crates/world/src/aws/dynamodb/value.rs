@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
 use super::wire::Fail;
@@ -18,6 +19,8 @@ pub enum Value {
     N(i128),
     /// A boolean.
     Bool(bool),
+    /// Bytes.
+    B(Vec<u8>),
 }
 
 impl Value {
@@ -37,6 +40,12 @@ impl Value {
                 ))
             }),
             ("BOOL", Json::Bool(yes)) => Ok(Value::Bool(*yes)),
+            ("B", Json::String(text)) => STANDARD.decode(text).map(Value::B).map_err(|_| {
+                Fail::new(
+                    "SerializationException",
+                    "Invalid base64 in a binary attribute",
+                )
+            }),
             _ => Err(Fail::invalid(format!(
                 "the model does not know the type {kind}"
             ))),
@@ -48,6 +57,7 @@ impl Value {
             Value::S(text) => json!({ "S": text }),
             Value::N(number) => json!({ "N": number.to_string() }),
             Value::Bool(yes) => json!({ "BOOL": yes }),
+            Value::B(bytes) => json!({ "B": STANDARD.encode(bytes) }),
         }
     }
 
@@ -56,6 +66,7 @@ impl Value {
         match (self, other) {
             (Value::S(a), Value::S(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
             (Value::N(a), Value::N(b)) => Some(a.cmp(b)),
+            (Value::B(a), Value::B(b)) => Some(a.cmp(b)),
             _ => None,
         }
     }
@@ -66,6 +77,7 @@ impl Value {
             Value::S(_) => "S",
             Value::N(_) => "N",
             Value::Bool(_) => "BOOL",
+            Value::B(_) => "B",
         }
     }
 
@@ -75,6 +87,7 @@ impl Value {
             // Two digits in a byte, and one for the sign and the size.
             Value::N(number) => number.to_string().len().div_ceil(2) + 1,
             Value::Bool(_) => 1,
+            Value::B(bytes) => bytes.len(),
         }
     }
 }

@@ -72,10 +72,11 @@ async fn whoever_is_beaten_to_it_between_reading_and_writing_is_told_of_a_confli
     save_first(&any, &shop).await;
     // Two that have read the same version, with the write of the one held until the other is done.
     model.act(|state| state.window = Duration::from_millis(100));
-    let (one, two) = tokio::join!(
-        any.save(save_of(&next_of(&shop))),
-        any.save(save_of(&next_of(&shop))),
-    );
+    let telling = |what: &str| crate::drivers::store::Save {
+        happened: vec![skipped(what)],
+        ..save_of(&next_of(&shop))
+    };
+    let (one, two) = tokio::join!(any.save(telling("one")), any.save(telling("two")));
     let outcomes = [one, two];
     let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(won, 1, "{outcomes:?}");
@@ -87,6 +88,29 @@ async fn whoever_is_beaten_to_it_between_reading_and_writing_is_told_of_a_confli
         asked.filter(|asked| asked.error == cancelled).count()
     });
     assert!(conflicts > 0, "they never met");
+}
+
+/// A put has no token: that it was one's own is known by the record, as long as it is the newest.
+#[tokio::test]
+async fn a_lost_put_that_was_overtaken_is_unknown() {
+    let (model, _, any) = world().await;
+    let shop = preview("shop", 1);
+    save_first(&any, &shop).await;
+    model.order("PutItem", Fault::LostAnswer, Times::Only(1));
+    model.order("PutItem", Fault::Throttled, Times::Always);
+    let second = next_of(&shop);
+    let lost = {
+        let (any, save) = (any.clone(), save_of(&second));
+        tokio::spawn(async move { any.save(save).await })
+    };
+    crate::world::until(&*any, &shop.id, "was put", |one| {
+        one.version == second.version
+    })
+    .await;
+    save_next(&any, &second, "overtakes").await;
+    model.act(|state| state.faults.clear());
+    let error = lost.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unknown(_)), "{error}");
 }
 
 #[tokio::test]

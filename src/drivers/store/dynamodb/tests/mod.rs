@@ -3,6 +3,7 @@
 
 mod conditions;
 mod emulator;
+mod kept;
 mod large;
 mod lost;
 mod numbers;
