@@ -223,6 +223,7 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
     town.starts(&machine).await;
     assert!(!town.is_reached("default", &belief, 1));
     town.let_in(&mut belief, 1).await.unwrap();
+    eprintln!("a preview comes up: {} calls of Fly", town.asked());
     assert!(town.asked() <= 10, "{}", town.asked());
     // By the server's network, and by no other: that of the app itself neither.
     assert!(town.is_reached("default", &belief, 1));
@@ -267,6 +268,7 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
     let before = town.asked();
     town.remove(&mut belief, &[2], 2).await.unwrap();
     let asked = made + town.asked() - before;
+    eprintln!("it is replaced: {asked} calls of Fly");
     assert!(asked <= 8, "{asked}");
     assert!(!town.is_reached("default", &belief, 1));
     assert_eq!(town.machines(), ["generation-2"]);
@@ -279,6 +281,7 @@ async fn a_preview_comes_up_is_replaced_and_leaves_nothing() {
     let before = town.asked();
     town.remove(&mut belief, &[], 2).await.unwrap();
     let asked = town.asked_since(before);
+    eprintln!("it leaves: {} calls of Fly", asked.len());
     assert!(asked.len() <= 4, "{asked:#?}");
     let gone = |fly: &nestling_world::fly::State| fly.left_over("acme").is_empty();
     town.model.until("all of it gone", gone).await.unwrap();
