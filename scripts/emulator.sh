@@ -2,6 +2,8 @@
 # One emulator of AWS for all tests of a run: nextest starts this before the first that needs it. Where it is not installed the
 # tests say so themselves.
 set -euo pipefail
+# Whoever runs the tests has one already (scripts/test-emulators.sh).
+[ -z "${NESTLING_EMULATOR-}" ] || exit 0
 program=${MINISTACK:-tests/aws/.venv/bin/ministack}
 [ -x "$program" ] || exit 0
 run=$PPID

@@ -38,6 +38,7 @@ impl Emulator {
         }
         let program = std::env::var_os("MINISTACK").map_or_else(|| INSTALLED.into(), PathBuf::from);
         if !program.exists() {
+            eprintln!("skipped: ministack is not installed (make tools)");
             return Ok(None);
         }
         // Between this and the start another process may take the port: then it ends at once, and another is tried.

@@ -11,7 +11,7 @@ pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod races;
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use nestling_domain::{
     app::{App, Repository},
@@ -86,7 +86,11 @@ macro_rules! stories {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                let (store, _keep) = $fresh();
+                // What a driver stands on may not be here: then the driver says so, and there is nothing to tell.
+                let fresh = Option::<$crate::drivers::store::conformance::Fresh>::from($fresh());
+                let Some((store, _keep)) = fresh else {
+                    return;
+                };
                 $crate::drivers::store::conformance::$part::$story(store).await;
             }
         )*
@@ -96,6 +100,9 @@ pub(crate) use stories;
 
 /// A store under test.
 pub(crate) type AnyStore = Arc<dyn Store>;
+
+/// One in which there is nothing yet, and what goes when its story is told.
+pub(crate) type Fresh = (AnyStore, Box<dyn Any>);
 
 /// A moment long after 1970, so that age limits reach back to something.
 pub(crate) const NOON: Timestamp = Timestamp(1_800_000_000_000);

@@ -7,11 +7,12 @@ mod kept;
 mod large;
 mod lost;
 mod numbers;
+mod on_a_real_account;
 mod owner;
 mod shapes;
 mod units;
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use nestling_world::aws::dynamodb::{Fault, Model, Times};
 
@@ -20,15 +21,22 @@ use crate::drivers::{
     aws::tests::account_at,
     store::{
         Store as _, StoreError,
-        conformance::{AnyStore, conformance, preview, save_first, save_next, save_of, skipped},
+        conformance::{
+            AnyStore, Fresh, conformance, preview, save_first, save_next, save_of, skipped,
+        },
     },
 };
 
 /// Tables that nobody else has.
 fn settings() -> Settings {
+    settings_of("nestling")
+}
+
+/// Tables whose names begin like this.
+fn settings_of(tables: &str) -> Settings {
     Settings {
         one_try: Duration::from_secs(2),
-        ..Settings::new("nestling", "nestling-values")
+        ..Settings::new(tables, &format!("{tables}-values"))
     }
 }
 
@@ -70,7 +78,7 @@ fn fresh_at(base: &str) -> DynamoDb {
 mod when_all_is_well {
     use super::*;
 
-    fn fresh() -> (AnyStore, Box<dyn Any>) {
+    fn fresh() -> Fresh {
         let model = Model::start().unwrap();
         let store = fresh_at(&model.base());
         (Arc::new(store), Box::new(model))
@@ -83,7 +91,7 @@ mod when_all_is_well {
 mod in_bad_hours {
     use super::*;
 
-    fn fresh() -> (AnyStore, Box<dyn Any>) {
+    fn fresh() -> Fresh {
         let model = Model::start().unwrap();
         let store = fresh_at(&model.base());
         for (fault, one_in) in [

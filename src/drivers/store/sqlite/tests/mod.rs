@@ -6,20 +6,20 @@ mod opening;
 mod random;
 mod trouble;
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::drivers::store::{
     Store as _,
-    conformance::{AnyStore, conformance, preview, save_first, save_next, save_of, skipped},
+    conformance::{AnyStore, Fresh, conformance, preview, save_first, save_next, save_of, skipped},
 };
 
 mod in_a_file {
     use super::*;
 
-    fn fresh() -> (AnyStore, Box<dyn Any>) {
+    fn fresh() -> Fresh {
         let (store, folder) = store_in_a_file();
         (Arc::new(store), Box::new(folder))
     }
@@ -30,7 +30,7 @@ mod in_a_file {
 mod in_memory {
     use super::*;
 
-    fn fresh() -> (AnyStore, Box<dyn Any>) {
+    fn fresh() -> Fresh {
         (Arc::new(Sqlite::in_memory().unwrap()), Box::new(()))
     }
 

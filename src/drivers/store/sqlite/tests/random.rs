@@ -93,7 +93,7 @@ async fn story(store: AnyStore, writers: Vec<Vec<Try>>) {
     assert_eq!(events.len(), total, "a refused save left an event");
 }
 
-fn run(store: impl Fn() -> (AnyStore, Box<dyn Any>), writers: Vec<Vec<Try>>) {
+fn run(store: impl Fn() -> Fresh, writers: Vec<Vec<Try>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
