@@ -63,6 +63,8 @@ pub struct Services {
     pub forge_trouble: Option<Arc<str>>,
     /// What the forge's looks have found gone and not ended yet.
     pub held_back: forge::HeldBack,
+    /// Webhooks that do not get through.
+    pub not_heard: forge::NotHeard,
     /// What the sweeper has found that no record wants.
     pub left_behind: machines::LeftBehind,
 }

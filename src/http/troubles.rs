@@ -6,7 +6,8 @@ pub mod removals;
 mod tests;
 
 use nestling_domain::{
-    announcement, app::Repository, environment::Environment, ids::Timestamp, record::Content,
+    announcement, app::Repository, environment::Environment, github::Unheard, ids::Timestamp,
+    record::Content,
 };
 
 use super::{Services, problem::Problem};
@@ -23,7 +24,7 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `removals`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -66,11 +67,13 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let forge = forge.map(|reason| Trouble::of("GitHub", &**reason));
     let held_back = services.held_back.said();
     let held_back = held_back.map(|reason| Trouble::of("removals", reason));
+    let not_heard = services.not_heard.said().map(of_webhooks);
     let mut troubles: Vec<Trouble> = paused
         .into_iter()
         .chain(secrets)
         .chain(forge)
         .chain(held_back)
+        .chain(not_heard)
         .collect();
     let left = services.left_behind.said().into_iter();
     troubles.extend(left.map(|left| Trouble {
@@ -96,6 +99,29 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         ));
     }
     Ok(troubles)
+}
+
+/// Webhooks that do not get through, and what is found without them.
+fn of_webhooks(unheard: Unheard) -> Trouble {
+    let (waiting, how) = (unheard.waiting, unheard.how());
+    let them = if waiting == 1 {
+        "one waits"
+    } else {
+        "they wait"
+    };
+    let reason = if unheard.silent {
+        format!(
+            "GitHub gets no webhook through to this server ({how}): {waiting} in its log, of which some are asked for again each minute, and all once one comes. A look every 15 minutes finds pushes and pull requests meanwhile; what people order in comments and by buttons waits"
+        )
+    } else {
+        format!(
+            "GitHub could not deliver {waiting} of its webhooks, though others come ({how}): {them} in its log, and are asked for again for three days, at most an hour apart. The server's log says why they were not taken"
+        )
+    };
+    Trouble {
+        since: Some(unheard.since),
+        ..Trouble::of("webhooks", reason)
+    }
 }
 
 /// That of the GitHub App that the server is; pages show what to do about it themselves.

@@ -9,6 +9,7 @@ use std::{
 use actix::prelude::*;
 use nestling_domain::{
     discovery::Discovery,
+    github::Unheard,
     ids::{AppId, Commit, Kind, RepositoryId},
     lifecycle::Found,
     record::PullRequest,
@@ -198,18 +199,30 @@ pub enum ForgeError {
 #[rtype(result = "()")]
 pub struct LookAround;
 
-/// What the forge's looks at everything found gone and have not ended yet, in words; one cell for all who hold a clone.
-#[derive(Debug, Clone, Default)]
-pub struct HeldBack(Arc<Mutex<Option<String>>>);
+/// What the forge's looks at everything found gone and have not ended yet, in words.
+pub type HeldBack = Said<String>;
 
-impl HeldBack {
-    /// Says it from now on; `None` when nothing is held back.
-    pub fn say(&self, words: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+/// Webhooks that do not get through.
+pub type NotHeard = Said<Unheard>;
+
+/// What people are told for as long as it is so; one cell for all who hold a clone.
+#[derive(Debug, Clone)]
+pub struct Said<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Default for Said<T> {
+    fn default() -> Self {
+        Said(Arc::default())
+    }
+}
+
+impl<T: Clone> Said<T> {
+    /// Says it from now on; `None` when it is over.
+    pub fn say(&self, what: Option<T>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     /// What was said last.
-    pub fn said(&self) -> Option<String> {
+    pub fn said(&self) -> Option<T> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -70,6 +70,7 @@ impl Actors {
             app,
             webhooks,
             held_back,
+            not_heard,
         } = forges::start(config, drivers, &admission, &arrived).await?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
@@ -105,6 +106,7 @@ impl Actors {
             app,
             forge_trouble: polls(config).map(Arc::from),
             held_back,
+            not_heard,
             left_behind: machines::sweep(config, drivers),
         };
         start_intake(&services, people, &arrived);

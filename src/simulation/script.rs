@@ -22,8 +22,8 @@ const APART: (u64, u64) = (50, 25_000);
 const AFTER: u64 = 15_000;
 /// How long no webhook gets through in a bad hour.
 const SILENCE: (u64, u64) = (10_000, 60_000);
-/// How long none does where that is all that goes wrong.
-const DEAF: u64 = 30 * 60_000;
+/// How long none does where that is all that goes wrong: its end meets no listing, which comes each 15 minutes.
+const DEAF: (u64, u64) = (30 * 60_000, 44 * 60_000);
 /// How far apart they are where people push again before all is done that the last push brought: the time of a build.
 const AT_ONCE: u64 = 14_000;
 /// What people say in comments.
@@ -56,10 +56,11 @@ pub(super) fn begin(world: &World) {
         return world.plan(0, Deed::Calm);
     }
     if world.scene != Scene::Trouble {
+        let deaf = dice.span(DEAF.0, DEAF.1);
         for _ in 0..acts {
-            world.plan(dice.below(DEAF), Deed::User);
+            world.plan(dice.below(deaf), Deed::User);
         }
-        return world.plan(DEAF, Deed::Calm);
+        return world.plan(deaf, Deed::Calm);
     }
     for _ in 0..acts {
         world.plan(at, Deed::User);

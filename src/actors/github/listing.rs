@@ -1,14 +1,10 @@
-//! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here. And webhooks
-//! that did not get through, which GitHub is asked to deliver once more.
+//! All that the App covers, listed whatever webhooks said: what was missed while nobody listened is found here.
 
-use std::{
-    collections::BTreeSet,
-    sync::{PoisonError, atomic::Ordering},
-};
+use std::collections::BTreeSet;
 
 use nestling_domain::{
     app::{App, Repository},
-    github::{FailedAttempt, Listed, Open, again, gone, missed},
+    github::{Listed, Open, gone, missed},
     ids::RepositoryId,
     policy,
     record::{Delivery, Fact},
@@ -23,16 +19,9 @@ use super::{
     place::{Asked, place},
 };
 use crate::{
-    drivers::{
-        clock,
-        github::{GitHubError, PullRequest},
-        store::StoreError,
-    },
+    drivers::{clock, github::PullRequest},
     messages::forge::{Arrived, ForgeError},
 };
-
-/// How far back the inbox is read for what came: what is older is asked for once more, which changes nothing.
-const INBOX_READ_BACK: usize = 10_000;
 
 /// What is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,91 +229,5 @@ impl Desk {
         }
         self.arrived.do_send(Arrived);
         Ok(())
-    }
-
-    /// Has GitHub send webhooks to where the server is reached, if it does not yet. A failure is logged, and tried again with
-    /// [`recover`](Desk::recover): until then listings find what happens.
-    pub(super) async fn lead_webhooks_here(&self) {
-        let Some(wanted) = self.places.hook.as_ref().filter(|_| self.client.is_app()) else {
-            return;
-        };
-        let led = async {
-            if self.client.hook_address().await? != *wanted {
-                self.client.set_hook_address(wanted).await?;
-                info!("GitHub sends webhooks to {wanted} from now on");
-            }
-            Ok::<_, GitHubError>(())
-        };
-        match led.await {
-            Ok(()) => self.led.store(true, Ordering::Relaxed),
-            Err(error) => warn!("webhooks may go elsewhere than to {wanted}: {error}"),
-        }
-    }
-
-    /// Asks GitHub to deliver once more what did not get through.
-    pub(super) async fn recover(&self) {
-        if !self.client.is_app() {
-            return;
-        }
-        if !self.led.load(Ordering::Relaxed) {
-            self.lead_webhooks_here().await;
-        }
-        let failed = match self.client.failed_attempts().await {
-            Ok(failed) => failed,
-            Err(error) => return warn!("{error}"),
-        };
-        let attempts: Vec<FailedAttempt> = failed
-            .into_iter()
-            .map(|one| FailedAttempt {
-                id: one.id,
-                guid: one.guid,
-                status: one.status_code,
-            })
-            .collect();
-        let lost = {
-            let mut asked = self
-                .asked_again
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            // What the log has no more need not be remembered.
-            asked.retain(|id| attempts.iter().any(|attempt| attempt.id == *id));
-            again(&attempts, &asked)
-        };
-        let lost = match self.not_received(&attempts, lost).await {
-            Ok(lost) => lost,
-            Err(error) => return warn!("the inbox could not be read: {error}"),
-        };
-        for attempt in lost {
-            match self.client.deliver_again(attempt).await {
-                Ok(()) => info!("webhook {attempt} did not get through: asked for it once more"),
-                Err(error) => {
-                    warn!("{error}");
-                    continue;
-                }
-            }
-            let mut asked = self
-                .asked_again
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            asked.insert(attempt);
-        }
-    }
-
-    /// Those attempts whose webhook did not come by another one: after a restart nobody remembers which were asked for.
-    async fn not_received(
-        &self,
-        attempts: &[FailedAttempt],
-        lost: Vec<u64>,
-    ) -> Result<Vec<u64>, StoreError> {
-        if lost.is_empty() {
-            return Ok(lost);
-        }
-        let received = self.store.deliveries(None, INBOX_READ_BACK).await?;
-        let received: BTreeSet<String> = received.into_iter().map(|(one, _)| one.id).collect();
-        let came = |id: &u64| {
-            let mut of_it = attempts.iter().filter(|attempt| attempt.id == *id);
-            of_it.any(|attempt| received.contains(&attempt.guid))
-        };
-        Ok(lost.into_iter().filter(|id| !came(id)).collect())
     }
 }

@@ -9,6 +9,7 @@ mod ending;
 mod head;
 mod hearing;
 mod listing;
+mod lost;
 pub mod making;
 mod people;
 mod place;
@@ -28,6 +29,7 @@ use std::{
 
 use actix::prelude::*;
 use nestling_domain::{
+    github::Log,
     ids::{AppId, Commit, RepositoryId},
     lifecycle::Found,
     record::PullRequest,
@@ -40,13 +42,14 @@ use questions::Questions;
 use crate::{
     actors::trees::not_stored,
     drivers::{
+        clock,
         git::Git,
         github::{GitHub, GitHubError},
         store::Store,
     },
     messages::forge::{
         AppsAt, Arrived, FindApps, ForgeError, FoundApps, Head, HeldBack, LookAround, LookAt,
-        MayWrite, Pack, See, StartWaiting,
+        MayWrite, NotHeard, Pack, See, StartWaiting,
     },
 };
 
@@ -65,6 +68,8 @@ const LIST_AGAIN: [Duration; 4] = [
 const POLL: Duration = Duration::from_secs(30);
 /// How often GitHub is asked which webhooks did not get through.
 const RECOVER: Duration = Duration::from_mins(1);
+/// The same while some that were asked for are on their way, or none gets through.
+const RECOVER_AGAIN: Duration = Duration::from_secs(15);
 /// How often mirrors and bundles are tidied.
 const TIDY: Duration = Duration::from_hours(1);
 
@@ -93,8 +98,10 @@ pub(super) struct Desk {
     gone: Mutex<HashMap<RepositoryId, Instant>>,
     /// The commit of the default branch whose word about apps was taken last.
     described: Mutex<HashMap<RepositoryId, Commit>>,
-    /// The failed attempts of webhooks after which another one was asked for.
-    asked_again: Mutex<BTreeSet<u64>>,
+    /// What is known of GitHub's log of webhooks.
+    log: Mutex<Log>,
+    /// What of it people are told.
+    not_heard: NotHeard,
     /// What environments ask.
     questions: Questions,
     /// Pull requests that a look found gone, and that wait for another look.
@@ -135,7 +142,8 @@ impl GitHubForge {
             mirrors: Mutex::default(),
             gone: Mutex::default(),
             described: Mutex::default(),
-            asked_again: Mutex::default(),
+            log: Mutex::default(),
+            not_heard: NotHeard::default(),
             questions: Questions::default(),
             held: Mutex::default(),
             held_back: HeldBack::default(),
@@ -159,6 +167,16 @@ impl GitHubForge {
         ctx.spawn(listed.map(move |unseen, actor, ctx| actor.look_again(unseen, tries, ctx)));
     }
 
+    /// Asks for webhooks that did not get through, now and from time to time.
+    fn recover(&mut self, ctx: &mut Context<Self>) {
+        let desk = self.desk.clone();
+        let recovered = async move { desk.recover(clock::now()).await }.into_actor(self);
+        ctx.spawn(recovered.map(|awaits, _, ctx| {
+            let wait = if awaits { RECOVER_AGAIN } else { RECOVER };
+            ctx.run_later(wait, Self::recover);
+        }));
+    }
+
     fn look_again(&mut self, unseen: Option<Scope>, tries: usize, ctx: &mut Context<Self>) {
         if let (Some(unseen), Some(wait)) = (unseen, self.list_again.get(tries)) {
             ctx.run_later(*wait, move |actor, ctx| actor.list(unseen, tries + 1, ctx));
@@ -168,6 +186,11 @@ impl GitHubForge {
     /// What its looks have found gone and not ended yet.
     pub fn held_back(&self) -> HeldBack {
         self.desk.held_back.clone()
+    }
+
+    /// The webhooks that do not get through.
+    pub fn not_heard(&self) -> NotHeard {
+        self.desk.not_heard.clone()
     }
 
     /// For simulated time, in which no process runs: what commits say about apps is not read, and nothing is packed.
@@ -188,12 +211,7 @@ impl Actor for GitHubForge {
         list(self, ctx);
         let hook = self.desk.places.hook.is_some();
         ctx.run_interval(if hook { LIST } else { POLL }, list);
-        let recover = |actor: &mut Self, ctx: &mut Context<Self>| {
-            let desk = actor.desk.clone();
-            ctx.spawn(async move { desk.recover().await }.into_actor(actor));
-        };
-        recover(self, ctx);
-        ctx.run_interval(RECOVER, recover);
+        self.recover(ctx);
         ctx.run_interval(TIDY, |actor, ctx| {
             let desk = actor.desk.clone();
             desk.questions.tidy();

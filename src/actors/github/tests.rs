@@ -355,6 +355,6 @@ async fn a_webhook_that_came_by_a_later_attempt_is_not_asked_for_again() {
         world.store.receive(&delivery).await.unwrap();
     }
     let before = attempts();
-    world.desk.recover().await;
+    world.desk.recover(clock::now()).await;
     assert_eq!(attempts(), before, "the inbox has all of them");
 }

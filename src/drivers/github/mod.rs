@@ -34,7 +34,6 @@ use zeroize::Zeroizing;
 pub use date::{Skew, TOLERATED};
 pub use error::GitHubError;
 pub use hearing::Written;
-pub use hooks::FailedAttempt;
 pub use limits::Quota;
 pub use making::{MadeApp, made_app};
 pub use reach::Unreachable;

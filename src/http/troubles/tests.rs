@@ -138,6 +138,18 @@ async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_coun
         .say(Some("a look held one back".to_owned()));
     let listed: TroublesView = world.people.get("/v1/troubles").await.json();
     assert_eq!(listed.troubles[0].about, "removals");
+    world.services.not_heard.say(Some(Unheard {
+        waiting: 3,
+        silent: true,
+        since: hour_ago,
+        status: 0,
+    }));
+    let listed: TroublesView = world.people.get("/v1/troubles").await.json();
+    let lost = &listed.troubles[1];
+    assert_eq!((&*lost.about, lost.since), ("webhooks", Some(hour_ago.0)));
+    let said = "GitHub gets no webhook through to this server (without an answer: is the address reached from outside?): 3 in its log";
+    assert!(lost.reason.starts_with(said), "{lost:?}");
+    world.services.not_heard.say(None);
     world.services.left_behind.say(vec![Left {
         about: "nestling-shop-pr-7 at Fly".to_owned(),
         reason: "no record wants it".to_owned(),

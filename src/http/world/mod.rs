@@ -47,7 +47,7 @@ use crate::{
         keys::local::LocalKeys,
         store::{Store, sqlite::Sqlite},
     },
-    messages::forge::{Arrived, HeldBack},
+    messages::forge::{Arrived, HeldBack, NotHeard},
     world::{self, House, Outside},
 };
 
@@ -337,6 +337,7 @@ async fn services(
         app: None,
         forge_trouble: None,
         held_back: HeldBack::default(),
+        not_heard: NotHeard::default(),
         left_behind: crate::messages::machines::LeftBehind::default(),
         addresses,
     };

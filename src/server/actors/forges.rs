@@ -43,6 +43,7 @@ pub(super) struct Forge {
     pub(super) webhooks: Option<Arc<Webhooks>>,
     /// What its looks have found gone and not ended yet.
     pub(super) held_back: forge::HeldBack,
+    pub(super) not_heard: forge::NotHeard,
 }
 
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
@@ -70,6 +71,7 @@ pub(super) async fn start(
                 webhooks: None,
                 // It believes that a branch is gone after two looks, whatever else is.
                 held_back: forge::HeldBack::default(),
+                not_heard: forge::NotHeard::default(),
             })
         }
     }
@@ -114,7 +116,7 @@ async fn start_github(
     };
     let forge = GitHubForge::new(store.clone(), client.clone(), places, told);
     let forge = forge.context(unprepared)?;
-    let held_back = forge.held_back();
+    let (held_back, not_heard) = (forge.held_back(), forge.not_heard());
     let forge = forge.start();
     let records = (store.clone(), drivers.blobs.clone());
     let addresses = drivers.addresses.clone();
@@ -147,6 +149,7 @@ async fn start_github(
         app: Some(Making::handle(&making)),
         webhooks: Some(webhooks),
         held_back,
+        not_heard,
     })
 }
 

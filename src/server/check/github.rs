@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use nestling_domain::github::manifest::{EVENTS, PERMISSIONS};
+use nestling_domain::github::{
+    Log,
+    manifest::{EVENTS, PERMISSIONS},
+};
 
 use super::{
     super::{chosen, store},
@@ -12,6 +15,7 @@ use crate::{
     actors::github::making::kept::Kept,
     config::{Config, ForgeDriver},
     drivers::{
+        clock,
         data_dir::DataDir,
         github::{AppShown, GitHub, Skew, TOLERATED},
         store::{Store, sqlite::Sqlite},
@@ -235,17 +239,17 @@ async fn address(client: &GitHub, config: &Config) -> Finding {
 
 async fn deliveries(client: &GitHub) -> Finding {
     const WHAT: &str = "webhooks";
-    match client.failed_attempts().await {
-        Err(error) => finding(WHAT, Verdict::Poor, error.to_string()),
-        Ok(failed) if failed.is_empty() => finding(WHAT, Verdict::Ok, "none failed of late"),
-        Ok(failed) => {
-            let newest = failed.first().map_or(0, |one| one.status_code);
-            let how = match newest {
-                0 => "without an answer: is the address reached from outside?".to_owned(),
-                401 => "answered 401: is forge.github.webhook_secret the App's?".to_owned(),
-                status => format!("answered {status}"),
-            };
-            let says = format!("{} attempts failed of late, the newest {how}", failed.len());
+    let attempts = match client.attempts(None).await {
+        Err(error) => return finding(WHAT, Verdict::Poor, error.to_string()),
+        Ok(attempts) => attempts,
+    };
+    let mut log = Log::default();
+    log.learn(&attempts, clock::now());
+    match log.lost() {
+        None => finding(WHAT, Verdict::Ok, "none is lost"),
+        Some(lost) => {
+            let (waiting, how) = (lost.waiting, lost.how());
+            let says = format!("{waiting} did not get through, the newest {how}");
             finding(WHAT, Verdict::Poor, says)
         }
     }

@@ -19,7 +19,7 @@ pub use ending::{Ending, Gone, ending};
 pub use meaning::{Meaning, meaning};
 pub use missed::{Listed, Open, gone, missed};
 pub use payload::read;
-pub use redelivery::{FailedAttempt, again};
+pub use redelivery::{Attempt, Log, Unheard};
 pub use strangers::Strangers;
 pub use webhook::{
     CheckAsk, InstallationChange, Named, PullRequestChange, Says, Sender, Unreadable, Webhook,

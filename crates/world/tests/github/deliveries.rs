@@ -199,7 +199,9 @@ async fn webhooks_are_lost_doubled_and_late_by_order() -> Result<()> {
         heads,
         [&commits[1], &commits[1], &commits[3], &commits[2]].map(Clone::clone)
     );
-    assert_eq!(log(&world, "status=failure").await?.len(), 1);
+    let log = log(&world, "").await?;
+    let unanswered = log.iter().filter(|one| one["status_code"] == 0);
+    assert_eq!(unanswered.count(), 1);
     world.finish()
 }
 
@@ -282,7 +284,7 @@ async fn a_receiver_that_does_not_answer_in_time_has_failed() -> Result<()> {
         .github
         .act(|github| github.push(SHOP, "main", "ann", &file("blue")))?;
     world.github.settled().await?;
-    let failed = log(&world, "status=failure").await?.remove(0);
+    let failed = log(&world, "").await?.remove(0);
     assert_eq!(
         (&failed["status"], &failed["status_code"]),
         (&json!("timed out"), &json!(0))

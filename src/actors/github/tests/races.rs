@@ -15,7 +15,7 @@
 //! | push during teardown | `race_push_during_teardown` |
 //! | two pushes out of order | `race_two_pushes_out_of_order` |
 //! | a delivery that comes twice | `w02_race_a_delivery_that_comes_twice_and_one_that_is_delivered_again_cause_nothing_more` |
-//! | redelivery of one that failed | `race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once` |
+//! | redelivery of one that failed | `race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once`, `race_an_order_whose_webhook_is_lost_for_an_hour_is_carried_out_once_one_gets_through` |
 //! | another base branch; stacked pull requests | `race_another_base_and_a_stacked_pull_request` |
 //! | branch deleted without a close | `race_a_branch_deleted_without_a_close` |
 //! | two pull requests from one branch; a fork with the same branch name | `w07_race_two_pull_requests_from_one_branch_and_a_fork_of_the_same_name` |
@@ -209,6 +209,14 @@ impl Race {
             }
         });
         told.collect()
+    }
+
+    /// Nobody listens where webhooks go, so each of them fails.
+    async fn nothing_gets_through(&self) {
+        let on_its_way = |state: &State| state.deliveries.values().any(|one| one.sent.is_none());
+        while self.github.look(on_its_way) {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) async fn deliver(&self, news: impl IntoIterator<Item = Delivery>) {

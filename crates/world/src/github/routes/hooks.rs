@@ -57,10 +57,14 @@ impl Asking<'_> {
                 at.map_err(|_| Answer::error(400, "Invalid cursor"))?
             }
         };
-        let wanted = |delivery: &&Delivery| match self.request.parameter("status") {
-            Some("success") => delivery.taken(),
-            Some("failure") => !delivery.taken(),
-            _ => true,
+        // By the ranges of the description: one without an answer is neither.
+        let wanted = |delivery: &&Delivery| {
+            let code = delivery.sent.as_ref().and_then(|sent| sent.status);
+            match self.request.parameter("status") {
+                Some("success") => code.is_some_and(|code| (200..400).contains(&code)),
+                Some("failure") => code.is_some_and(|code| (400..600).contains(&code)),
+                _ => true,
+            }
         };
         let ours = self
             .state

@@ -191,13 +191,9 @@ async fn race_a_listing_that_shows_nothing_closes_nothing() {
 async fn race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once() {
     let race = Race::start().await;
     let number = race.propose("basket");
-    // Nobody listens there, so each of them fails.
-    let on_its_way = |state: &State| state.deliveries.values().any(|one| one.sent.is_none());
-    while race.github.look(on_its_way) {
-        tokio::task::yield_now().await;
-    }
+    race.nothing_gets_through().await;
     let lost = race.news();
-    race.desk.recover().await;
+    race.desk.recover(clock::now()).await;
     let again = race.news();
     assert!(!again.is_empty());
     for one in &again {
@@ -209,6 +205,31 @@ async fn race_a_webhook_that_did_not_get_through_is_asked_for_and_taken_once() {
     race.deliver(lost).await;
     race.serves(number, &race.head("basket")).await;
     assert_eq!(race.made(number), [1]);
+}
+
+#[actix::test]
+async fn race_an_order_whose_webhook_is_lost_for_an_hour_is_carried_out_once_one_gets_through() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.comment(SHOP, number.into(), "ann", "/stop"));
+    let mut now = clock::now();
+    let mut last = Vec::new();
+    for _ in 0..60 {
+        race.nothing_gets_through().await;
+        last = race.news();
+        now = now.plus(Duration::from_mins(1));
+        race.desk.recover(now).await;
+    }
+    let unheard = race.desk.not_heard.said().unwrap();
+    assert!(unheard.silent, "{unheard:?}");
+    assert_eq!((last.len(), unheard.waiting), (1, 1), "{last:?}");
+    race.deliver(race.news()).await;
+    race.preview(number, "was stopped", |one| {
+        matches!(&one.lifecycle.state, Life::Stopped { why, .. } if why.name() == "by a person")
+    })
+    .await;
 }
 
 #[actix::test]
