@@ -82,7 +82,6 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         });
     }
     findings.push(port(config, folder.is_in_use));
-    findings.extend(Box::pin(store::findings(config)).await);
     findings.extend(Box::pin(aws::findings(config)).await);
     findings.extend(Box::pin(github::findings(config, &folder)).await);
     findings.push(registry().await);

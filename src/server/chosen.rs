@@ -2,12 +2,13 @@
 
 use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
+use nestling_protocol::network::SERVER_URL;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{BlobsDriver, Config, KeysDriver},
+    config::{BlobsDriver, Config, KeysDriver, StoreDriver},
     drivers::{
         aws::{Account, AccountError},
         blobs::{
@@ -16,7 +17,7 @@ use crate::{
             s3::{self, S3},
         },
         data_dir::DataDir,
-        fly::Fly,
+        fly::{Fly, Make},
         keys::{
             Keys,
             kms::{self, KmsKeys},
@@ -32,7 +33,10 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// The account of AWS, if any driver is there.
 pub(super) async fn account(config: &Config) -> Result<Option<Account>, AccountError> {
-    if config.blobs.driver != BlobsDriver::S3 && config.keys.driver != KeysDriver::Kms {
+    let is_used = config.store.driver == StoreDriver::DynamoDb
+        || config.blobs.driver == BlobsDriver::S3
+        || config.keys.driver == KeysDriver::Kms;
+    if !is_used {
         return Ok(None);
     }
     let aws = &config.aws;
@@ -105,6 +109,19 @@ pub(super) fn fly(config: &Config, keys: &RunnerKeys) -> Result<Fly, reqwest::Er
     let organisation = (place.organisation.as_str(), token);
     let fly = Fly::new(&place.api_url, organisation, &keys.identity())?;
     Ok(fly.reached_from(&place.network))
+}
+
+/// How machines there are made.
+pub(super) fn make(config: &Config) -> Make {
+    let place = &config.machines.fly;
+    let server_url = place.server_url(&config.server.public_url).to_owned();
+    Make {
+        image: place.image.clone(),
+        cpu_kind: place.cpu_kind.name().to_owned(),
+        cpus: place.cpus,
+        memory_mib: place.memory_mib,
+        env: [(SERVER_URL.to_owned(), server_url)].into(),
+    }
 }
 
 /// What seals. A key that cannot be used is no error: the server goes on without secrets, and every use says why.

@@ -24,10 +24,18 @@ pub(super) async fn dynamodb(config: &Config) -> anyhow::Result<Option<DynamoDb>
         StoreDriver::Sqlite => Ok(None),
         StoreDriver::DynamoDb => {
             let account = Account::open(&config.aws.region, &config.aws.endpoint_url).await?;
-            let tables = &config.store.dynamodb;
-            let settings = Settings::new(&tables.records_table, &tables.values_table);
-            Ok(Some(DynamoDb::open(&account, settings)))
+            Ok(tables_in(config, &account))
         }
+    }
+}
+
+/// The same, in an account that is open.
+pub(super) fn tables_in(config: &Config, account: &Account) -> Option<DynamoDb> {
+    let tables = &config.store.dynamodb;
+    let settings = Settings::new(&tables.records_table, &tables.values_table);
+    match config.store.driver {
+        StoreDriver::Sqlite => None,
+        StoreDriver::DynamoDb => Some(DynamoDb::open(account, settings)),
     }
 }
 

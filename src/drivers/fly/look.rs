@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use nestling_domain::fly::{self, Listing, Outcome};
+use nestling_domain::fly::{self, Listing, Outcome, Refusal};
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
-    Fly,
+    Fly, Make,
     request::{Answered, Asked},
-    shapes::{self, AppList, Machine, Regions},
+    shapes::{self, AppList, Machine, Placements, Regions},
 };
 
 /// How often one thing is looked for while Fly says that it is asked too much. Fly counts when requests arrive, and others ask with the same organisation.
@@ -39,6 +40,22 @@ impl Fly {
         })
     }
 
+    /// In which of these regions Fly would place one more machine now, by capacity and by the organisation's limits; what is wrong, for people.
+    /// Nothing is kept for who asks: whether there is room is known when a machine is made.
+    pub async fn room(&self, make: &Make, regions: &[String]) -> Result<Vec<String>, String> {
+        let body = json!({
+            "org_slug": self.organisation,
+            "region": regions.join(","),
+            "count": 1,
+            "compute": make.guest(),
+        });
+        let path = "/platform/placements".to_owned();
+        let asked = Asked::make("placements", &self.organisation, path, body);
+        let found: Placements = read(self.see(&asked).await)?;
+        let fits = found.regions.into_iter().filter(|place| place.count > 0);
+        Ok(fits.map(|place| place.region).collect())
+    }
+
     /// The organisation's apps; what is wrong, for people. Fly's description knows no pages of this list.
     pub async fn apps(&self) -> Result<Listing, String> {
         let list = self.app_list().await?;
@@ -66,7 +83,14 @@ impl Fly {
     async fn app_list(&self) -> Result<AppList, String> {
         let apps = format!("/apps?org_slug={}", self.organisation);
         let asked = Asked::see("apps_list", &self.organisation, apps);
-        read(self.see(&asked).await)
+        match self.see(&asked).await {
+            // Fly hides an organisation from the token of another one, and from that of a single app.
+            Answered::Otherwise(Outcome::Refused(Refusal::NotFound)) => Err(format!(
+                "Fly shows the token in machines.fly.token no organisation {}: write its slug into machines.fly.organisation, as `fly orgs list` shows it, or make a token of that organisation with `fly tokens create org`",
+                self.organisation
+            )),
+            answered @ (Answered::Well(_) | Answered::Otherwise(_)) => read(answered),
+        }
     }
 
     /// Asks when it is its turn, and again where Fly wants that a moment later.

@@ -1,6 +1,7 @@
 //! Fly's Machines API (<https://docs.machines.dev>), as one organisation: makes one request of what the plan
 //! ([`nestling_domain::fly`]) asks, and says what came of it. It decides nothing, and repeats nothing.
 
+mod image;
 mod limits;
 mod look;
 mod orders;
@@ -30,13 +31,13 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 pub(crate) use self::way::Way;
+pub use self::{image::Image, look::Looked, orders::Order};
 use self::{
     limits::Limits,
     request::{Answered, Asked},
     shapes::{Addresses, Apps, Assigned, Lease, Machine, Secrets},
     way::Network,
 };
-pub use self::{look::Looked, orders::Order};
 
 /// Who may read that file: its owner.
 const OWNER_ONLY: u32 = 0o400;
@@ -117,6 +118,13 @@ pub struct Make {
     pub memory_mib: u32,
     /// What its runner reads from the environment. Nothing of value: whoever reads the app reads this.
     pub env: BTreeMap<String, String>,
+}
+
+impl Make {
+    /// How big it is (schema `fly.MachineGuest`).
+    fn guest(&self) -> Value {
+        json!({ "cpu_kind": self.cpu_kind, "cpus": self.cpus, "memory_mb": self.memory_mib })
+    }
 }
 
 /// Bytes that nobody but the machine may read.
@@ -289,7 +297,7 @@ impl Fly {
             "skip_service_registration": true,
             "config": {
                 "image": make.image,
-                "guest": { "cpu_kind": make.cpu_kind, "cpus": make.cpus, "memory_mb": make.memory_mib },
+                "guest": make.guest(),
                 "env": make.env,
                 // Bytes as they are: what is at this port checks who comes. Fly's proxy neither starts nor stops a machine.
                 "services": [{

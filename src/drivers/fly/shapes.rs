@@ -191,6 +191,21 @@ pub(super) struct Region {
     pub(super) code: String,
 }
 
+/// Schema `main.getPlacementsResponse`.
+#[derive(Deserialize)]
+pub(super) struct Placements {
+    #[serde(default)]
+    pub(super) regions: Vec<Placement>,
+}
+
+/// Schema `placement.RegionPlacement`.
+#[derive(Deserialize)]
+pub(super) struct Placement {
+    pub(super) region: String,
+    #[serde(default)]
+    pub(super) count: u64,
+}
+
 /// Schema `ErrorResponse`.
 #[derive(Deserialize, Default)]
 pub(super) struct Problem {

@@ -40,9 +40,9 @@ impl Way for Network {
 /// What went wrong, without the address: it is said elsewhere.
 fn in_words(error: &reqwest::Error) -> String {
     let mut words = match error {
-        error if error.is_connect() => "Fly cannot be reached".to_owned(),
-        error if error.is_timeout() => "Fly did not answer in time".to_owned(),
-        _ => "the connection to Fly broke".to_owned(),
+        error if error.is_connect() => "it cannot be reached".to_owned(),
+        error if error.is_timeout() => "it did not answer in time".to_owned(),
+        _ => "the connection broke".to_owned(),
     };
     let mut source = std::error::Error::source(error);
     while let Some(deeper) = source {

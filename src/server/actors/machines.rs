@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actix::Actor as _;
 use nestling_domain::{deployment::Deployment, fly::service_port, ids::EnvironmentId};
-use nestling_protocol::network::SERVER_URL;
 
 use crate::{
     actors::{
@@ -12,13 +11,15 @@ use crate::{
         local::machines::LocalMachines,
     },
     config::{Config, Sweep},
-    drivers::fly::Make,
     messages::{
         logging,
         machines::{Handle, LeftBehind, Size},
         routes::{Credential, Place, Proxy},
     },
-    server::drivers::{Drivers, Machines},
+    server::{
+        chosen,
+        drivers::{Drivers, Machines},
+    },
 };
 
 /// Starts it.
@@ -55,16 +56,9 @@ pub(super) fn sweep(config: &Config, drivers: &Drivers) -> LeftBehind {
 /// How apps and machines at Fly are made.
 fn plan(config: &Config) -> Plan {
     let fly = &config.machines.fly;
-    let server_url = fly.server_url(&config.server.public_url).to_owned();
     Plan {
         prefix: fly.app_prefix.clone(),
-        make: Make {
-            image: fly.image.clone(),
-            cpu_kind: fly.cpu_kind.name().to_owned(),
-            cpus: fly.cpus,
-            memory_mib: fly.memory_mib,
-            env: [(SERVER_URL.to_owned(), server_url)].into(),
-        },
+        make: chosen::make(config),
         regions: fly.regions.clone(),
         addresses: fly.addresses.iter().copied().map(Into::into).collect(),
     }

@@ -1,6 +1,9 @@
 //! Whether what is on Amazon Web Services is there, and may be used as the server must use it.
 
-use super::{super::chosen, Finding, Verdict, finding};
+use super::{
+    super::{chosen, store::tables_in},
+    Finding, Verdict, finding, store,
+};
 use crate::{
     config::Config,
     drivers::{
@@ -10,7 +13,7 @@ use crate::{
     },
 };
 
-/// Asks S3 and KMS; nothing when no driver is there.
+/// Asks DynamoDB, S3 and KMS; nothing when no driver is there.
 pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     let account = match chosen::account(config).await {
         Ok(Some(account)) => account,
@@ -22,6 +25,9 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
 
 async fn of(config: &Config, account: &Account) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if let Some(tables) = tables_in(config, account) {
+        findings.push(Box::pin(store::tables(config, &tables)).await);
+    }
     if let Some(s3) = chosen::s3(config, Some(account)) {
         findings.extend(buckets(config, &s3).await);
     }

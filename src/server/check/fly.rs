@@ -7,15 +7,19 @@ use tokio::time::timeout;
 use super::{Finding, Verdict, finding};
 use crate::{
     config::Config,
-    drivers::{fly::Looked, keys::signing::RunnerKeys},
+    drivers::{
+        fly::{Fly, Image, Looked, Make},
+        keys::signing::RunnerKeys,
+    },
     server::chosen,
     telemetry::told,
 };
 
-/// The longest that Fly may take to answer both questions.
+/// The longest that Fly may take to answer what belongs together.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Whether Fly takes the token for the organisation, and has the regions. The folder holds the server's identity there.
+/// Whether Fly takes the token for the organisation, has the regions, and room there and the image as far as that can be known before. The folder holds
+/// the server's identity there.
 pub(super) async fn findings(config: &Config, folder: &std::path::Path) -> Vec<Finding> {
     const WHAT: &str = "Fly";
     let place = &config.machines.fly;
@@ -40,13 +44,21 @@ pub(super) async fn findings(config: &Config, folder: &std::path::Path) -> Vec<F
         }
     };
     let says = format!(
-        "takes the token for the organisation {}, which has {} apps; machines are made of {}, which is looked for when the first is made",
-        place.organisation, looked.apps, place.image
+        "takes the token for the organisation {}, which has {} apps",
+        place.organisation, looked.apps
     );
-    vec![
+    let mut findings = vec![
         finding(WHAT, Verdict::Ok, says),
         regions(&place.regions, &looked),
-    ]
+    ];
+    let make = chosen::make(config);
+    let mut known = place.regions.clone();
+    known.retain(|code| looked.regions.contains(code));
+    if !known.is_empty() {
+        findings.push(room(&fly, &make, &known).await);
+    }
+    findings.push(image(&fly, &make.image).await);
+    findings
 }
 
 fn regions(wanted: &[String], looked: &Looked) -> Finding {
@@ -65,3 +77,64 @@ fn regions(wanted: &[String], looked: &Looked) -> Finding {
     );
     finding(WHAT, Verdict::Missing, says)
 }
+
+/// Whether there is room now for one more machine, by capacity and by quota. Fly keeps none for who asks, so that another answer may come when one is made.
+async fn room(fly: &Fly, make: &Make, regions: &[String]) -> Finding {
+    const WHAT: &str = "Fly room";
+    let size = format!(
+        "a machine of {} CPU ({}) and {} MiB",
+        make.cpus, make.cpu_kind, make.memory_mib
+    );
+    let asked = timeout(ANSWER, fly.room(make, regions)).await;
+    let fits = match asked.unwrap_or_else(|_| Err("no answer".to_owned())) {
+        Ok(fits) => fits,
+        Err(why) => {
+            let says = format!(
+                "Fly does not say where there is room ({why}): that is known when a machine is made"
+            );
+            return finding(WHAT, Verdict::Poor, says);
+        }
+    };
+    let (fits, full): (Vec<&str>, Vec<&str>) = regions
+        .iter()
+        .map(String::as_str)
+        .partition(|code| fits.iter().any(|fit| fit == code));
+    let full = full.join(", ");
+    if fits.is_empty() {
+        let says = format!(
+            "none now for {size} in {full}: Fly is full there, or a quota of the organisation is reached: name more regions in machines.fly.regions, ask Fly for more, or close something; what runs goes on"
+        );
+        return finding(WHAT, Verdict::Missing, says);
+    }
+    let fits = fits.join(", ");
+    if full.is_empty() {
+        return finding(WHAT, Verdict::Ok, format!("now for {size} in {fits}"));
+    }
+    let says = format!(
+        "none now for {size} in {full}: Fly is full there, or a quota of the organisation is reached; machines are made in {fits}"
+    );
+    finding(WHAT, Verdict::Poor, says)
+}
+
+/// Whether the image is where Fly will get it.
+async fn image(fly: &Fly, image: &str) -> Finding {
+    const WHAT: &str = "Fly image";
+    match fly.image(image).await {
+        Image::There => finding(WHAT, Verdict::Ok, image),
+        Image::Missing => {
+            let says = format!(
+                "there is no {image}: push it (make images makes it), or name another in machines.fly.image"
+            );
+            finding(WHAT, Verdict::Missing, says)
+        }
+        Image::Unseen(why) => {
+            let says = format!(
+                "{image} cannot be looked for ({why}): whether Fly gets it is known when the first machine is made"
+            );
+            finding(WHAT, Verdict::Poor, says)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::{
     io::ErrorKind,
     net::{IpAddr, SocketAddr, TcpStream},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use hyper::{HeaderMap, Method, header::AUTHORIZATION};
@@ -247,42 +247,6 @@ fn nothing_of_value_is_in_sight(model: &Model, folder: &Path) {
     for disk in std::fs::read_dir(folder.join("machines")).unwrap() {
         assert!(!disk.unwrap().path().join("run/confidential").exists());
     }
-}
-
-#[test]
-fn a_token_that_fly_does_not_take_and_a_region_that_it_lacks_are_named_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let (model, token) = fly(folder.path());
-    let token_file = folder.path().join("token");
-    let check = |token: &str, regions: &str| {
-        std::fs::write(&token_file, token).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_nestling"))
-            .arg("check")
-            .envs(settings(&model, &token_file, free_port()))
-            .env("NESTLING__MACHINES__FLY__REGIONS", regions)
-            .env("NESTLING__SERVER__DATA_DIR", folder.path().join("data"))
-            .output()
-            .unwrap();
-        let says = String::from_utf8(output.stdout).unwrap();
-        let of_fly = says.lines().filter(|line| line.starts_with("Fly"));
-        of_fly
-            .collect::<Vec<_>>()
-            .join("\n")
-            .replace(&model.base(), "FLY")
-    };
-    assert_eq!(
-        check(&token, r#"["ams"]"#),
-        "Fly              ok       takes the token for the organisation acme, which has 1 apps; machines are made of registry.fly.io/nestling-runner:v1, which is looked for when the first is made\nFly regions      ok       ams"
-    );
-    assert_eq!(
-        check("wrong", r#"["ams"]"#),
-        "Fly              MISSING  FLY/v1: Fly does not take machines.fly.token for machines.fly.organisation: Authenticate: token validation error; make one with `fly tokens create org`"
-    );
-    let unknown = check(&token, r#"["ams", "xyz"]"#);
-    assert!(
-        unknown.ends_with("Fly regions      MISSING  machines.fly.regions names xyz, and Fly has no such region: `fly platform regions` lists them"),
-        "{unknown}"
-    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! own clock and which credentials have expired, authenticates what KMS seals, and sends whoever asks for a bucket of
 //! another region there. Stories act on it ([`Model::act`]) and order what goes wrong ([`Faults`]).
 
+mod clock;
 pub mod dynamodb;
 mod emulator;
 mod faults;

@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
-    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use hyper::{
 use tokio::sync::oneshot;
 
 use super::{
-    Fault, State, kms, lock, s3, signature,
+    Fault, State, clock, kms, lock, s3, signature,
     wire::{Answer, Answered, Request},
 };
 use crate::server::accept;
@@ -79,14 +78,15 @@ fn exchange(state: &mut State, request: Request) -> (Answer, Option<Fault>) {
         }
     };
     let (Ok(answer) | Err(answer)) = answered;
-    let date = httpdate::fmt_http_date(now(state));
+    let date = httpdate::fmt_http_date(clock::now(state.clock_ahead));
     let answer = answer.with("date", date).with("x-amz-request-id", "STORY");
     (answer, fault)
 }
 
 fn perform(state: &mut State, service: Service, action: &str, request: Request) -> Answered {
     let error = |status, code: &str, said: &str| service.error(status, code, said);
-    let request = signature::verify(state, request, service, now(state))
+    let now = clock::now(state.clock_ahead);
+    let request = signature::verify(state, request, service, now)
         .map_err(|wrong| error(wrong.status, wrong.code, &wrong.says))?;
     if state.denied.contains(action) {
         let says = format!(
@@ -143,17 +143,6 @@ impl Service {
             Service::S3 => Answer::xml_error(status, code, message),
             Service::Kms => Answer::json_error(status, code, message),
         }
-    }
-}
-
-/// The present moment, as AWS has it.
-#[allow(clippy::disallowed_methods, reason = "a model's clock is its own")]
-fn now(state: &State) -> SystemTime {
-    let ahead = Duration::from_secs(state.clock_ahead.unsigned_abs());
-    if state.clock_ahead < 0 {
-        SystemTime::now() - ahead
-    } else {
-        SystemTime::now() + ahead
     }
 }
 

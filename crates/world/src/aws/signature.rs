@@ -138,18 +138,12 @@ fn is_timely(claim: &Claim, service: Service, now: SystemTime) -> Result<(), Wro
         }
         return Ok(());
     }
-    let apart = now
-        .duration_since(signed)
-        .unwrap_or_else(|early| early.duration());
-    if apart <= TOLERATED {
+    let Some(says) = untimely(signed, now) else {
         return Ok(());
-    }
+    };
     let says = match service {
         Service::S3 => "The difference between the request time and the current time is too large.",
-        Service::Kms if signed < now => {
-            "Signature expired: it is now earlier than the service takes"
-        }
-        Service::Kms => "Signature not yet current: it is later than the service takes",
+        Service::Kms => says,
     };
     Err(wrong(
         service,
@@ -157,6 +151,21 @@ fn is_timely(claim: &Claim, service: Service, now: SystemTime) -> Result<(), Wro
         "InvalidSignatureException",
         says,
     ))
+}
+
+/// What services with JSON say of a signature of this moment; `None` if it is neither too old nor too young.
+pub(super) fn untimely(signed: SystemTime, now: SystemTime) -> Option<&'static str> {
+    let apart = now
+        .duration_since(signed)
+        .unwrap_or_else(|early| early.duration());
+    if apart <= TOLERATED {
+        return None;
+    }
+    Some(if signed < now {
+        "Signature expired: it is now earlier than the service takes"
+    } else {
+        "Signature not yet current: it is later than the service takes"
+    })
 }
 
 fn signature(secret: &str, claim: &Claim, request: &Request) -> Option<String> {
@@ -264,7 +273,7 @@ fn wrong(service: Service, of_s3: &'static str, of_others: &'static str, says: &
 }
 
 /// `20261122T170000Z` as a moment.
-fn moment(text: &str) -> Option<SystemTime> {
+pub(super) fn moment(text: &str) -> Option<SystemTime> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let of_day = number(9, 11)? * 3600 + number(11, 13)? * 60 + number(13, 15)?;

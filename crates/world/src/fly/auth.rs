@@ -19,10 +19,14 @@ pub(crate) fn identify(state: &State, request: &Request) -> Result<Who, Answer> 
         return Err(wire::bad_token());
     }
     let letters = rest.trim().trim_start_matches("FlyV1 ");
-    let known = state.tokens.get(&Hidden::of(letters));
-    let valid = known.filter(|token| token.expires_at.is_none_or(|end| end > state.now()));
-    let token = valid.ok_or_else(wire::bad_token)?.clone();
+    let token = token(state, letters).ok_or_else(wire::bad_token)?.clone();
     Ok(Who { token })
+}
+
+/// The token of these letters, if it holds.
+pub(crate) fn token<'a>(state: &'a State, letters: &str) -> Option<&'a Token> {
+    let known = state.tokens.get(&Hidden::of(letters));
+    known.filter(|token| token.expires_at.is_none_or(|end| end > state.now()))
 }
 
 impl Who {

@@ -1,7 +1,7 @@
 //! A model of Fly's Machines API behind HTTP: what <https://api.machines.dev/v1> is to a program.
 //!
 //! It holds what Fly holds: organisations with tokens, apps, machines with their states, volumes, addresses, certificates,
-//! secrets and leases. Machines may run something real ([`Host`]). Stories act on it ([`Model::act`]), programs use its API,
+//! secrets and leases, and the registry of their images. Machines may run something real ([`Host`]). Stories act on it ([`Model::act`]), programs use its API,
 //! and at the end both look at what is left.
 
 mod action;
@@ -21,6 +21,7 @@ mod ids;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod registry;
 mod routes;
 mod server;
 mod show;

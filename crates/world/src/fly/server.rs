@@ -27,6 +27,7 @@ use super::{
     exchange::{Outcome, Waiting},
     flycast::Flycast,
     host::Check,
+    registry,
     wire::{self, Answer},
 };
 use crate::server::{accept, read, response};
@@ -121,7 +122,9 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
     let asked = shared.clone();
     let outcome = tokio::task::spawn_blocking(move || {
         let mut state = asked.lock();
-        control::answer(&mut state, &request).map_or_else(|| state.ask(&request), Outcome::Answered)
+        control::answer(&mut state, &request)
+            .or_else(|| registry::answer(&state, &request))
+            .map_or_else(|| state.ask(&request), Outcome::Answered)
     });
     let mut outcome = outcome.await.map_err(io::Error::other)?;
     if let Outcome::Waits(waiting) = outcome {

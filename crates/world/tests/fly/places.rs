@@ -71,6 +71,13 @@ async fn an_organisation_has_a_quota_in_each_region() -> Result<()> {
         .post(path, in_region("three", "fra"))
         .await?
         .expect(200);
+    let compute = json!({ "cpu_kind": "shared", "cpus": 1, "memory_mb": 512 });
+    let body = json!({ "org_slug": "acme", "region": "ams,fra", "compute": compute });
+    let room = world.post("/platform/placements", body).await?.expect(200);
+    assert_eq!(
+        room["regions"],
+        json!([{ "region": "fra", "count": 1, "concurrency": 1 }])
+    );
     world.finish()
 }
 

@@ -17,7 +17,10 @@ use super::{
     wire::{Fail, Reason},
     writing::{self, Kind},
 };
-use crate::server::accept;
+use crate::{
+    aws::{clock, signature},
+    server::accept,
+};
 
 /// The largest request that DynamoDB takes is 16 MB.
 const BODY: usize = 16 << 20;
@@ -56,7 +59,8 @@ async fn answer(
     let body = Limited::new(body, BODY).collect().await;
     let body = body.map_err(io::Error::other)?.to_bytes();
     // A task of its own: who hangs up does not undo what he asked for.
-    let work = tokio::spawn(async move { exchange(&shared, &head.headers, &body).await });
+    let asked = shared.clone();
+    let work = tokio::spawn(async move { exchange(&asked, &head.headers, &body).await });
     let answer = match work.await.map_err(io::Error::other)? {
         Outcome::Answered(answer) => answer,
         Outcome::Cut => return Err(io::Error::other("cut by order of the story")),
@@ -66,8 +70,10 @@ async fn answer(
         Ok(body) => (200, body),
         Err(fail) => (fail.status, fail.body()),
     };
+    let now = clock::now(shared.lock().clock_ahead);
     Response::builder()
         .status(status)
+        .header("date", httpdate::fmt_http_date(now))
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amzn-requestid", "MODEL")
         .body(Full::from(body.to_string()))
@@ -88,6 +94,11 @@ async fn exchange(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Outcome 
             "MissingAuthenticationTokenException",
             "Request is missing Authentication Token",
         )));
+    }
+    let now = clock::now(shared.lock().clock_ahead);
+    let signed = header("x-amz-date").and_then(signature::moment);
+    if let Some(says) = signed.and_then(|signed| signature::untimely(signed, now)) {
+        return Outcome::Answered(Err(Fail::new("InvalidSignatureException", says)));
     }
     let Ok(body) = serde_json::from_slice::<Json>(body) else {
         return Outcome::Answered(Err(Fail::new("SerializationException", "not JSON")));

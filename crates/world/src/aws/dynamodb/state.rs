@@ -47,6 +47,8 @@ pub struct State {
     pub tables: BTreeMap<String, Table>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// By how many seconds DynamoDB's clock is ahead of that of this machine.
+    pub clock_ahead: i64,
     /// Every request, in order.
     pub asked: Vec<Asked>,
     /// Every item as it was written, in order, once a story wants to know.
@@ -66,6 +68,7 @@ impl Default for State {
         State {
             tables: BTreeMap::new(),
             faults: Faults::default(),
+            clock_ahead: 0,
             asked: Vec::new(),
             written: None,
             window: Duration::from_millis(1),

@@ -8,12 +8,15 @@ use crate::fly::wire::{self, Answer, Answered};
 
 /// Machines that fit a region which nobody has filled, as placements tell it.
 const ROOM: u32 = 100;
+/// Megabytes of the machine that placements are for if nobody says how big it is.
+const MEMORY_MB: u64 = 2_048;
 
 #[derive(Deserialize)]
 struct Placement {
     org_slug: String,
     region: Option<String>,
     count: Option<u32>,
+    compute: Option<Value>,
 }
 
 impl Asking<'_> {
@@ -36,7 +39,7 @@ impl Asking<'_> {
         Ok(Answer::ok(json!({ "nearest": "ams", "regions": list })))
     }
 
-    /// In how many of the regions that were asked for there is room.
+    /// In which of the regions that were asked for there is room, by capacity and by the organisation's quota.
     pub(super) fn placements(&mut self) -> Answered {
         let asked: Placement = wire::body(self.request)?;
         if !self.who.is_of(&asked.org_slug) {
@@ -48,8 +51,22 @@ impl Asking<'_> {
         let regions = self.state.regions.values();
         let fitting = regions.filter(|region| any || wanted.contains(&region.code.as_str()));
         let most = asked.count.filter(|count| *count > 0).unwrap_or(ROOM);
+        let memory = asked
+            .compute
+            .and_then(|guest| guest.get("memory_mb")?.as_u64());
+        let memory = memory.filter(|memory| *memory > 0).unwrap_or(MEMORY_MB);
+        let organisation = self.state.organisations.get(&asked.org_slug);
+        let quota = organisation.and_then(|known| known.memory_quota_mb);
+        let by_quota = |region: &str| {
+            let used = self.state.memory_in(&asked.org_slug, region);
+            let left = quota.map(|quota| quota.saturating_sub(used) / memory);
+            left.map_or(ROOM, |left| u32::try_from(left).unwrap_or(ROOM))
+        };
         let list: Vec<Value> = fitting
-            .map(|region| (region, region.capacity.unwrap_or(ROOM).min(most)))
+            .map(|region| {
+                let room = region.capacity.unwrap_or(ROOM);
+                (region, room.min(by_quota(&region.code)).min(most))
+            })
             .filter(|(_, room)| *room > 0)
             .map(|(region, room)| {
                 json!({ "region": region.code, "count": room, "concurrency": room })
