@@ -1,6 +1,7 @@
 //! Machines at Fly: the whole server, a model of Fly, and the real runner in each of its machines.
 
 mod host;
+mod refused;
 
 use std::{
     io::ErrorKind,
