@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NESTLING := target/debug/nestling
 
-.PHONY: help demo build test check tools github-model fly-model images test-images test-emulators test-aws bench soak kills sim mutants deps clean-demo
+.PHONY: help demo build test check tools github-model fly-model images test-images test-emulators test-guides test-aws bench soak kills sim mutants deps clean-demo
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -43,6 +43,10 @@ test-images: needs-build ## build both images of bases made here, and try what i
 
 test-emulators: tools needs-build ## records, blobs and keys against a second, stricter emulator of AWS (built once, ten minutes)
 	scripts/test-emulators.sh
+
+test-guides: tools build ## every command of the deployment guides, against models and emulators
+	$(CARGO) build --locked -p nestling-world --bins
+	scripts/guides.sh
 
 test-aws: needs-build ## records, blobs and keys on a real account (NESTLING_TEST_TABLES, _BUCKET, _KEY, and credentials as usual)
 	@[ -n "$$NESTLING_TEST_TABLES$$NESTLING_TEST_BUCKET$$NESTLING_TEST_KEY" ] || { echo "nestling: set NESTLING_TEST_TABLES to what names of tables shall begin with, which are made and removed, NESTLING_TEST_BUCKET to a bucket, NESTLING_TEST_KEY to a symmetric key, or some of them, and AWS_REGION to where they are" >&2; exit 1; }

@@ -23,6 +23,7 @@ mod demo;
 mod dynamodb;
 mod fly;
 mod github;
+mod guides;
 mod https;
 mod images;
 #[path = "../kept/mod.rs"]

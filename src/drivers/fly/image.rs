@@ -109,8 +109,10 @@ impl Fly {
             .base
             .starts_with(&format!("http://{}/", place.registry));
         let own = (place.registry == OF_FLY || is_model).then(|| {
-            let shown = format!("x:{}", self.token.as_str());
-            format!("Basic {}", STANDARD.encode(shown))
+            // As `fly` prints it, with the name of its scheme in front, Docker would not show it.
+            let token = self.token.as_str();
+            let token = token.strip_prefix("FlyV1 ").unwrap_or(token);
+            format!("Basic {}", STANDARD.encode(format!("x:{token}")))
         });
         let look = |shown: Option<String>| {
             let request = Request::builder().method(Method::HEAD).uri(place.url());
