@@ -24,7 +24,7 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `builds`, `secrets`, `logs`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -63,6 +63,10 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         let reason = format!("{reason}. What runs, and every app without secrets, goes on");
         Trouble::of("secrets", reason)
     });
+    let logs = services.blobs.trouble().map(|reason| {
+        let reason = format!("no log and no test results are kept: {reason}. What runs goes on, and machines hold theirs until they can be kept");
+        Trouble::of("logs", reason)
+    });
     let forge = services.forge_trouble.as_ref();
     let forge = forge.map(|reason| Trouble::of("GitHub", &**reason));
     let held_back = services.held_back.said();
@@ -71,6 +75,7 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let mut troubles: Vec<Trouble> = paused
         .into_iter()
         .chain(secrets)
+        .chain(logs)
         .chain(forge)
         .chain(held_back)
         .chain(not_heard)

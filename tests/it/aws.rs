@@ -127,6 +127,57 @@ fn a_site_lives_on_s3_and_kms_and_its_log_and_its_secret_outlive_the_server() {
 }
 
 #[test]
+fn credentials_that_expire_while_it_works_are_named_and_nothing_is_lost() {
+    let model = account();
+    let folder = tempfile::tempdir().unwrap();
+    let repository = quiet_site(folder.path());
+    let (data, port) = (folder.path().join("data"), free_port());
+    let order = ["up", "--repo", repository.to_str().unwrap()];
+    let start = |log: Stdio| Server::start_with(&order, &data, port, &settings(&model), log);
+    let serves = |server: &Server, commit: &str| server.serving(NAME).0 == commit;
+    let mut server = start(Stdio::inherit());
+    let first = head(&repository);
+    server.until("it runs", SOON, |server| serves(server, &first));
+    let put = server.answer("PUT", SECRET, r#"{"value": "hunter2-hunter2"}"#);
+    assert_eq!(put.unwrap().0, 204);
+    // It forgets what it has of the key.
+    server.die();
+    drop(server);
+    let log_file = folder.path().join("log");
+    let server = start(std::fs::File::create(&log_file).unwrap().into());
+    server.until("it serves again", SOON, |server| serves(server, &first));
+
+    let expire = |is_so: bool| {
+        model.act(|aws| {
+            let all = aws.credentials.values_mut();
+            all.for_each(|credential| credential.has_expired = is_so);
+        });
+    };
+    expire(true);
+    let second = commit(&repository, "Use the key");
+    let words = "the credentials have expired (ExpiredTokenException): renew them; those of a role renew themselves";
+    let is_said = |server: &Server| {
+        let page = server.text("/").unwrap_or_default();
+        page.contains(words)
+    };
+    server.until("the page says so", SOON, is_said);
+    let log = std::fs::read_to_string(&log_file).unwrap();
+    let line = log.lines().find(|line| line.contains(words)).unwrap();
+    assert!(line.contains("secrets cannot be used: "), "{line}");
+    assert!(serves(&server, &first));
+    assert_eq!(get("site.localhost", port, "/").0, 200);
+
+    expire(false);
+    server.until("what was pushed serves", SOON, |server| {
+        serves(server, &second)
+    });
+    server.until("nothing is in the way", SOON, |server| !is_said(server));
+    server.until("its log is in the bucket", SOON, |_| {
+        segments(&model, 2) >= 1
+    });
+}
+
+#[test]
 fn a_server_whose_bucket_is_missing_says_so_before_anything_happens() {
     let model = account();
     model.act(|aws| {

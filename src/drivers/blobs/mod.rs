@@ -54,6 +54,10 @@ pub trait Blobs: Send + Sync + 'static {
     ) -> Result<Option<String>, BlobError> {
         Ok(None)
     }
+    /// Why the last blob could not be written, for people; `None` when it could, or none was written yet, or nobody watches.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
     /// Removes blobs last written before `older_than`, then the oldest until all fit in `keep_bytes`. Answers how many went.
     async fn prune(&self, older_than: Timestamp, keep_bytes: u64) -> Result<u64, BlobError>;
 }

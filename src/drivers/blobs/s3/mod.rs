@@ -9,12 +9,17 @@ mod objects;
 mod rules;
 mod words;
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{Client, presigning::PresigningConfig, primitives::ByteStream};
 use bytes::Bytes;
 use nestling_domain::ids::Timestamp;
+use tracing::{error, info};
 
 use self::{objects::Bucket, rules::Retention};
 use super::{
@@ -47,6 +52,8 @@ pub struct S3 {
     logs: Bucket,
     artifacts: Bucket,
     clock: Clock,
+    /// Why the last object could not be put; nothing while it could.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 /// A blob as it lies in a bucket.
@@ -81,7 +88,22 @@ impl S3 {
             logs: bucket(&order.logs_bucket),
             artifacts: bucket(&order.artifacts_bucket),
             clock: account.clock().clone(),
+            trouble: Arc::default(),
         }
+    }
+
+    /// Remembers what came of a put, and says so when that is news.
+    fn seen<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        let trouble = outcome.as_ref().err().map(ToString::to_string);
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != trouble {
+            match &trouble {
+                Some(why) => error!("logs and artifacts cannot be kept: {why}"),
+                None => info!("logs and artifacts are kept again"),
+            }
+            *known = trouble;
+        }
+        outcome
     }
 
     /// The bucket in which the blob of this key lies.
@@ -122,8 +144,15 @@ impl Blobs for S3 {
             .key(bucket.full(key))
             .body(ByteStream::from(bytes));
         let put = put.send().await;
-        put.map_err(|error| failed("write", key, bucket.words("s3:PutObject", &error)))?;
+        let put = put.map_err(|error| bucket.words("s3:PutObject", &error));
+        let put = self.seen(put);
+        put.map_err(|error| failed("write", key, error))?;
         Ok(())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
@@ -162,7 +191,7 @@ impl Blobs for S3 {
         valid: Duration,
     ) -> Result<Option<String>, BlobError> {
         let bucket = self.bucket_of(checked_key(key)?);
-        let told = |error| failed("write", key, std::io::Error::other(error));
+        let told = |error| failed("write", key, io::Error::other(error));
         let put = bucket
             .client
             .put_object()
@@ -223,7 +252,7 @@ fn is_of_logs(key: &str) -> bool {
     }
 }
 
-fn failed(what: &'static str, key: &str, source: std::io::Error) -> BlobError {
+fn failed(what: &'static str, key: &str, source: io::Error) -> BlobError {
     BlobError::Io {
         what,
         key: key.to_owned(),

@@ -19,6 +19,7 @@ use std::{collections::HashMap, fmt, sync::Mutex};
 use async_trait::async_trait;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_sdk_kms::{Client, error::ProvideErrorMetadata as _, primitives::Blob, types::DataKeySpec};
+use tracing::{error, info};
 use zeroize::Zeroizing;
 
 use self::{
@@ -155,7 +156,7 @@ impl KmsKeys {
         all
     }
 
-    /// Remembers whether KMS can be used.
+    /// Remembers whether KMS can be used, and says so when that is news.
     fn seen<T>(&self, outcome: Result<T, KeyError>) -> Result<T, KeyError> {
         let trouble = match &outcome {
             Ok(_) => None,
@@ -163,7 +164,15 @@ impl KmsKeys {
             Err(KeyError::Refused(..)) => return outcome,
             Err(KeyError::Unusable(why) | KeyError::Failed(why)) => Some(why.clone()),
         };
-        *lock(&self.trouble) = trouble;
+        let mut known = lock(&self.trouble);
+        if *known != trouble {
+            match &trouble {
+                Some(why) => error!("secrets cannot be used: {why}"),
+                None => info!("secrets can be used again"),
+            }
+            *known = trouble;
+        }
+        drop(known);
         outcome
     }
 }

@@ -111,6 +111,22 @@ async fn what_a_person_has_to_mend_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_put_is_a_trouble_until_something_can() {
+    let (s3, model) = model().await;
+    assert_eq!(s3.trouble(), None);
+    model.act(nestling_world::aws::State::expire_credentials);
+    s3.put(TESTS, Bytes::new()).await.unwrap_err();
+    insta::assert_snapshot!(s3.trouble().unwrap(), @"AWS refuses s3:PutObject in the bucket nestling-artifacts: the credentials have expired (ExpiredToken): renew them; those of a role renew themselves");
+    model.act(|aws| {
+        for credential in aws.credentials.values_mut() {
+            credential.has_expired = false;
+        }
+    });
+    s3.put(TESTS, Bytes::new()).await.unwrap();
+    assert_eq!(s3.trouble(), None);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_wrong_is_signed_around_and_told() {
     let model = Model::start().unwrap();
     model.act(|aws| {
