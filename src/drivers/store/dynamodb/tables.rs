@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     DynamoDb,
     items::{EXPIRES, PK, SK},
-    trouble::{Trouble, Verdict},
+    trouble::{Trouble, Verdict, for_people},
 };
 
 /// The index of the environments that owe or await something, by when they are due.
@@ -134,7 +134,8 @@ impl DynamoDb {
                 || request.clone().send(),
                 |error| {
                     let is_gone = error.code() == Some("ResourceNotFoundException");
-                    is_gone.then_some(Verdict::Final(Trouble::Unmet(0)))
+                    let gone = is_gone.then_some(Verdict::Final(Trouble::Unmet(0)));
+                    gone.or_else(|| for_people(&asked, error))
                 },
             )
             .await;

@@ -70,9 +70,23 @@ where
     }
     if failure.is_unknown {
         Verdict::Unclear(failure.to_string())
-    } else if matches!(failure.kind, Kind::Throttled | Kind::Unreachable) {
+    } else if matches!(
+        failure.kind,
+        // Credentials are renewed, and a clock is set, while the server runs: what is refused until then is no decision, and is owed.
+        Kind::Throttled | Kind::Unreachable | Kind::Expired | Kind::ClockSkew
+    ) {
         Verdict::Busy(failure.to_string())
     } else {
         Verdict::Final(Trouble::Rejected(failure.to_string()))
     }
+}
+
+/// Judges the error of a look that a person waits for, before [`judge`] does: what a person has to mend is said at once.
+pub(super) fn for_people<E>(asked: &str, error: &SdkError<E, HttpResponse>) -> Option<Verdict>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let failure = Failure::of(asked, error);
+    let stays = matches!(failure.kind, Kind::Expired | Kind::ClockSkew);
+    stays.then(|| Verdict::Final(Trouble::Rejected(failure.to_string())))
 }

@@ -46,7 +46,6 @@ async fn what_no_try_makes_better_is_refused_in_words() {
     let (model, _, any) = world().await;
     for (code, says) in [
         ("AccessDeniedException", "may not do that"),
-        ("ExpiredTokenException", "the credentials have expired"),
         (
             "UnrecognizedClientException",
             "does not know these credentials",

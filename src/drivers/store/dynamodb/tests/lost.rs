@@ -148,7 +148,13 @@ async fn a_fault_of_any_request_ends_in_the_same_world_as_none() {
         .flat_map(|place| {
             [Fault::LostAnswer, Fault::DoneButStatus(500)].map(|fault| (place, fault))
         });
-    let undone = [Fault::Cut, Fault::Throttled, Fault::Status(500)];
+    let undone = [
+        Fault::Cut,
+        Fault::Throttled,
+        Fault::Status(500),
+        // They are renewed a moment later.
+        Fault::Refused("ExpiredTokenException"),
+    ];
     let undone = places.zip(undone.into_iter().cycle());
     for ((place, operation), fault) in done.chain(undone) {
         let (world, _) = told(Some((place, fault.clone()))).await;
