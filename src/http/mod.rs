@@ -11,6 +11,7 @@ pub mod problem;
 pub mod runner;
 pub mod troubles;
 pub mod unmatched;
+pub mod waiting;
 pub mod webhook;
 #[cfg(test)]
 pub(crate) mod world;
@@ -67,6 +68,8 @@ pub struct Services {
     pub not_heard: forge::NotHeard,
     /// What the sweeper has found that no record wants.
     pub left_behind: machines::LeftBehind,
+    /// That another server acts, while one does; then only what is read is answered.
+    pub waits: Option<waiting::Waits>,
 }
 
 /// How public addresses are made.

@@ -195,6 +195,16 @@ impl Problem {
         )
     }
 
+    /// 503: another server acts in place of this one, which answers what is read only.
+    pub fn waits(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waits",
+            "this server waits",
+            detail,
+        )
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -24,7 +24,7 @@ use crate::{
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `builds`, `secrets`, `logs`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `this server`, `builds`, `secrets`, `logs`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -54,6 +54,8 @@ pub async fn all(services: &Services) -> Result<Vec<Trouble>, Problem> {
 
 /// That of the server itself.
 pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
+    let waits = services.waits.as_ref();
+    let waits = waits.map(|waits| Trouble::of("this server", waits.reason()));
     let paused = services.admission.look.send(Look).await?.paused;
     let paused = paused.map(|reason| {
         let reason = format!("no build is begun: {reason}. What runs goes on");
@@ -72,8 +74,9 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
     let held_back = services.held_back.said();
     let held_back = held_back.map(|reason| Trouble::of("removals", reason));
     let not_heard = services.not_heard.said().map(of_webhooks);
-    let mut troubles: Vec<Trouble> = paused
+    let mut troubles: Vec<Trouble> = waits
         .into_iter()
+        .chain(paused)
         .chain(secrets)
         .chain(logs)
         .chain(forge)

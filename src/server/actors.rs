@@ -108,6 +108,7 @@ impl Actors {
             held_back,
             not_heard,
             left_behind: machines::sweep(config, drivers),
+            waits: None,
         };
         start_intake(&services, people, &arrived);
         start_upkeep(config, drivers, &services);
@@ -183,7 +184,7 @@ async fn take_up(
 }
 
 /// What people should know when GitHub cannot reach the server.
-fn polls(config: &Config) -> Option<&'static str> {
+pub(super) fn polls(config: &Config) -> Option<&'static str> {
     let is_deaf = config.forge.driver == ForgeDriver::GitHub && config.server.public().is_none();
     is_deaf.then_some(
         "server.public_url is not set, so GitHub cannot tell the server what happens: pull requests, branches and the comments on them are looked at every 30 s, and buttons of checks are not heard",
@@ -278,7 +279,7 @@ pub(super) fn times(config: &Config) -> Times {
 }
 
 /// One build per core, at most four: an install is bound by the disk, and tests by the processor.
-fn slots(config: &Config) -> usize {
+pub(super) fn slots(config: &Config) -> usize {
     match config.builds.at_once {
         0 => std::thread::available_parallelism()
             .map_or(1, usize::from)
@@ -308,7 +309,7 @@ fn visit(known: &OnceLock<environments::Handle>, id: &EnvironmentId) {
     });
 }
 
-fn random() -> anyhow::Result<u64> {
+pub(super) fn random() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;

@@ -1,8 +1,9 @@
 //! The whole house, put together.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,15 +12,17 @@ use anyhow::{Context as _, bail};
 use tracing::{info, warn};
 
 use super::{
+    LAST_REQUESTS,
     actors::{self, Actors},
     drivers::Drivers,
     listeners::{self, Doors},
     standing::{self, Acting},
     tls::{self, Pair},
+    waiting,
 };
 use crate::{
     config::{Config, MachinesDriver},
-    http::{Services, auth::Auth, health, runner::Runners},
+    http::{Services, auth::Auth, health, pages, runner::Runners},
     messages::{
         environments::StopAll,
         forge::WatchRepository,
@@ -49,20 +52,27 @@ impl House {
     /// Opens what is stored, starts everything, adopts what runs, and listens.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let (mut drivers, listener) = Drivers::open(&config).await?;
-        let acting = match drivers.owner.take() {
-            None => None,
-            Some(owner) => {
-                let door = (!config.server.has_tls()).then_some(&listener);
-                Some(standing::until_it_acts(owner, door).await?)
-            }
-        };
         let listen = listener.local_addr()?;
         let doors = doors(&config, listener)?;
         let here = doors.here.as_ref().map(TcpListener::local_addr);
         let listen = here.unwrap_or(Ok(listen))?;
+        let auth = web::Data::new(auth(&drivers));
+        let metrics = health::Metrics::new();
+        let acting = match drivers.owner.take() {
+            None => None,
+            Some(owner) => {
+                let open = |waits| -> anyhow::Result<ServerHandle> {
+                    let doors = doors.for_reading(waiting::LAST_READS)?;
+                    let shared = (auth.clone(), metrics.clone());
+                    let reading = waiting::open(&config, &drivers, doors, shared, waits)?;
+                    say_address(&drivers, listen)?;
+                    Ok(reading)
+                };
+                Some(standing::until_it_acts(owner, open).await?)
+            }
+        };
         let actors = Actors::start(&config, &drivers).await?;
         let services = actors.services.clone();
-        let metrics = health::Metrics::new();
         let times = actors::times(&config);
         let runners = Runners::new(services.clone(), drivers.signing.clone(), times);
         let runners = web::Data::new(runners.counting(metrics.clone()));
@@ -72,11 +82,7 @@ impl House {
         let for_people = listeners::for_people(
             services.clone(),
             &actors.gateway,
-            Auth::new(
-                drivers.token.as_str(),
-                drivers.addresses.clone(),
-                drivers.signing.clone(),
-            ),
+            auth,
             actors.grants.clone(),
             metrics,
             actors.webhooks.clone(),
@@ -85,9 +91,7 @@ impl House {
                 ..doors
             },
         )?;
-        let address = drivers.data.path().join("address");
-        std::fs::write(&address, format!("http://{listen}\n"))
-            .with_context(|| format!("could not write {}", address.display()))?;
+        say_address(&drivers, listen)?;
         Ok(House {
             services,
             link: Auth::link(&drivers.addresses, drivers.token.as_str()),
@@ -163,6 +167,20 @@ impl House {
     }
 }
 
+/// Who may come in. One for as long as the process lives: whoever signed in while the server waited stays so.
+fn auth(drivers: &Drivers) -> Auth {
+    let addresses = drivers.addresses.clone();
+    let auth = Auth::new(drivers.token.as_str(), addresses, drivers.signing.clone());
+    auth.with_sign_in(Arc::new(pages::sign_in))
+}
+
+/// Tells the client commands where the server listens.
+fn say_address(drivers: &Drivers, listen: SocketAddr) -> anyhow::Result<()> {
+    let address = drivers.data.path().join("address");
+    std::fs::write(&address, format!("http://{listen}\n"))
+        .with_context(|| format!("could not write {}", address.display()))
+}
+
 /// Where people come in. Where that is by TLS, the client commands come in by a port of their own, on loopback.
 fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
     let server = &config.server;
@@ -172,6 +190,7 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
             tls: None,
             here: None,
             runners: None,
+            last_requests: LAST_REQUESTS,
         });
     }
     let pair = Pair {
@@ -183,6 +202,7 @@ fn doors(config: &Config, people: TcpListener) -> anyhow::Result<Doors> {
         tls: Some(tls::config(pair)?),
         here: Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
         runners: None,
+        last_requests: LAST_REQUESTS,
     })
 }
 

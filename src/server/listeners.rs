@@ -1,6 +1,6 @@
 //! The two listeners: for people, visitors and machines on other hosts on the port, for machines of this box on a socket.
 
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{io, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::Context as _;
@@ -13,7 +13,7 @@ use crate::http::{
     gateway::{Gateway, Grants},
     health, live, pages,
     runner::{self, Runners},
-    unmatched,
+    unmatched, waiting,
     webhook::{self, Webhooks},
 };
 
@@ -30,6 +30,22 @@ pub(super) struct Doors {
     pub(super) here: Option<TcpListener>,
     /// What answers machines on other hosts there, where there are such.
     pub(super) runners: Option<web::Data<Runners>>,
+    /// How long requests in flight may take to end once these are closed.
+    pub(super) last_requests: Duration,
+}
+
+impl Doors {
+    /// The same ones for those who only read, until somebody else stands in them.
+    pub(super) fn for_reading(&self, last_requests: Duration) -> io::Result<Self> {
+        let here = self.here.as_ref().map(TcpListener::try_clone);
+        Ok(Doors {
+            people: self.people.try_clone()?,
+            tls: self.tls.clone(),
+            here: here.transpose()?,
+            runners: None,
+            last_requests,
+        })
+    }
 }
 
 pub(super) fn for_machines(
@@ -57,7 +73,7 @@ pub(super) fn for_machines(
 pub(super) fn for_people(
     services: Services,
     gateway: &Gateway,
-    auth: Auth,
+    auth: web::Data<Auth>,
     grants: Arc<Grants>,
     metrics: health::Metrics,
     webhooks: Option<Arc<Webhooks>>,
@@ -66,10 +82,10 @@ pub(super) fn for_people(
         tls,
         here,
         runners,
+        last_requests,
     }: Doors,
 ) -> anyhow::Result<ServerHandle> {
     let webhooks = webhooks.map(web::Data::from);
-    let auth = web::Data::new(auth.with_sign_in(Arc::new(pages::sign_in)));
     let (gateway, services, grants) = (
         gateway.clone(),
         web::Data::new(services),
@@ -94,12 +110,13 @@ pub(super) fn for_people(
             .configure(unmatched::routes)
             .configure(pages::routes)
             .wrap(from_fn(unmatched::head))
+            .wrap(from_fn(waiting::only_reads))
             .wrap(from_fn(auth::guard))
             .wrap(from_fn(health::count))
             .wrap(gateway.clone())
     })
     .workers(WORKERS)
-    .shutdown_timeout(LAST_REQUESTS.as_secs())
+    .shutdown_timeout(last_requests.as_secs())
     // A client that leaves a silent stream is noticed at once.
     .h1_allow_half_closed(false)
     .disable_signals();

@@ -12,6 +12,7 @@ mod standing;
 mod store;
 pub mod tables;
 pub(crate) mod tls;
+mod waiting;
 
 use std::{path::PathBuf, time::Duration};
 

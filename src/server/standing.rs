@@ -1,8 +1,8 @@
-//! Of several servers on the same tables one acts. The others wait, say so to whoever asks, and follow when it is gone.
+//! Of several servers on the same tables one acts. The others wait, answer what is read, and follow when it is gone.
 
-use std::{net::TcpListener, path::Path};
+use std::path::Path;
 
-use actix_web::{App, HttpResponse, HttpServer, http::header, web};
+use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use tokio::{
     sync::{oneshot, watch},
@@ -10,12 +10,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::drivers::store::dynamodb::{Owner, Standing};
+use crate::{
+    drivers::store::dynamodb::{Owner, Standing},
+    http::waiting::Waits,
+};
 
 /// The file that says of a data folder which one it is. Who holds its lock knows that an earlier server of it is gone.
 const HOME: &str = "home";
-/// What whoever is told to come back waits, in seconds.
-const COME_BACK: &str = "5";
 
 /// A server that acts, for as long as it does.
 pub(super) struct Acting {
@@ -50,12 +51,12 @@ fn chance() -> anyhow::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Waits until this server acts. Meanwhile whoever comes to `door` is told who does.
+/// Waits until this server acts. If another one does, what `open` opens answers meanwhile, and is told which.
 pub(super) async fn until_it_acts(
     mut owner: Owner,
-    door: Option<&TcpListener>,
+    open: impl Fn(Waits) -> anyhow::Result<ServerHandle>,
 ) -> anyhow::Result<Acting> {
-    let (tell, told) = watch::channel(String::new());
+    let (tell, acts) = watch::channel(String::new());
     let mut waiting = None;
     loop {
         match owner.round().await {
@@ -64,60 +65,26 @@ pub(super) async fn until_it_acts(
                 break;
             }
             Ok(Standing::Waits(other)) => {
-                if *told.borrow() != other {
-                    info!("{other} acts on these tables: this server waits until it is gone");
+                if *acts.borrow() != other {
+                    info!(
+                        "{other} acts on these tables: this server answers what is read, and waits until it is gone"
+                    );
                     tell.send_replace(other);
                 }
-                if let (None, Some(door)) = (&waiting, door) {
-                    waiting = Some(waiting_room(door, told.clone())?);
+                if waiting.is_none() {
+                    waiting = Some(open(Waits::new(acts.clone()))?);
                 }
             }
             Err(error) => warn!("could not see which server acts: {error}"),
         }
         sleep(owner.beat()).await;
     }
+    // It has to go on saying that it acts, also while the last ones read.
+    let acting = Acting::begin(owner);
     if let Some(waiting) = waiting {
         waiting.stop(true).await;
     }
-    Ok(Acting::begin(owner))
-}
-
-fn waiting_room(
-    door: &TcpListener,
-    told: watch::Receiver<String>,
-) -> anyhow::Result<actix_web::dev::ServerHandle> {
-    let server = HttpServer::new(move || {
-        let told = told.clone();
-        let refuse = move || {
-            let says = format!(
-                "{} acts on these tables, and this server waits until it is gone\n",
-                told.borrow().as_str()
-            );
-            let later = (header::RETRY_AFTER, COME_BACK);
-            async move {
-                HttpResponse::ServiceUnavailable()
-                    .insert_header(later)
-                    .body(says)
-            }
-        };
-        App::new()
-            .route(
-                "/healthz",
-                web::get().to(|| async { HttpResponse::Ok().body("waits\n") }),
-            )
-            .default_service(web::to(refuse))
-    })
-    .workers(1)
-    .disable_signals()
-    .listen(door.try_clone()?)?
-    .run();
-    let handle = server.handle();
-    actix::spawn(async move {
-        if let Err(error) = server.await {
-            warn!("the waiting room ended: {error}");
-        }
-    });
-    Ok(handle)
+    Ok(acting)
 }
 
 impl Acting {

@@ -73,38 +73,56 @@ fn a_site_lives_on_dynamodb_and_its_records_outlive_the_server() {
 }
 
 #[test]
-fn a_second_server_on_the_same_tables_waits_and_follows() {
+fn a_second_server_on_the_same_tables_serves_reads_and_follows_when_the_first_is_gone() {
     let model = Model::start().unwrap();
     assert!(tables(&model, "create").0);
     let folder = tempfile::tempdir().unwrap();
     let repository = quiet_site(folder.path());
-    let start = |name: &str| {
+    let start = |name: &str, port: u16| {
         let order = ["up", "--repo", repository.to_str().unwrap()];
         let data = folder.path().join(name);
-        Server::start_with(
-            &order,
-            &data,
-            free_port(),
-            &settings(&model),
-            Stdio::inherit(),
-        )
+        Server::start_with(&order, &data, port, &settings(&model), Stdio::inherit())
     };
-    let mut first = start("first");
+    let mut first = start("first", free_port());
     let commit = head(&repository);
     let runs = |server: &Server| server.status(NAME) == ("running".to_owned(), commit.clone());
     first.until("it runs", SOON, runs);
 
-    let second = start("second");
-    second.until("it waits", SOON, |server| {
-        server.text("/healthz").as_deref() == Some("waits\n")
+    let port = free_port();
+    let second = start("second", port);
+    second.until("it waits, and says so", SOON, |server| {
+        let answer = server.answer("GET", "/readyz", "");
+        answer.is_some_and(|(status, says)| status == 503 && says.contains("takes over"))
     });
-    let (status, says) = second.answer("GET", "/v1/apps", "").unwrap();
+    assert_eq!(second.text("/healthz").as_deref(), Some("ok\n"));
+
+    // What the records hold is read there: by the client commands, by programs, and on pages.
+    assert!(runs(&second), "{:#?}", second.environments());
+    assert_eq!(second.deployments(NAME), first.deployments(NAME));
+    let trouble = &second.get("/v1/troubles")["troubles"][0];
+    assert_eq!(trouble["about"], "this server");
+    let page = second.text("/").unwrap();
+    assert!(page.contains("acts on these tables"), "{page}");
+
+    // Nothing is ordered there, and nobody is led anywhere.
+    let stop = "/v1/apps/local/site/environments/production/stop";
+    let (status, refused) = second.order("POST", stop, "{}");
     assert_eq!(status, 503);
-    assert!(says.contains("acts on these tables"), "{says}");
+    assert_eq!(refused["type"], "urn:nestling:waits");
+    let (status, says) = second.answer("POST", "/webhooks/github", "{}").unwrap();
+    assert_eq!(status, 503);
+    assert!(says.contains("another server acts"), "{says}");
+    assert_eq!(get("site.localhost", port, "/").0, 503);
     assert!(runs(&first), "nobody took anything from it");
 
     first.interrupt();
-    second.until("it acts, and runs what the first did", SOON, runs);
+    second.until("it acts", SOON, |server| {
+        server.text("/readyz").as_deref() == Some("ready\n")
+    });
+    second.until("it serves what the first did", SOON, |server| {
+        let visited = get("site.localhost", port, "/");
+        runs(server) && visited == (200, "a quiet site".to_owned())
+    });
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub enum ErrorView {
     Forbidden(String),
     /// 404, and what is not there, for people.
     NotFound(String),
+    /// 503, and why: another server acts.
+    Waits(String),
     /// 500, and the number by which the log names it. The cause stays in the log.
     Broken(String),
 }
@@ -29,6 +31,7 @@ impl ErrorView {
             ErrorView::Forbidden(_) => 403,
             ErrorView::NotFound(_) => 404,
             ErrorView::Broken(_) => 500,
+            ErrorView::Waits(_) => 503,
         }
     }
 }
@@ -39,6 +42,7 @@ pub fn page(view: &ErrorView) -> Markup {
         ErrorView::SignedOut => ("Sign in first", "This browser has no session, or it has ended. Open the link that the terminal printed when Nestling started.".to_owned()),
         ErrorView::Forbidden(why) => ("That was not allowed", why.clone()),
         ErrorView::NotFound(what) => ("Nothing is here", what.clone()),
+        ErrorView::Waits(why) => ("Nothing can be ordered here now", format!("Nothing was changed: {why}.")),
         ErrorView::Broken(number) => ("Something broke on our side", format!("Nothing was changed. The server's log has the details under {number}; reload to try again.")),
     };
     let body = html! {

@@ -15,6 +15,8 @@ pub struct GatewayConfig {
     pub loopback: bool,
     /// Proxies in front of us whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Proxies,
+    /// Whether another server acts, and visitors are told to come again, whatever they ask for.
+    pub waits: bool,
     /// Bounds on waits and queues.
     pub bounds: Bounds,
 }
@@ -27,6 +29,7 @@ impl GatewayConfig {
             dashboard_hosts: Vec::new(),
             loopback: true,
             trusted_proxies: Proxies::default(),
+            waits: false,
             bounds: Bounds::default(),
         }
     }

@@ -176,6 +176,21 @@ pub(super) fn refusal(visit: &Visit) -> Option<HttpResponse> {
     })
 }
 
+/// Only the server that acts knows where environments are.
+pub(super) fn waits(visit: &Visit) -> HttpResponse {
+    let text = "Another server answers for environments at this moment, and this one takes over when that is gone.";
+    let notice = Notice {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: "This server waits".to_owned(),
+        text: text.to_owned(),
+        detail: String::new(),
+        link: None,
+        waits: false,
+        passes: true,
+    };
+    notice.answer(visit.wants_page())
+}
+
 pub(super) fn full(visit: &Visit, route: &Route) -> HttpResponse {
     let notice = Notice {
         status: StatusCode::SERVICE_UNAVAILABLE,

@@ -25,7 +25,7 @@ use super::{
     events::Events,
     exchange::{Asked, Failure, Sent},
     heads::{self, Origin, Refused, Upgrade},
-    instead::{full, refusal},
+    instead::{full, refusal, waits},
     pages,
     pool::{Goal, Pool},
     relay::Relay,
@@ -55,6 +55,9 @@ impl Worker {
     pub(super) async fn answer(&self, mut visit: Visit) -> HttpResponse {
         if let Some(refusal) = refusal(&visit) {
             return refusal;
+        }
+        if self.shared.config.waits {
+            return waits(&visit);
         }
         if visit.request.path().starts_with("/.nestling/") {
             return self.own_page(&visit);

@@ -114,6 +114,12 @@ pub fn sign_in(request: &HttpRequest, why: &str) -> HttpResponse {
     page(StatusCode::UNAUTHORIZED, &sign_in_page::page(Some(why)))
 }
 
+/// What a browser gets that orders something of a server which waits, and why.
+pub(super) fn waits(why: &str) -> HttpResponse {
+    let view = ErrorView::Waits(why.to_owned());
+    page(StatusCode::SERVICE_UNAVAILABLE, &error::page(&view))
+}
+
 /// What may be asked of any page.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {

@@ -339,6 +339,7 @@ async fn services(
         held_back: HeldBack::default(),
         not_heard: NotHeard::default(),
         left_behind: crate::messages::machines::LeftBehind::default(),
+        waits: None,
         addresses,
     };
     (services, house, arrived)
