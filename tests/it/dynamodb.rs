@@ -109,7 +109,7 @@ fn a_second_server_on_the_same_tables_serves_reads_and_follows_when_the_first_is
     let (status, refused) = second.order("POST", stop, "{}");
     assert_eq!(status, 503);
     assert_eq!(refused["type"], "urn:nestling:waits");
-    let (status, says) = second.answer("POST", "/webhooks/github", "{}").unwrap();
+    let (status, says) = second.answer("POST", "/github/webhook", "{}").unwrap();
     assert_eq!(status, 503);
     assert!(says.contains("another server acts"), "{says}");
     assert_eq!(get("site.localhost", port, "/").0, 503);
