@@ -5,6 +5,7 @@
 
 mod orders;
 mod sweeper;
+mod sweeping;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -25,11 +26,11 @@ use nestling_domain::{
 };
 use zeroize::Zeroizing;
 
-pub use self::sweeper::Sweeper;
 use self::{
     orders::{Order, Orders},
     watch::Watches,
 };
+pub use self::{sweeper::Sweeper, sweeping::Sweeping};
 use crate::{
     drivers::{
         fly::{Fly, Make},

@@ -1,7 +1,7 @@
 //! The sweeper: finds what this server has made at Fly and no record wants, and removes it on positive evidence only
-//! ([`nestling_domain::fly::Sweep`]). Nobody asks it for anything, so it has no messages: it says what it has found.
+//! ([`nestling_domain::fly::Sweep`]). Nobody asks it for anything: it says what it has found. [`super::Sweeping`] lets it make one pass after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use nestling_domain::{
     announcement::utc,
@@ -10,14 +10,12 @@ use nestling_domain::{
     },
     ids::Timestamp,
 };
-use tokio::time::sleep;
 use tracing::{debug, info, warn};
 use zeroize::Zeroizing;
 
 use super::Plan;
 use crate::{
     drivers::{
-        clock,
         fly::{Confidential, Fly, Subject},
         store::Store,
     },
@@ -25,14 +23,11 @@ use crate::{
     telemetry::told,
 };
 
-/// From the start until the first pass: what the server takes up then comes first.
-const FIRST: Duration = Duration::from_mins(1);
-/// Between two passes: two within the time for which an app must have been unwanted.
-const EVERY: Duration = Duration::from_mins(5);
 /// Records read at once.
 const PAGE: usize = 500;
 
-/// Sweeps, again and again. What it remembers is evidence, and is gathered anew after a start.
+/// Sweeps. What it remembers is evidence, and is gathered anew after a start.
+#[derive(Clone)]
 pub struct Sweeper {
     fly: Arc<Fly>,
     plan: Plan,
@@ -62,15 +57,6 @@ impl Sweeper {
         Sweeper { left, ..self }
     }
 
-    /// Sweeps until the server ends.
-    pub async fn run(mut self) {
-        sleep(FIRST).await;
-        loop {
-            self.pass(clock::now()).await;
-            sleep(EVERY).await;
-        }
-    }
-
     /// One pass over everything, begun at `now`: its evidence is as old as that, however long it takes.
     pub(super) async fn pass(&mut self, now: Timestamp) {
         let came = self.sweep(now).await;
@@ -80,6 +66,16 @@ impl Sweeper {
         let found = self.seen.unwanted().map(|one| left(&one, self.removes));
         let failed = came.err().map(not_looked_for);
         self.left.say(found.chain(failed).collect());
+    }
+
+    /// Forgets what it has seen, because nobody knows what the last pass saw before it ended by a bug.
+    pub(super) fn begin_anew(&mut self) {
+        self.seen = Sweep::default();
+        self.left.say(vec![Left {
+            about: "Fly".to_owned(),
+            reason: "a look for what no record wants there ended by a bug, which is in the log. What was known of it is found anew, and the next look is 5 minutes later".to_owned(),
+            since: None,
+        }]);
     }
 
     async fn sweep(&mut self, now: Timestamp) -> Result<(), String> {

@@ -75,20 +75,7 @@ impl Town {
     }
 
     fn ensure(&self, generation: u32) -> Ensure {
-        Ensure {
-            environment: self.environment.clone(),
-            generation: Generation(generation),
-            spec: Spec {
-                token: "a token".to_owned(),
-                cache: "shop".to_owned(),
-                size: Size {
-                    memory_mib: 512,
-                    processes: 64,
-                    files: 64,
-                    disk_mib: 64,
-                },
-            },
-        }
+        ensure(&self.environment, generation)
     }
 
     fn close(&self, upto: u32) -> Destroy {
@@ -104,6 +91,23 @@ impl Town {
     fn made(&self) -> u64 {
         self.model
             .look(|fly| fly.ledger.count_of(Action::CreateMachine, 200))
+    }
+}
+
+fn ensure(environment: &EnvironmentId, generation: u32) -> Ensure {
+    Ensure {
+        environment: environment.clone(),
+        generation: Generation(generation),
+        spec: Spec {
+            token: "a token".to_owned(),
+            cache: "shop".to_owned(),
+            size: Size {
+                memory_mib: 512,
+                processes: 64,
+                files: 64,
+                disk_mib: 64,
+            },
+        },
     }
 }
 

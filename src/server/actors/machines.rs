@@ -7,7 +7,7 @@ use nestling_domain::{deployment::Deployment, fly::service_port, ids::Environmen
 
 use crate::{
     actors::{
-        fly::{FlyMachines, Plan, Sweeper},
+        fly::{FlyMachines, Plan, Sweeper, Sweeping},
         local::machines::LocalMachines,
     },
     config::{Config, Sweep},
@@ -48,7 +48,7 @@ pub(super) fn sweep(config: &Config, drivers: &Drivers) -> LeftBehind {
     };
     if let Machines::Fly(fly) = &drivers.machines {
         let sweeper = Sweeper::new(fly.clone(), plan(config), drivers.store.clone(), removes);
-        actix::spawn(sweeper.saying(left.clone()).run());
+        Sweeping::new(sweeper.saying(left.clone())).start();
     }
     left
 }
