@@ -18,7 +18,7 @@ pub(crate) mod world;
 
 use std::sync::Arc;
 
-use nestling_domain::announcement::Site;
+use nestling_domain::{announcement::Site, fly::Price};
 
 use crate::{
     drivers::{blobs::Blobs, github::GitHub, keys::Keys, store::Store},
@@ -68,6 +68,8 @@ pub struct Services {
     pub not_heard: forge::NotHeard,
     /// What the sweeper has found that no record wants.
     pub left_behind: machines::LeftBehind,
+    /// What one machine costs, where it is paid for and the price is known.
+    pub price: Option<Price>,
     /// That another server acts, while one does; then only what is read is answered.
     pub waits: Option<waiting::Waits>,
 }

@@ -6,7 +6,7 @@ pub mod removals;
 mod tests;
 
 use nestling_domain::{
-    announcement, app::Repository, environment::Environment, github::Unheard, ids::Timestamp,
+    announcement, app::Repository, environment::Environment, fly::Cost, github::Unheard, ids::Timestamp,
     record::Content,
 };
 
@@ -30,6 +30,8 @@ pub struct Trouble {
     pub reason: String,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// What it has cost since then, where that is known; the reason says so, too.
+    pub cost: Option<Cost>,
 }
 
 impl Trouble {
@@ -38,6 +40,22 @@ impl Trouble {
             about: about.into(),
             reason: reason.into(),
             since: None,
+            cost: None,
+        }
+    }
+
+    /// Something that costs since then.
+    fn costing(
+        about: String,
+        reason: String,
+        (since, cost): (Option<Timestamp>, Option<Cost>),
+    ) -> Self {
+        let costs = cost.map(|cost| format!(". Since then its machines have cost {cost}, if they run: at the prices of Fly's cheapest regions"));
+        Trouble {
+            about,
+            reason: reason + &costs.unwrap_or_default(),
+            since,
+            cost,
         }
     }
 }
@@ -84,17 +102,16 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
         .chain(not_heard)
         .collect();
     let left = services.left_behind.said().into_iter();
-    troubles.extend(left.map(|left| Trouble {
-        about: left.about,
-        reason: left.reason,
-        since: left.since,
-    }));
+    troubles.extend(
+        left.map(|left| Trouble::costing(left.about, left.reason, (left.since, left.cost))),
+    );
     let now = clock::now();
     for record in removals::stuck(&*services.store, now).await? {
-        troubles.extend(record.lifecycle.stuck(now).map(|removal| Trouble {
-            about: record.name(),
-            reason: announcement::stuck(&removal),
-            since: Some(removal.since),
+        troubles.extend(record.lifecycle.stuck(now).map(|removal| {
+            let price = services.price;
+            let cost = price.and_then(|price| price.of_removal(&removal, now));
+            let reason = announcement::stuck(&removal);
+            Trouble::costing(record.name(), reason, (Some(removal.since), cost))
         }));
     }
     for (id, reason) in services.environments.quarantined.send(Quarantined).await? {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use actix::prelude::*;
-use nestling_domain::ids::{EnvironmentId, Generation, Timestamp};
+use nestling_domain::{
+    fly::Cost,
+    ids::{EnvironmentId, Generation, Timestamp},
+};
 use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
@@ -122,6 +125,8 @@ pub struct Left {
     pub reason: String,
     /// Since when that is known.
     pub since: Option<Timestamp>,
+    /// What it has cost since then, where that is known.
+    pub cost: Option<Cost>,
 }
 
 impl LeftBehind {

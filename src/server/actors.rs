@@ -1,7 +1,7 @@
 //! Who works in the house, each told where the others are.
 
 mod forges;
-mod machines;
+pub(super) mod machines;
 
 use std::sync::{Arc, OnceLock};
 
@@ -108,6 +108,7 @@ impl Actors {
             held_back,
             not_heard,
             left_behind: machines::sweep(config, drivers),
+            price: machines::price(config),
             waits: None,
         };
         start_intake(&services, people, &arrived);

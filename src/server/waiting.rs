@@ -94,6 +94,7 @@ fn services(config: &Config, drivers: &Drivers, waits: Waits) -> anyhow::Result<
         forge_trouble: actors::polls(config).map(Arc::from),
         held_back: HeldBack::default(),
         left_behind: LeftBehind::default(),
+        price: actors::machines::price(config),
         waits: Some(waits),
     })
 }

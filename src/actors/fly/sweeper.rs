@@ -1,12 +1,13 @@
 //! The sweeper: finds what this server has made at Fly and no record wants, and removes it on positive evidence only
 //! ([`nestling_domain::fly::Sweep`]). Nobody asks it for anything: it says what it has found. [`super::Sweeping`] lets it make one pass after the other.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use nestling_domain::{
     announcement::utc,
     fly::{
-        AppName, GaveUp, Going, Holds, Listing, Pass, Records, Remove, Sighting, Sweep, Verdict,
+        AppName, Cost, GaveUp, Going, Holds, Listing, Pass, Price, Records, Remove, Sighting,
+        Sweep, Verdict,
     },
     ids::Timestamp,
 };
@@ -36,6 +37,8 @@ pub struct Sweeper {
     removes: bool,
     left: LeftBehind,
     seen: Sweep,
+    /// How many machines Fly counts in each app that is known to be unwanted.
+    counted: BTreeMap<String, u64>,
 }
 
 impl Sweeper {
@@ -48,6 +51,7 @@ impl Sweeper {
             removes,
             left: LeftBehind::default(),
             seen: Sweep::default(),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -63,7 +67,8 @@ impl Sweeper {
         if let Err(why) = &came {
             warn!("what is left at Fly was not looked for: {why}");
         }
-        let found = self.seen.unwanted().map(|one| left(&one, self.removes));
+        let found = self.seen.unwanted();
+        let found = found.map(|one| left(&one, self.removes, self.cost(&one, now)));
         let failed = came.err().map(not_looked_for);
         self.left.say(found.chain(failed).collect());
     }
@@ -75,6 +80,7 @@ impl Sweeper {
             about: "Fly".to_owned(),
             reason: "a look for what no record wants there ended by a bug, which is in the log. What was known of it is found anew, and the next look is 5 minutes later".to_owned(),
             since: None,
+            cost: None,
         }]);
     }
 
@@ -97,7 +103,20 @@ impl Sweeper {
                 | Verdict::Waits(_) => debug!("the app {app} at Fly stays: {verdict}"),
             }
         }
+        let counted = self.seen.unwanted().filter_map(|one| {
+            let machines = listing.apps.get(one.app)?;
+            Some((one.app.to_owned(), *machines))
+        });
+        self.counted = counted.collect();
         unproven
+    }
+
+    /// What an unwanted app has cost since it is known to be, if its machines have run.
+    fn cost(&self, one: &Sighting<'_>, now: Timestamp) -> Option<Cost> {
+        let make = &self.plan.make;
+        let price = Price::of(&make.cpu_kind, make.cpus, make.memory_mib)?;
+        let machines = *self.counted.get(one.app)?;
+        Some(price.cost(machines, now.since(one.since)))
     }
 
     /// What all records want.
@@ -198,7 +217,7 @@ impl Sweeper {
 }
 
 /// An unwanted app, for people.
-fn left(one: &Sighting<'_>, removes: bool) -> Left {
+fn left(one: &Sighting<'_>, removes: bool, cost: Option<Cost>) -> Left {
     let at = utc(one.goes_at).minute();
     let goes = if removes {
         format!("it is removed after {at} UTC, unless one does by then")
@@ -216,6 +235,7 @@ fn left(one: &Sighting<'_>, removes: bool) -> Left {
             trouble.unwrap_or_default()
         ),
         since: Some(one.since),
+        cost,
     }
 }
 
@@ -227,5 +247,6 @@ fn not_looked_for(why: String) -> Left {
             "what no record wants there was not looked for ({why}). Nothing is removed by such a look, and the next one is 5 minutes later"
         ),
         since: None,
+        cost: None,
     }
 }

@@ -62,6 +62,7 @@ pub(super) async fn troubles(
         about: trouble.about,
         reason: trouble.reason,
         since: trouble.since.map(|since| since.0),
+        cost_micro_usd: trouble.cost.map(|cost| cost.micros),
     };
     Ok(web::Json(TroublesView {
         troubles: troubles.map(view).collect(),

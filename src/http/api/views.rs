@@ -314,6 +314,9 @@ pub struct TroubleView {
     /// Since when, where that is known: of a removal that is stuck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// What it has cost since then, in millionths of a US dollar, where that is known: of machines at Fly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
 }
 
 /// A page of deliveries: what the forge told, and what came of it.

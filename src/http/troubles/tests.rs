@@ -1,6 +1,10 @@
 //! What GitHub does not let the App do stands in the way until it does.
 
-use nestling_domain::lifecycle::{Lifecycle, Remains, State as Stage, Why};
+use nestling_domain::{
+    fly::{Cost, Price},
+    ids::Generation,
+    lifecycle::{Lifecycle, Remains, State as Stage, Why},
+};
 use nestling_world::github::{Fault, Level, Model, Permissions, Selection, Times};
 
 use super::*;
@@ -154,6 +158,7 @@ async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_coun
         about: "nestling-shop-pr-7 at Fly".to_owned(),
         reason: "no record wants it".to_owned(),
         since: Some(hour_ago),
+        cost: Some(Cost { micros: 1_234_567 }),
     }]);
     let listed: TroublesView = world.people.get("/v1/troubles").await.json();
     let left = &listed.troubles[1];
@@ -161,6 +166,27 @@ async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_coun
         (&*left.about, left.since),
         ("nestling-shop-pr-7 at Fly", Some(hour_ago.0))
     );
+    assert_eq!(left.cost_micro_usd, Some(1_234_567));
+    assert!(left.reason.contains("have cost $1.23"), "{left:?}");
+
+    // The same where a machine is left that is paid for.
+    let mut paid = conformance::preview("shop", 13);
+    paid.lifecycle = stuck.lifecycle.clone();
+    paid.lifecycle.world.machines.insert(Generation(3));
+    let save = Save {
+        due_at: paid.lifecycle.due_at(),
+        ..conformance::save_of(&paid)
+    };
+    store.save(save).await.unwrap();
+    let services = Services {
+        price: Price::of("shared", 1, 4096),
+        ..world.services.clone()
+    };
+    let troubles = of_server(&services).await.unwrap();
+    let its = |one: &&Trouble| one.about == paid.name();
+    let trouble = troubles.iter().find(its).unwrap();
+    assert!(trouble.cost.is_some_and(|cost| cost.micros >= 34_000));
+    assert!(trouble.reason.contains("have cost $0.03"), "{trouble:?}");
     world.stop().await;
 }
 

@@ -339,6 +339,7 @@ async fn services(
         held_back: HeldBack::default(),
         not_heard: NotHeard::default(),
         left_behind: crate::messages::machines::LeftBehind::default(),
+        price: None,
         waits: None,
         addresses,
     };

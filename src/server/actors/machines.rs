@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::Actor as _;
-use nestling_domain::{deployment::Deployment, fly::service_port, ids::EnvironmentId};
+use nestling_domain::{
+    deployment::Deployment,
+    fly::{Price, service_port},
+    ids::EnvironmentId,
+};
 
 use crate::{
     actors::{
@@ -11,6 +15,7 @@ use crate::{
         local::machines::LocalMachines,
     },
     config::{Config, Sweep},
+    drivers::fly::Make,
     messages::{
         logging,
         machines::{Handle, LeftBehind, Size},
@@ -51,6 +56,15 @@ pub(super) fn sweep(config: &Config, drivers: &Drivers) -> LeftBehind {
         Sweeping::new(sweeper.saying(left.clone())).start();
     }
     left
+}
+
+/// What a machine costs: those on this box nothing more than the box.
+pub(in crate::server) fn price(config: &Config) -> Option<Price> {
+    let fly = &config.machines.fly;
+    match config.machines.driver {
+        MachinesDriver::Local => None,
+        MachinesDriver::Fly => Price::of(fly.cpu_kind.name(), fly.cpus, fly.memory_mib),
+    }
 }
 
 /// How apps and machines at Fly are made.

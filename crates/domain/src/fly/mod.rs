@@ -12,6 +12,7 @@ mod belief;
 mod name;
 mod outcome;
 mod plan;
+mod price;
 mod sweep;
 
 pub use belief::{Belief, Machine, MachineState, Owner, Seen};
@@ -20,6 +21,7 @@ pub use name::{
 };
 pub use outcome::{Outcome, Refusal, judge};
 pub use plan::{Address, Ask, Ensure, GaveUp, LetIn, Next, Remove, ensure, let_in, remove};
+pub use price::{Cost, Price};
 pub use sweep::{
     Going, Holds, Incomplete, LOOKS, Listing, Pass, Records, Sighting, Sweep, UNWANTED_FOR, Verdict,
 };

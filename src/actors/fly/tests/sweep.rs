@@ -2,6 +2,7 @@
 
 use hyper::{HeaderMap, Method, header::AUTHORIZATION};
 use nestling_domain::{
+    fly::Cost,
     ids::Timestamp,
     lifecycle::{State as Stage, Why},
 };
@@ -94,10 +95,13 @@ async fn an_app_left_behind_is_said_for_ten_minutes_and_then_removed() {
             swept.town.environment
         ),
         since: Some(minute(0)),
+        cost: Some(Cost { micros: 0 }),
     };
     assert_eq!(swept.said.said(), [expected]);
     swept.pass(5).await;
     swept.pass(9).await;
+    // Nine minutes of $3.69 for 30 days.
+    assert_eq!(swept.said.said()[0].cost, Some(Cost { micros: 768 }));
     assert_eq!(swept.apps(), [swept.left.clone()]);
     swept.pass(10).await;
     let over = swept.town.model.look(|fly| fly.left_over("acme"));
