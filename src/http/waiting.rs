@@ -1,6 +1,9 @@
 //! What a server answers while another one acts on its tables: what is read. To whoever orders something it says when to come
 //! back (ADR 47).
 
+#[cfg(test)]
+mod tests;
+
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},

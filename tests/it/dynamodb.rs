@@ -98,9 +98,9 @@ fn a_second_server_on_the_same_tables_serves_reads_and_follows_when_the_first_is
 
     // What the records hold is read there: by the client commands, by programs, and on pages.
     assert!(runs(&second), "{:#?}", second.environments());
-    assert_eq!(second.deployments(NAME), first.deployments(NAME));
-    let trouble = &second.get("/v1/troubles")["troubles"][0];
-    assert_eq!(trouble["about"], "this server");
+    assert_eq!(second.deployments(NAME).len(), 1);
+    let troubles = second.get("/v1/troubles");
+    assert_eq!(troubles["troubles"][0]["about"], "this server");
     let page = second.text("/").unwrap();
     assert!(page.contains("acts on these tables"), "{page}");
 

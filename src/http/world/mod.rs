@@ -30,6 +30,7 @@ use nestling_domain::{
 use nestling_protocol::report::{
     Address, Answer, Endpoint, EndpointKind, Failure, Next, Phase, Report, Step,
 };
+use tokio::sync::watch;
 
 use super::{
     Addresses, Services, api,
@@ -37,6 +38,7 @@ use super::{
     health, live, pages,
     runner::{self, RunnerTokens as _, Runners},
     unmatched,
+    waiting::{self, Waits},
     webhook::{self, Webhooks},
 };
 use crate::{
@@ -130,6 +132,28 @@ impl World {
             folder,
             servers,
         }
+    }
+
+    /// To the people's listener of a second server on the same store, which waits for the one of this name.
+    pub(crate) fn beside(&mut self, acts: &str) -> Wire {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let addresses = Addresses {
+            dashboard: format!("nestling.localhost:{port}"),
+            ..self.services.addresses.clone()
+        };
+        let (_, acts) = watch::channel(acts.to_owned());
+        let services = Services {
+            addresses: addresses.clone(),
+            waits: Some(Waits::new(acts)),
+            ..self.services.clone()
+        };
+        let wire = Wire::tcp(port, &addresses.dashboard).bearing(TOKEN);
+        let auth = Auth::new(TOKEN, addresses, self.tokens.clone());
+        let metrics = health::Metrics::new();
+        let server = for_people(&services, auth, metrics, None, listener);
+        self.servers.push(server);
+        wire
     }
 
     /// Records an app, and tells its environment that its branch has a head.
@@ -385,6 +409,7 @@ fn for_people(
                 unmatched::for_program(&request)
             }))
             .wrap(from_fn(unmatched::head))
+            .wrap(from_fn(waiting::only_reads))
             .wrap(from_fn(auth::guard))
             .wrap(from_fn(health::count))
     })
