@@ -6,8 +6,8 @@ pub mod removals;
 mod tests;
 
 use nestling_domain::{
-    announcement, app::Repository, environment::Environment, fly::Cost, github::Unheard, ids::Timestamp,
-    record::Content,
+    announcement, app::Repository, environment::Environment, fly::Cost, github::Unheard,
+    ids::Timestamp, record::Content,
 };
 
 use super::{Services, problem::Problem};

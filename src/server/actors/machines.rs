@@ -14,7 +14,7 @@ use crate::{
         fly::{FlyMachines, Plan, Sweeper, Sweeping},
         local::machines::LocalMachines,
     },
-    config::{Config, Sweep},
+    config::{Config, MachinesDriver, Sweep},
     drivers::fly::Make,
     messages::{
         logging,

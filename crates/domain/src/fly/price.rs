@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The time that a price is said for.
-const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const MONTH: Duration = Duration::from_hours(30 * 24);
 /// Millionths of a dollar in a cent.
 const CENT: u64 = 10_000;
 /// A shared processor, with [`SHARED_MIB`] of memory.
@@ -113,13 +113,13 @@ mod tests {
     fn machines_cost_by_the_second() {
         let price = Price::of("shared", 1, 1024).unwrap();
         assert_eq!(price.cost(1, Duration::ZERO).micros, 0);
-        let hour = price.cost(1, Duration::from_secs(3_600));
+        let hour = price.cost(1, Duration::from_hours(1));
         assert_eq!(
             (hour.micros, &*hour.to_string()),
             (9_291, "less than $0.01")
         );
         assert_eq!(
-            price.cost(2, Duration::from_secs(3_600)).to_string(),
+            price.cost(2, Duration::from_hours(1)).to_string(),
             "$0.02"
         );
     }
