@@ -27,7 +27,7 @@ use crate::{
     },
     messages::{
         environments::{self, Quarantined},
-        forge::{self, HeldBack},
+        forge::{self, HeldBack, NotHeard},
         machines::LeftBehind,
         routes::Routes,
     },
@@ -93,6 +93,7 @@ fn services(config: &Config, drivers: &Drivers, waits: Waits) -> anyhow::Result<
         app: None,
         forge_trouble: actors::polls(config).map(Arc::from),
         held_back: HeldBack::default(),
+        not_heard: NotHeard::default(),
         left_behind: LeftBehind::default(),
         price: actors::machines::price(config),
         waits: Some(waits),

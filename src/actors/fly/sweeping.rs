@@ -33,12 +33,11 @@ impl Sweeping {
         };
         let pass = AssertUnwindSafe(pass).catch_unwind();
         ctx.spawn(pass.into_actor(self).map(|came, actor, ctx| {
-            match came {
-                Ok(sweeper) => actor.sweeper = sweeper,
-                Err(_) => {
-                    error!("a look for what is left at Fly panicked; the next one is in {EVERY:?}");
-                    actor.sweeper.begin_anew();
-                }
+            if let Ok(sweeper) = came {
+                actor.sweeper = sweeper;
+            } else {
+                error!("a look for what is left at Fly panicked; the next one is in {EVERY:?}");
+                actor.sweeper.begin_anew();
             }
             ctx.run_later(EVERY, Self::pass);
         }));

@@ -15,7 +15,6 @@ use crate::{
         local::machines::LocalMachines,
     },
     config::{Config, MachinesDriver, Sweep},
-    drivers::fly::Make,
     messages::{
         logging,
         machines::{Handle, LeftBehind, Size},

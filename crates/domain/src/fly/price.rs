@@ -118,10 +118,7 @@ mod tests {
             (hour.micros, &*hour.to_string()),
             (9_291, "less than $0.01")
         );
-        assert_eq!(
-            price.cost(2, Duration::from_hours(1)).to_string(),
-            "$0.02"
-        );
+        assert_eq!(price.cost(2, Duration::from_hours(1)).to_string(), "$0.02");
     }
 
     #[test]

@@ -97,9 +97,10 @@ impl S3 {
         let trouble = outcome.as_ref().err().map(ToString::to_string);
         let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if *known != trouble {
-            match &trouble {
-                Some(why) => error!("logs and artifacts cannot be kept: {why}"),
-                None => info!("logs and artifacts are kept again"),
+            if let Some(why) = &trouble {
+                error!("logs and artifacts cannot be kept: {why}");
+            } else {
+                info!("logs and artifacts are kept again");
             }
             *known = trouble;
         }

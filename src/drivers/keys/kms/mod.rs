@@ -166,9 +166,10 @@ impl KmsKeys {
         };
         let mut known = lock(&self.trouble);
         if *known != trouble {
-            match &trouble {
-                Some(why) => error!("secrets cannot be used: {why}"),
-                None => info!("secrets can be used again"),
+            if let Some(why) = &trouble {
+                error!("secrets cannot be used: {why}");
+            } else {
+                info!("secrets can be used again");
             }
             *known = trouble;
         }
