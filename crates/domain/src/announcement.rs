@@ -214,7 +214,7 @@ impl Announcement<'_> {
         let running = self
             .sections
             .iter()
-            .filter(|s| s.environment.lifecycle.serving().is_some())
+            .filter(|s| s.environment.lifecycle.answering().is_some())
             .count();
         match (running, self.sections.len()) {
             (running, all) if running == all => {

@@ -16,8 +16,14 @@ use crate::messages::forge::ForgeError;
 /// How long words about something under way wait after a write: a quick deployment is told in two writes of the comment,
 /// and a slow phase is read half as long after it began as an effect may last.
 const CALM: Duration = Duration::from_secs(5);
-/// How long something that GitHub refuses is not tried again: what a person has to put right takes minutes.
-const REST: Duration = Duration::from_mins(10);
+/// How long something that GitHub refuses is not tried again, the first time and each time after: what a person has to put right takes minutes.
+const RESTS: [Duration; 5] = [
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+    Duration::from_mins(4),
+    Duration::from_mins(8),
+    Duration::from_mins(10),
+];
 
 /// How often the comment of a pull request is made again that somebody deletes: once by mistake, and once more.
 const MADE_AGAIN_MOST: usize = 3;
@@ -36,11 +42,18 @@ pub(super) struct Page {
     asked: RefCell<Vec<Teller>>,
     more: Notify,
     wrote: Cell<Option<Instant>>,
-    refused: RefCell<HashMap<String, (Instant, Refusal)>>,
+    refused: RefCell<HashMap<String, Refused>>,
     /// Comments that somebody deleted; ours may be among them.
     deleted: RefCell<BTreeSet<u64>>,
     /// When our comment was made again after somebody had deleted it.
     made_again: RefCell<Vec<Instant>>,
+}
+
+/// What GitHub refused, how often in a row, and until when it is not tried again.
+struct Refused {
+    until: Instant,
+    times: usize,
+    refusal: Refusal,
 }
 
 /// That GitHub would refuse something again, until a person puts something right.
@@ -90,8 +103,20 @@ impl Page {
 
     /// GitHub refuses this.
     pub(super) fn refuse(&self, target: String, refusal: Refusal) {
-        let until = Instant::now() + REST;
-        self.refused.borrow_mut().insert(target, (until, refusal));
+        let mut refused = self.refused.borrow_mut();
+        let times = refused.get(&target).map_or(0, |before| before.times);
+        let rest = RESTS[times.min(RESTS.len() - 1)];
+        let again = Refused {
+            until: Instant::now() + rest,
+            times: times + 1,
+            refusal,
+        };
+        refused.insert(target, again);
+    }
+
+    /// GitHub took this.
+    pub(super) fn took(&self, target: &str) {
+        self.refused.borrow_mut().remove(target);
     }
 
     /// GitHub may hear all of it by now.
@@ -126,15 +151,16 @@ impl Page {
     /// How GitHub has refused this lately.
     pub(super) fn refused(&self, target: &str) -> Option<Refusal> {
         let refused = self.refused.borrow();
-        let (until, refusal) = refused.get(target)?;
-        (*until > Instant::now()).then(|| refusal.clone())
+        let refused = refused.get(target)?;
+        (refused.until > Instant::now()).then(|| refused.refusal.clone())
     }
 
     /// Whether what is remembered here may still matter.
     pub(super) fn is_of_use(&self) -> bool {
         let now = Instant::now();
         let mut refused = self.refused.borrow_mut();
-        refused.retain(|_, (until, _)| *until > now);
+        let longest = RESTS[RESTS.len() - 1];
+        refused.retain(|_, refused| refused.until + longest > now);
         let calm = self.wrote.get().is_some_and(|wrote| wrote + CALM > now);
         let mut made = self.made_again.borrow_mut();
         made.retain(|at| *at + MADE_AGAIN_WITHIN > now);

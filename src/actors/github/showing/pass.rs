@@ -252,7 +252,11 @@ async fn write(
         ledger,
     };
     for write in &due {
-        if let Err(not_written) = pen.ensure(write).await {
+        let written = pen.ensure(write).await;
+        if written.is_ok() {
+            page.took(&name(write));
+        }
+        if let Err(not_written) = written {
             let refusal = not_written.refusal();
             if let Some(refusal) = &refusal {
                 page.refuse(name(write), refusal.clone());

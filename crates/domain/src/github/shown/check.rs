@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Button, CheckRun, CheckState, Outcome, red};
 use crate::{
     announcement::{
-        Mark, Section, Site, ended,
+        Mark, Section, Site, again, ended,
         escape::{code, text},
         failure, status, while_, words,
     },
@@ -147,10 +147,16 @@ fn coming(section: &Section<'_>, next: &Deployment, site: &Site<'_>) -> Check {
 
 /// What is true of a commit that serves.
 fn served(section: &Section<'_>, serving: &Deployment, site: &Site<'_>) -> Check {
+    let run = served_run(section, (&serving.commit, &serving.tests), site);
+    let now = serving
+        .again
+        .filter(|_| serving.phase != Phase::Serving)
+        .map(|ended| format!("; now: {}", again(ended)));
     Check {
         run: CheckRun {
+            title: format!("{}{}", run.title, now.unwrap_or_default()),
             buttons: vec![redeploy(), stop()],
-            ..served_run(section, (&serving.commit, &serving.tests), site)
+            ..run
         },
         asked: false,
         makes: true,

@@ -151,7 +151,7 @@ async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
     town.announce().await.unwrap_err();
     assert!(
         town.comments().is_empty(),
-        "it is not asked again for ten minutes"
+        "it is not asked again for a minute"
     );
     let repository = town.repository;
     town.showing.send(ShowAgain { repository }).await.unwrap();
