@@ -116,7 +116,7 @@ pub(super) fn impossible(state: &str, class: &str) -> Option<&'static str> {
 const PASSED: u64 = u64::MAX;
 /// What takes several things to meet, such as a push while requests to what served before still last, or a webhook that comes after
 /// a listing has told of the same. The rarest of them several times.
-const RAREST: [(&str, &str); 33] = [
+const RAREST: [(&str, &str); 34] = [
     ("restarting", "drain"),
     ("restarting", "drained"),
     ("running", "drain"),
@@ -150,6 +150,7 @@ const RAREST: [(&str, &str); 33] = [
     ("none", "announce"),
     ("none", "announce"),
     ("none", "write"),
+    ("restarting", "admitted"),
 ];
 
 /// How often an aim is passed by before the server ends there: mostly it ends at once, because some boundaries are rare.

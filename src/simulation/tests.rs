@@ -142,5 +142,5 @@ finds! {
     the_simulation_finds_a_number_that_is_used_twice: GenerationReused by "I9";
     the_simulation_finds_a_conflict_that_is_ignored: ConflictIgnored by "I9";
     the_simulation_finds_an_input_that_is_applied_twice: AppliedTwice by "I1", "I10";
-    the_simulation_finds_a_save_that_was_never_written: AcknowledgedUnwritten by "I3", "I10", "I11";
+    the_simulation_finds_a_save_that_was_never_written: AcknowledgedUnwritten by "I3", "I9", "I10", "I11";
 }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nestling_world::aws::dynamodb::{Fault, Model, Times};
+use nestling_world::aws::dynamodb::Model;
 
 use crate::{
     aws::nestling,
@@ -123,39 +123,4 @@ fn a_second_server_on_the_same_tables_serves_reads_and_follows_when_the_first_is
         let visited = get("site.localhost", port, "/");
         runs(server) && visited == (200, "a quiet site".to_owned())
     });
-}
-
-#[test]
-fn credentials_that_expire_while_it_works_are_named_and_nothing_is_lost() {
-    let model = Model::start().unwrap();
-    assert!(tables(&model, "create").0);
-    let folder = tempfile::tempdir().unwrap();
-    let repository = quiet_site(folder.path());
-    let (data, port) = (folder.path().join("data"), free_port());
-    let order = ["up", "--repo", repository.to_str().unwrap()];
-    let log_file = folder.path().join("log");
-    let log = std::fs::File::create(&log_file).unwrap();
-    let server = Server::start_with(&order, &data, port, &settings(&model), log.into());
-    let runs = |server: &Server, commit: &str| {
-        server.status(NAME) == ("running".to_owned(), commit.to_owned())
-    };
-    let first = head(&repository);
-    server.until("it runs", SOON, |server| runs(server, &first));
-
-    let expired = Fault::Refused("ExpiredTokenException");
-    model.order("*", expired, Times::Always);
-    let second = commit(&repository, "Say more");
-    let words = "the credentials have expired (ExpiredTokenException): renew them; those of a role renew themselves";
-    server.until("the log says so", SOON, |_| {
-        let log = std::fs::read_to_string(&log_file).unwrap();
-        log.contains(words)
-    });
-    let (status, page) = server.answer("GET", "/local/site/production", "").unwrap();
-    assert_eq!(status, 503, "{page}");
-    assert!(page.contains(words), "{page}");
-    assert_eq!(get("site.localhost", port, "/").0, 200, "what runs goes on");
-
-    model.act(|state| state.faults.clear());
-    server.until("what was pushed runs", SOON, |server| runs(server, &second));
-    assert_eq!(server.deployments(NAME).len(), 2);
 }

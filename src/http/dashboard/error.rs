@@ -19,6 +19,8 @@ pub enum ErrorView {
     NotFound(String),
     /// 503, and why: another server acts.
     Waits(String),
+    /// 503, and why: what the page is made of cannot be had now.
+    Away(String),
     /// 500, and the number by which the log names it. The cause stays in the log.
     Broken(String),
 }
@@ -31,7 +33,7 @@ impl ErrorView {
             ErrorView::Forbidden(_) => 403,
             ErrorView::NotFound(_) => 404,
             ErrorView::Broken(_) => 500,
-            ErrorView::Waits(_) => 503,
+            ErrorView::Waits(_) | ErrorView::Away(_) => 503,
         }
     }
 }
@@ -43,6 +45,7 @@ pub fn page(view: &ErrorView) -> Markup {
         ErrorView::Forbidden(why) => ("That was not allowed", why.clone()),
         ErrorView::NotFound(what) => ("Nothing is here", what.clone()),
         ErrorView::Waits(why) => ("Nothing can be ordered here now", format!("Nothing was changed: {why}.")),
+        ErrorView::Away(why) => ("This cannot be shown now", format!("Nothing was changed, and what runs goes on: {why}. Reload to try again.")),
         ErrorView::Broken(number) => ("Something broke on our side", format!("Nothing was changed. The server's log has the details under {number}; reload to try again.")),
     };
     let body = html! {

@@ -221,6 +221,7 @@ impl<E: Into<Problem>> From<E> for NoPage {
             401 => NoPage(ErrorView::SignedOut),
             403 => NoPage(ErrorView::Forbidden(problem.detail)),
             404 => NoPage(ErrorView::NotFound(problem.detail)),
+            503 => NoPage(ErrorView::Away(problem.detail)),
             _ => {
                 let number = format!("{:x}", clock::now().0);
                 tracing::error!("a page could not be made ({number}): {}", problem.detail);

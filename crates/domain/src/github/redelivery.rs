@@ -183,7 +183,12 @@ impl Log {
             let is_awaited = lost
                 .asked
                 .is_some_and(|(asked, at)| asked == id && !in_vain(at));
-            let waits = if silent { APART } else { self.wait(lost) };
+            let waits = match lost.attempts.len() {
+                2.. if silent => APART,
+                // Only that one may have failed.
+                _ if silent => Duration::ZERO,
+                _ => self.wait(lost),
+            };
             let is_due = !is_awaited && now.since(seen) >= waits;
             is_due.then_some((lost.attempts.len(), id))
         });

@@ -111,6 +111,7 @@ pub(super) fn pages(words: &Words) -> Vec<(String, String)> {
         ErrorView::SignedOut,
         ErrorView::Forbidden(words.reason.clone()),
         ErrorView::NotFound(words.reason.clone()),
+        ErrorView::Away(words.reason.clone()),
         ErrorView::Broken(words.reason.clone()),
     ] {
         pages.push((
