@@ -11,7 +11,7 @@ use nestling_domain::{
 use nestling_world::fly::Phase;
 use tokio::time::{sleep, timeout};
 
-use super::sky::Sky;
+use super::{ensure, sky::Sky};
 use crate::{
     drivers::{
         clock,
@@ -20,7 +20,7 @@ use crate::{
             conformance::{next, preview, save_of, serving},
         },
     },
-    messages::machines::{Destroy, Ensure, Handle, LetIn, MachineError, Size, Spec, Watch},
+    messages::machines::{Destroy, Handle, LetIn, MachineError, Watch},
     simulation::dice::Dice,
 };
 
@@ -181,7 +181,7 @@ impl Life {
             } else {
                 EFFECT
             };
-            let ensure = self.ensure(generation);
+            let ensure = ensure(&self.record.id, generation.0);
             let sent = self.house.machines.borrow().ensure.send(ensure);
             match timeout(patience, sent).await {
                 Ok(Ok(Ok(address))) => {
@@ -349,22 +349,5 @@ impl Life {
         self.record = next(&self.record);
         let save = save_of(&self.record);
         self.house.store.save(save).await.unwrap();
-    }
-
-    fn ensure(&self, generation: Generation) -> Ensure {
-        Ensure {
-            environment: self.record.id.clone(),
-            generation,
-            spec: Spec {
-                token: "a token".to_owned(),
-                cache: "shop".to_owned(),
-                size: Size {
-                    memory_mib: 512,
-                    processes: 64,
-                    files: 64,
-                    disk_mib: 64,
-                },
-            },
-        }
     }
 }
