@@ -234,7 +234,7 @@ impl Rest {
         let has_aged = policy.has_aged(now.since(last), &labels, kept);
         Ok(has_aged.then(|| {
             format!(
-                "nobody pushed to it for {} days: start it again, or let no age end it with the comment `/keep`",
+                "nobody pushed to it for {} days: a push or a start brings it back, and with the comment `/keep` no age ends it again",
                 policy.ends_after_days
             )
         }))

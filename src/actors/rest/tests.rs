@@ -138,6 +138,14 @@ async fn a_preview_that_nobody_pushes_to_ends_unless_somebody_keeps_it() {
         world.later(&kept, HOUR * (24 * 14 + 1)).await,
         Some(Why::Idle)
     );
+    *world.house.outside.head.borrow_mut() = Some(commit(2));
+    let push = Event::Hint {
+        commit: Some(commit(2).id),
+        trigger: Trigger::Push,
+    };
+    let kind = Kind::Preview(1);
+    world.house.tell(&world.shop, kind, push).await.unwrap();
+    world.until(&one, "running").await;
 }
 
 #[actix::test]

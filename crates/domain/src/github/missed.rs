@@ -121,7 +121,7 @@ fn any_lacks(apps: &[AppId], environments: &[Environment], kind: Kind, head: &Co
         let found = of(environments, kind).find(|environment| environment.app == *app);
         found.is_none_or(|environment| {
             let lifecycle = &environment.lifecycle;
-            // No push reaches what a person or a policy stopped, or what is closed or waits. But one that was closed with the
+            // No push reaches what a person stopped, or what is closed or waits. But one that was closed with the
             // App's installation is production again with the next.
             let rests = match &lifecycle.state {
                 State::Stopped {

@@ -382,7 +382,7 @@ impl<'a> Draft<'a> {
     pub(super) fn stop(&mut self, why: Why, last: Option<CommitInfo>) {
         let since = self.now;
         let name = why.name().to_owned();
-        if matches!(why, Why::Person | Why::Policy(_)) {
+        if matches!(why, Why::Person) {
             self.only_hear();
         }
         let life = self.life_mut();

@@ -137,8 +137,9 @@ impl Draft<'_> {
                     _ if waits.place => true,
                     Why::Waits(_) | Why::Closed => true,
                     Why::Failed(_) | Why::Idle => is_new || why.revived_by(trigger),
-                    // Whoever pressed start is told why nothing starts.
-                    Why::Person | Why::Policy(_) => trigger == Trigger::Start,
+                    // Whoever pressed start, or pushed, is told why nothing starts.
+                    Why::Person => trigger == Trigger::Start,
+                    Why::Policy(_) => why.revived_by(trigger),
                 };
                 if news {
                     let stood_in_line = matches!(why, Why::Waits(waits) if waits.place);
@@ -172,7 +173,7 @@ impl Draft<'_> {
                     let reason =
                         format!("it is stopped ({}), which this does not change", why.name());
                     // Whoever pushed is told, and whoever starts it gets this one.
-                    if matches!(why, Why::Person | Why::Policy(_)) {
+                    if matches!(why, Why::Person) {
                         self.life_mut().skipped = (!known).then(|| head.clone());
                     }
                     return self.skip(reason);
@@ -180,6 +181,13 @@ impl Draft<'_> {
                 if known && trigger == Trigger::Push && matches!(why, Why::Failed(_)) {
                     return self.skip(format!(
                         "{} failed already: push a fix, or redeploy it",
+                        head.id.short()
+                    ));
+                }
+                // The webhook of a push from before it was stopped may come late.
+                if known && trigger == Trigger::Push && matches!(why, Why::Policy(_)) {
+                    return self.skip(format!(
+                        "{} ran already when it was stopped (policy): push something new, or start it",
                         head.id.short()
                     ));
                 }

@@ -187,7 +187,7 @@ impl Draft<'_> {
         {
             let reason = format!("it is stopped ({}), which this does not change", why.name());
             // A push is shown all the same, once the forge has confirmed it.
-            let is_shown = trigger == Trigger::Push && matches!(why, Why::Person | Why::Policy(_));
+            let is_shown = trigger == Trigger::Push && matches!(why, Why::Person);
             self.skip(reason);
             if is_shown {
                 self.look(commit, trigger);

@@ -103,12 +103,21 @@ impl Why {
                 Trigger::Reopen | Trigger::Refresh | Trigger::Close | Trigger::Return,
             ) => true,
             (Why::Closed, Trigger::Push | Trigger::Visit | Trigger::Start) => false,
-            // What a person or a policy stopped, only a person starts.
-            (Why::Person | Why::Policy(_), Trigger::Start | Trigger::Reopen) => true,
+            // What a person stopped, only a person starts.
+            (Why::Person, Trigger::Start | Trigger::Reopen) => true,
             (
-                Why::Person | Why::Policy(_),
+                Why::Person,
                 Trigger::Push
                 | Trigger::Visit
+                | Trigger::Refresh
+                | Trigger::Close
+                | Trigger::Return,
+            ) => false,
+            // Nobody pushed to it: whoever pushes wants it.
+            (Why::Policy(_), Trigger::Push | Trigger::Start | Trigger::Reopen) => true,
+            (
+                Why::Policy(_),
+                Trigger::Visit
                 | Trigger::Refresh
                 | Trigger::Close
                 | Trigger::Return,

@@ -27,7 +27,7 @@ fn what_brings_a_stopped_environment_back() {
         (Why::Person, [false, true, false, false, false, true]),
         (
             Why::Policy("expired".into()),
-            [false, true, false, false, false, true],
+            [true, true, false, false, false, true],
         ),
         (
             Why::Waits("ten are open".into()),

@@ -122,32 +122,46 @@ fn a_visit_wakes_what_sleeps_and_no_push_counts_for_it() {
 
 #[test]
 fn a_push_to_what_is_stopped_is_shown_and_deployed_by_whoever_starts_it() {
-    let expired = Command::Suspend("nobody pushed to it for 14 days".to_owned());
-    for order in [Command::Stop, expired] {
+    let mut world = queued(false);
+    running(&mut world, 1);
+    world.apply(&Event::Command(Command::Stop));
+    let edition = world.record.world.edition;
+    let push = Event::Hint {
+        commit: Some(commit(4).id),
+        trigger: Trigger::Push,
+    };
+    let step = world.apply(&push).unwrap();
+    assert!(step.skipped.unwrap().starts_with("it is stopped"));
+    let look = world.record.look.clone().unwrap().number;
+    found(&mut world, look, 4);
+    assert_eq!(world.record.skipped, Some(commit(4)));
+    assert_eq!(world.record.state_name(), "stopped");
+    assert_eq!(world.record.world.edition, edition + 1, "people are told");
+    // The branch is set back to what ran: nothing was left out.
+    heard(&mut world, 2, Trigger::Refresh);
+    assert_eq!(world.record.skipped, None);
+    heard(&mut world, 4, Trigger::Refresh);
+    assert_eq!(world.record.skipped, Some(commit(4)));
+    heard(&mut world, 4, Trigger::Start);
+    let next = world.record.next().unwrap();
+    assert_eq!((&next.commit, &next.cause), (&commit(4), &Cause::Start));
+    assert_eq!(world.record.skipped, None);
+}
+
+#[test]
+fn a_push_brings_back_what_nobody_pushed_to_and_its_own_old_webhook_does_not() {
+    for trigger in [Trigger::Push, Trigger::Refresh] {
         let mut world = queued(false);
         running(&mut world, 1);
-        world.apply(&Event::Command(order));
-        let edition = world.record.world.edition;
-        let push = Event::Hint {
-            commit: Some(commit(4).id),
-            trigger: Trigger::Push,
-        };
-        let step = world.apply(&push).unwrap();
-        assert!(step.skipped.unwrap().starts_with("it is stopped"));
-        let look = world.record.look.clone().unwrap().number;
-        found(&mut world, look, 4);
-        assert_eq!(world.record.skipped, Some(commit(4)));
-        assert_eq!(world.record.state_name(), "stopped");
-        assert_eq!(world.record.world.edition, edition + 1, "people are told");
-        // The branch is set back to what ran: nothing was left out.
-        heard(&mut world, 2, Trigger::Refresh);
-        assert_eq!(world.record.skipped, None);
-        heard(&mut world, 4, Trigger::Refresh);
-        assert_eq!(world.record.skipped, Some(commit(4)));
-        heard(&mut world, 4, Trigger::Start);
+        let expired = "nobody pushed to it for 14 days".to_owned();
+        world.apply(&Event::Command(Command::Suspend(expired)));
+        for late in [Trigger::Push, Trigger::Refresh] {
+            heard(&mut world, 2, late);
+            assert_eq!(world.record.state_name(), "stopped", "{late:?}");
+        }
+        heard(&mut world, 4, trigger);
         let next = world.record.next().unwrap();
-        assert_eq!((&next.commit, &next.cause), (&commit(4), &Cause::Start));
-        assert_eq!(world.record.skipped, None);
+        assert_eq!((&next.commit, &next.cause), (&commit(4), &Cause::Push));
     }
 }
 
