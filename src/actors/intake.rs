@@ -376,7 +376,7 @@ impl Desk {
             Some(commit) if !hint.creates => format!("commit {} does not hold it", commit.short()),
             Some(_) | None => "this creates none".to_owned(),
         };
-        let birth = (hint.creates).then(|| Arc::new(birth(&hint, app)));
+        let birth = Arc::new(birth(&hint, app));
         let apply = Apply {
             event: Event::Hint {
                 commit: hint.commit,
@@ -384,7 +384,7 @@ impl Desk {
             },
             by: told_by(&delivery.fact).to_owned(),
             input: Some(InputId(delivery.id.clone())),
-            birth,
+            birth: Some(birth),
         };
         let decision = match self.environments.apply(id, apply).await {
             Ok(applied) => applied.decision,
@@ -432,6 +432,7 @@ fn birth(hint: &Hint, app: App) -> Birth {
         kind: hint.kind,
         title: hint.title.clone(),
         branch: hint.branch.clone(),
+        makes: hint.creates,
     }
 }
 

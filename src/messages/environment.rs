@@ -24,11 +24,11 @@ pub struct Apply {
     pub by: String,
     /// The input's id, when a repeat must get the first answer.
     pub input: Option<InputId>,
-    /// What to record first when there is no such environment yet; without it the event is refused.
+    /// What it is called, and what to record first when there is no such environment yet; without it the event is refused then.
     pub birth: Option<Arc<Birth>>,
 }
 
-/// What is needed to record an environment that does not exist yet.
+/// What is needed to record an environment that does not exist yet, and what one that exists is called now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Birth {
     /// Of which app.
@@ -39,6 +39,8 @@ pub struct Birth {
     pub branch: String,
     /// The pull request's title; the branch for production.
     pub title: String,
+    /// Whether one that does not exist is made.
+    pub makes: bool,
 }
 
 /// An event was decided and saved.

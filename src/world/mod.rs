@@ -183,6 +183,7 @@ pub(crate) fn apply(app: &App, kind: Kind, event: Event) -> Apply {
         kind,
         branch: "main".into(),
         title: "a change".into(),
+        makes: true,
     };
     Apply {
         event,

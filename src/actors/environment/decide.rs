@@ -8,7 +8,7 @@ use nestling_domain::{
     deployment::{Cause, Tests},
     environment::Environment as Record,
     ids::{EnvironmentId, Timestamp, Version},
-    lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Refused, Step},
+    lifecycle::{Command, Event, Happened, Lane, Lifecycle, Observation, Refused, Step, Trigger},
     record::EventRecord,
 };
 use tracing::{info, warn};
@@ -140,12 +140,12 @@ async fn decide(
     for _ in 0..CONFLICTS {
         let now = clock::now();
         let (before, known) = match (&memory.record, &apply.birth) {
-            (Some(record), birth) => (renamed(record, birth.as_deref()), true),
-            (None, Some(birth)) => (
+            (Some(record), birth) => (renamed(record, birth.as_deref(), &apply.event), true),
+            (None, Some(birth)) if birth.makes => (
                 born(&id, birth, &apply.event, (&neighbours.reached, now)),
                 false,
             ),
-            (None, None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
+            (None, Some(_) | None) => return Decided::Not(NotApplied::Unknown(id.to_string())),
         };
         let step = match stepped(neighbours, &before, &apply.event, now).await {
             Ok(step) => step,
@@ -334,13 +334,24 @@ fn failed(what: &impl std::fmt::Display, error: StoreError) -> Decided {
     }
 }
 
-/// A pull request may get another title, its branch may be renamed, and an app that comes back late may get another slug.
-fn renamed(record: &Record, birth: Option<&Birth>) -> Record {
+/// A pull request may get another title, its branch may be renamed, and an app that comes back late may get another slug. Who starts it says
+/// what it was called when the forge was asked last, which may be older than what the forge told since.
+fn renamed(record: &Record, birth: Option<&Birth>, event: &Event) -> Record {
     let mut record = record.clone();
-    if let Some(birth) = birth {
+    let Some(birth) = birth else {
+        return record;
+    };
+    record.slug.clone_from(&birth.app.slug);
+    let started = matches!(
+        event,
+        Event::Hint {
+            trigger: Trigger::Start,
+            ..
+        }
+    );
+    if !started {
         record.title.clone_from(&birth.title);
         record.branch.clone_from(&birth.branch);
-        record.slug.clone_from(&birth.app.slug);
     }
     record
 }

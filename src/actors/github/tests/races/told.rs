@@ -291,6 +291,39 @@ async fn a_label_or_an_edit_that_nobody_reads_costs_github_nothing() {
 }
 
 #[actix::test]
+async fn an_edited_title_shows_at_once_and_stays_whatever_is_told_next() {
+    let race = Race::start().await;
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    race.serves(number, &race.head("basket")).await;
+    race.act(|state| state.retitle(SHOP, number.into(), "ann", "Another basket"));
+    let edited = race.news();
+    race.deliver(edited).await;
+    let is_shown = async |next: &str| {
+        let shown =
+            |one: &Environment| one.title == "Another basket" && one.lifecycle.look.is_none();
+        race.preview(number, &format!("shows the title after {next}"), shown)
+            .await;
+    };
+    is_shown("it was edited").await;
+    let row = race.store.pull_request(race.shop.repository, number);
+    assert_eq!(row.await.unwrap().unwrap().title, "Another basket");
+    race.act(|state| state.comment(SHOP, number.into(), "ann", "/redeploy"));
+    race.deliver_all().await;
+    let again = |one: &Environment| {
+        one.lifecycle
+            .serving()
+            .is_some_and(|one| one.generation.0 == 2)
+    };
+    race.preview(number, "serves again", again).await;
+    is_shown("an order").await;
+    let second = race.push("basket", "2");
+    race.deliver_all().await;
+    race.serves(number, &second).await;
+    is_shown("a push").await;
+}
+
+#[actix::test]
 async fn race_a_repository_that_is_renamed_and_transferred_keeps_its_previews() {
     let race = Race::start().await;
     let number = race.propose("basket");
