@@ -43,8 +43,8 @@ pub(crate) enum NotRead {
 /// The environments that are shown together, with what they show.
 pub(crate) struct Together {
     pub(crate) environments: Vec<(Environment, Option<Results>)>,
-    /// Apps of which there are environments, and which a person has removed.
-    removed: Vec<String>,
+    /// Those whose app a person has removed.
+    removed: Vec<Environment>,
     queue: Queue,
     /// What came of the last comments that ordered something.
     answers: Vec<Answer>,
@@ -65,7 +65,7 @@ impl Records<'_> {
         let (mut all, mut left_out) = (Vec::new(), Vec::new());
         for environment in environments {
             if removed.iter().any(|one| one.app.id == environment.app) {
-                left_out.push(environment.slug.as_str().to_owned());
+                left_out.push(environment);
             } else {
                 let results = self.newest_results(&environment).await?;
                 all.push((environment, results));
@@ -91,9 +91,16 @@ impl Records<'_> {
             let environment = self.store.environment(&id).await?;
             all.extend(environment.map(|environment| (environment, None)));
         }
+        let mut removed = Vec::new();
+        let mut apps = self.store.removed_apps().await?;
+        apps.retain(|one| one.app.repository == repository);
+        for one in apps {
+            let id = EnvironmentId::derive(&one.app.id, Kind::Production);
+            removed.extend(self.store.environment(&id).await?);
+        }
         Ok(Together {
             environments: all,
-            removed: Vec::new(),
+            removed,
             queue: self.queue().await?,
             answers: Vec::new(),
         })
@@ -153,22 +160,26 @@ impl Together {
         sections.collect()
     }
 
+    /// Those that are wanted no more.
+    pub(crate) fn left_out(&self) -> Vec<LeftOut<'_>> {
+        self.removed.iter().map(left_out).collect()
+    }
+
     /// What the pull request of these environments shows.
     pub(crate) fn announcement(&self, repository: RepositoryId, number: u32) -> Announcement<'_> {
         Announcement {
             repository,
             number,
             sections: self.sections(),
-            left_out: self.removed.iter().map(left_out).collect(),
+            left_out: self.left_out(),
             answers: self.answers.iter().collect(),
         }
     }
 }
 
-/// An app that shows nothing any more, because a person removed it.
-fn left_out(app: &String) -> LeftOut<'_> {
+fn left_out(environment: &Environment) -> LeftOut<'_> {
     LeftOut {
-        app,
+        environment,
         reason: "a person removed this app from Nestling",
     }
 }

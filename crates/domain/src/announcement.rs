@@ -60,7 +60,7 @@ pub struct Announcement<'a> {
     pub number: u32,
     /// Its environments, in the order to be shown.
     pub sections: Vec<Section<'a>>,
-    /// Apps of the repository that this pull request does not deploy.
+    /// Environments of it that are wanted no more, whatever it does.
     pub left_out: Vec<LeftOut<'a>>,
     /// What came of the last comments that ordered something.
     pub answers: Vec<&'a Answer>,
@@ -77,11 +77,11 @@ pub struct Section<'a> {
     pub ahead: Option<usize>,
 }
 
-/// An app that is not deployed, and why.
+/// An environment that is wanted no more while its pull request, or its default branch, goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct LeftOut<'a> {
-    /// Its slug.
-    pub app: &'a str,
+    /// Its record.
+    pub environment: &'a Environment,
     /// Why, for people.
     pub reason: &'a str,
 }
@@ -233,7 +233,8 @@ impl Announcement<'_> {
         let rows = self.sections.iter().map(|section| row(section, site));
         let left_out = self.left_out.iter().map(|left| {
             let reason = text(left.reason, REASON_SHOWN);
-            format!("| {} | ⏭ Skipped: {reason} | | | | |\n", text(left.app, 64))
+            let app = text(left.environment.slug.as_str(), 64);
+            format!("| {app} | ⏭ Skipped: {reason} | | | | |\n")
         });
         let mut missing = 0;
         for row in rows.chain(left_out) {

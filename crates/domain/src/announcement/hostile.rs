@@ -73,7 +73,7 @@ fn hostile(text: &str) -> String {
         ..section(&shop)
     };
     let left_out = vec![LeftOut {
-        app: text,
+        environment: &shop,
         reason: text,
     }];
     let answered = Answered {

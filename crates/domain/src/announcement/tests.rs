@@ -192,8 +192,9 @@ fn a_running_preview_of_two_apps_shows_both_with_their_tests_red_ones_first() {
         },
         section(&docs),
     ];
+    let blog = environment("blog", coming(Phase::Queued));
     let left_out = vec![LeftOut {
-        app: "admin",
+        environment: &blog,
         reason: "nothing in its folder changed",
     }];
     let announcement = Announcement {
@@ -208,7 +209,7 @@ fn a_running_preview_of_two_apps_shows_both_with_their_tests_red_ones_first() {
     |---|---|---|---|---|---|
     | [shop](http://nestling.localhost:4100/local/shop/pr-12) | ✅ Running | [Open](http://pr-12--shop.localhost:4100) | 🛠 [console](http://console--pr-12--shop.localhost:4100) | `bbbbbbb` Sort the cart by price | 2026-03-07 09:05 |
     | [docs](http://nestling.localhost:4100/local/docs/pr-12) | 🔨 Deploying: installs and builds | – | – | `aaaaaaa` Sort the cart by price | 2026-03-07 09:05 |
-    | admin | ⏭ Skipped: nothing in its folder changed | | | | |
+    | blog | ⏭ Skipped: nothing in its folder changed | | | | |
 
     <details>
     <summary>shop tests: 2 passed, 1 failed</summary>
@@ -265,14 +266,14 @@ fn tests_that_could_not_run_say_why() {
 
 #[test]
 fn a_skipped_an_empty_a_closed_and_a_stopped_pull_request_each_say_so() {
+    let closed = environment("shop", stopped(Why::Closed));
     let nothing = Announcement {
         left_out: vec![LeftOut {
-            app: "shop",
+            environment: &closed,
             reason: "a person removed it [here]",
         }],
         ..announcement(Vec::new())
     };
-    let closed = environment("shop", stopped(Why::Closed));
     let mut pushed_to = environment("shop", stopped(Why::Person));
     pushed_to.lifecycle.skipped = Some(commit('b', "Begin the sale"));
     let all = [

@@ -145,7 +145,11 @@ async fn wanted(
     site: &Site<'_>,
 ) -> Result<Wanted, ForgeError> {
     let Some(number) = kind.pull_request() else {
-        return Ok(Wanted::of_production(&together.sections(), site));
+        return Ok(Wanted::of_production(
+            &together.sections(),
+            &together.left_out(),
+            site,
+        ));
     };
     let mut comments = Comments::Off;
     for (environment, _) in &together.environments {

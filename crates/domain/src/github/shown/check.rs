@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Button, CheckRun, CheckState, Outcome, red};
 use crate::{
     announcement::{
-        Mark, Section, Site, again, ended,
+        LeftOut, Mark, Section, Site, again, ended,
         escape::{code, text},
         failure, status, while_, words,
     },
@@ -86,6 +86,29 @@ fn skipped(section: &Section<'_>, site: &Site<'_>) -> Option<Check> {
         },
         asked: false,
         makes: true,
+        news: true,
+    })
+}
+
+/// Of an environment that is wanted no more: how its newest commit went stays, and its buttons go, for they would do nothing.
+pub(super) fn left_out(left: &LeftOut<'_>, site: &Site<'_>) -> Option<Check> {
+    let environment = left.environment;
+    let commit = environment.lifecycle.newest_commit()?;
+    let section = Section {
+        environment,
+        results: None,
+        ahead: None,
+    };
+    let says = format!("⏭ Skipped: {}", text(left.reason, REASON_SHOWN));
+    let state = CheckState::Completed(Outcome::Cancelled);
+    Some(Check {
+        run: CheckRun {
+            title: "Its app was removed".to_owned(),
+            summary: summary(&section, (&says, Some(commit), None), site),
+            ..run(environment, &commit.id, state, site)
+        },
+        asked: false,
+        makes: false,
         news: true,
     })
 }

@@ -23,7 +23,7 @@ pub use past::past;
 pub use plan::{Known, Write, is_patient};
 
 use crate::{
-    announcement::{Announcement, Section, Site, tested},
+    announcement::{Announcement, LeftOut, Section, Site, tested},
     deployment::Tests,
     ids::Commit,
     lifecycle::State,
@@ -170,22 +170,32 @@ impl Wanted {
         };
         Wanted {
             comment: Some(comment),
-            ..Wanted::of_environments(sections, head, site)
+            ..Wanted::of_environments(sections, (&announcement.left_out, head), site)
         }
     }
 
-    /// What the default branch shall show: everything but a comment.
-    pub fn of_production(sections: &[Section<'_>], site: &Site<'_>) -> Self {
-        Wanted::of_environments(sections, None, site)
+    /// What the default branch shall show: everything but a comment. Those `left_out` are wanted no more.
+    pub fn of_production(
+        sections: &[Section<'_>],
+        left_out: &[LeftOut<'_>],
+        site: &Site<'_>,
+    ) -> Self {
+        Wanted::of_environments(sections, (left_out, None), site)
     }
 
-    fn of_environments(sections: &[Section<'_>], head: Option<&Commit>, site: &Site<'_>) -> Self {
+    fn of_environments(
+        sections: &[Section<'_>],
+        (left_out, head): (&[LeftOut<'_>], Option<&Commit>),
+        site: &Site<'_>,
+    ) -> Self {
         let checks = sections.iter();
+        let left_out = left_out.iter();
         let deployments = sections.iter();
         Wanted {
             comment: None,
             checks: checks
                 .flat_map(|section| check::checks(section, head, site))
+                .chain(left_out.filter_map(|left| check::left_out(left, site)))
                 .collect(),
             deployments: deployments
                 .flat_map(|section| deployed::deployments(section.environment, site))

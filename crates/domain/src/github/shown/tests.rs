@@ -49,7 +49,11 @@ impl Page {
 
     fn tell_of(&mut self, environment: &Environment) -> String {
         let wanted = self.wanted(environment);
-        let writes = self.ledger.plan(&wanted);
+        self.write(&wanted)
+    }
+
+    fn write(&mut self, wanted: &Wanted) -> String {
+        let writes = self.ledger.plan(wanted);
         self.ledger.begin(&writes);
         for write in &writes {
             if write.known() == Known::New {
@@ -58,9 +62,9 @@ impl Page {
             }
             self.ledger.shows(write);
         }
-        self.ledger.settle(&wanted);
+        self.ledger.settle(wanted);
         assert_eq!(
-            self.ledger.plan(&wanted),
+            self.ledger.plan(wanted),
             [],
             "the same again writes nothing"
         );

@@ -140,6 +140,52 @@ fn what_a_person_stops_on_its_way_is_cancelled() {
 }
 
 #[test]
+fn the_check_of_an_app_that_a_person_removed_offers_nothing_any_more() {
+    for (state, told) in [
+        (
+            green(1, 'a'),
+            "2: check Nestling / shop at aaaaaaa: success, It was deployed; now: its app was removed []",
+        ),
+        (
+            stopped(Why::Failed(failed(1, 'a'))),
+            "2: check Nestling / shop at aaaaaaa: failure, It failed; now: its app was removed []",
+        ),
+        (
+            coming(Phase::Testing),
+            "2: check Nestling / shop at aaaaaaa: cancelled, Its app was removed []",
+        ),
+    ] {
+        let mut page = Page::new();
+        page.tell(coming(Phase::Queued));
+        page.tell(state);
+        let removed = environment("shop", stopped(Why::Closed));
+        let left_out = vec![LeftOut {
+            environment: &removed,
+            reason: "a person removed this app from Nestling",
+        }];
+        let announcement = Announcement {
+            left_out,
+            ..announcement(vec![])
+        };
+        let wanted = Wanted::of_pull_request(&announcement, None, Comments::Off, &SITE);
+        let lines = page.write(&wanted);
+        let mut check = lines.lines().filter(|line| line.contains("check"));
+        assert_eq!(check.next(), Some(told));
+    }
+    let never = environment("shop", stopped(Why::Closed));
+    let left_out = [LeftOut {
+        environment: &never,
+        reason: "a person removed this app from Nestling",
+    }];
+    let wanted = Wanted::of_production(&[], &left_out, &SITE);
+    assert_eq!(
+        Page::new().write(&wanted),
+        "",
+        "what was never shown stays so"
+    );
+}
+
+#[test]
 fn a_check_that_has_ended_keeps_its_result_and_says_and_offers_what_fits_now() {
     let mut page = Page::new();
     page.tell(green(1, 'a'));
@@ -260,7 +306,7 @@ fn production_has_checks_and_deployments_of_its_own_and_no_comment() {
     production.kind = Kind::Production;
     production.id = EnvironmentId::derive(&production.app, Kind::Production);
     let sections = [section(&production)];
-    let wanted = Wanted::of_production(&sections, &SITE);
+    let wanted = Wanted::of_production(&sections, &[], &SITE);
     let ledger = Ledger::default();
     let lines: Vec<String> = ledger.plan(&wanted).iter().map(line).collect();
     assert_snapshot!(lines.join("\n"), @r#"
