@@ -66,6 +66,8 @@ pub struct Services {
     pub held_back: forge::HeldBack,
     /// Webhooks that do not get through.
     pub not_heard: forge::NotHeard,
+    /// What GitHub refuses to show.
+    pub not_shown: forge::NotShown,
     /// What the sweeper has found that no record wants.
     pub left_behind: machines::LeftBehind,
     /// What one machine costs, where it is paid for and the price is known.

@@ -5,6 +5,8 @@ pub mod removals;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use nestling_domain::{
     announcement, app::Repository, environment::Environment, fly::Cost, github::Unheard,
     ids::Timestamp, record::Content,
@@ -17,9 +19,13 @@ use crate::{
     messages::{
         admission::Look,
         environments::Quarantined,
+        forge::Unshown,
         github_app::{Standing, Which},
     },
 };
+
+/// For how long what GitHub refused to show counts as refused: what is owed is tried again each minute.
+const STILL_REFUSED: Duration = Duration::from_mins(10);
 
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,8 +183,10 @@ pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
             format!("{said} What runs goes on, and nothing new is heard of, deployed or shown");
         Trouble::of("GitHub", reason)
     }));
+    let unshown = unshown(services);
     for repository in services.store.repositories().await? {
         let Some(reason) = not_reached(services, &repository) else {
+            troubles.extend(not_shown(&repository, &unshown));
             continue;
         };
         let about = format!("GitHub at {}", repository.owner);
@@ -191,6 +199,43 @@ pub async fn of_github(services: &Services) -> Result<Vec<Trouble>, Problem> {
     Ok(troubles)
 }
 
+/// What GitHub refused to show so lately that it is still so.
+fn unshown(services: &Services) -> Vec<Unshown> {
+    let now = clock::now();
+    let mut all = services.not_shown.said().unwrap_or_default();
+    all.retain(|one| now.since(one.last) < STILL_REFUSED);
+    all
+}
+
+/// What GitHub refuses to show of a repository: for one of its pull requests in its words, and for how many more.
+fn not_shown(repository: &Repository, unshown: &[Unshown]) -> Option<Trouble> {
+    let mut of_it: Vec<&Unshown> = unshown
+        .iter()
+        .filter(|one| one.repository == repository.id)
+        .collect();
+    of_it.sort_by_key(|one| one.kind);
+    let (first, more) = of_it.split_first()?;
+    let of = match first.kind.pull_request() {
+        Some(number) => format!("pull request {number}"),
+        None => "production".to_owned(),
+    };
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(", nor of {more} more"),
+    };
+    let Repository { owner, name, .. } = repository;
+    Some(Trouble {
+        since: of_it.iter().map(|one| one.since).min(),
+        ..Trouble::of(
+            format!("GitHub at {owner}/{name}"),
+            format!(
+                "what is to be shown of {of} is not{more}: {}. What runs goes on, and it is tried again after at most 10 minutes",
+                first.reason
+            ),
+        )
+    })
+}
+
 /// What concerns this environment and does not stand in its record; why builds pause is shown where one waits.
 pub async fn of_environment(
     services: &Services,
@@ -201,7 +246,16 @@ pub async fn of_environment(
         .as_ref()
         .and_then(|found| not_reached(services, found));
     let trouble = repository.and_then(|found| found.trouble);
-    let mut reasons: Vec<String> = trouble.into_iter().chain(installed).collect();
+    let subject = (environment.repository, environment.kind);
+    let unshown = unshown(services)
+        .into_iter()
+        .find(|one| (one.repository, one.kind) == subject);
+    let unshown = unshown.map(|one| format!("Not all of this is shown on GitHub: {}", one.reason));
+    let mut reasons: Vec<String> = trouble
+        .into_iter()
+        .chain(installed)
+        .chain(unshown)
+        .collect();
     if let Some(reason) = services.keys.trouble() {
         let class = environment.kind.class();
         let values = services.store.values(&environment.app, class).await?;

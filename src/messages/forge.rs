@@ -10,7 +10,7 @@ use actix::prelude::*;
 use nestling_domain::{
     discovery::Discovery,
     github::Unheard,
-    ids::{AppId, Commit, Kind, RepositoryId},
+    ids::{AppId, Commit, Kind, RepositoryId, Timestamp},
     lifecycle::Found,
     record::PullRequest,
 };
@@ -204,6 +204,24 @@ pub type HeldBack = Said<String>;
 
 /// Webhooks that do not get through.
 pub type NotHeard = Said<Unheard>;
+
+/// What the forge refuses to show.
+pub type NotShown = Said<Vec<Unshown>>;
+
+/// That the forge refuses to show something of a pull request, or of production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unshown {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pull request, or production.
+    pub kind: Kind,
+    /// What was refused, and why, for people.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was refused last. What is owed is tried again each minute, so that it is over when this is long ago.
+    pub last: Timestamp,
+}
 
 /// What people are told for as long as it is so; one cell for all who hold a clone.
 #[derive(Debug, Clone)]

@@ -71,6 +71,7 @@ impl Actors {
             webhooks,
             held_back,
             not_heard,
+            not_shown,
         } = forges::start(config, drivers, &admission, &arrived).await?;
         let grants = Arc::new(Grants::default());
         let waker = Arc::default();
@@ -107,6 +108,7 @@ impl Actors {
             forge_trouble: polls(config).map(Arc::from),
             held_back,
             not_heard,
+            not_shown,
             left_behind: machines::sweep(config, drivers),
             price: machines::price(config),
             waits: None,

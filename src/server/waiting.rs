@@ -27,7 +27,7 @@ use crate::{
     },
     messages::{
         environments::{self, Quarantined},
-        forge::{self, HeldBack, NotHeard},
+        forge::{self, HeldBack, NotHeard, NotShown},
         machines::LeftBehind,
         routes::Routes,
     },
@@ -94,6 +94,7 @@ fn services(config: &Config, drivers: &Drivers, waits: Waits) -> anyhow::Result<
         forge_trouble: actors::polls(config).map(Arc::from),
         held_back: HeldBack::default(),
         not_heard: NotHeard::default(),
+        not_shown: NotShown::default(),
         left_behind: LeftBehind::default(),
         price: actors::machines::price(config),
         waits: Some(waits),

@@ -33,13 +33,14 @@ use tracing::{error, warn};
 use crate::{
     drivers::{
         blobs::Blobs,
+        clock,
         github::GitHub,
         store::{Store, StoreError},
     },
     http::Addresses,
     messages::{
         admission,
-        forge::{Announce, CommentDeleted, ForgeError, ShowAgain},
+        forge::{Announce, CommentDeleted, ForgeError, NotShown, ShowAgain, Unshown},
     },
 };
 use page::Page;
@@ -65,6 +66,34 @@ struct Tools {
     seal: Arc<dyn Seal>,
     /// By installation.
     budgets: RefCell<HashMap<u64, Budget>>,
+    not_shown: NotShown,
+}
+
+impl Tools {
+    /// Says what came of a pass, if that was a refusal, or what was refused before is shown now. What is tried again within a minute
+    /// was not refused.
+    fn say(&self, subject: Subject, page: &Page, outcome: &Result<(), ForgeError>) {
+        let mut all = self.not_shown.said().unwrap_or_default();
+        let place = all
+            .iter()
+            .position(|one| (one.repository, one.kind) == subject);
+        let before = place.map(|place| all.swap_remove(place));
+        let reason = match outcome {
+            Ok(()) => None,
+            Err(ForgeError::Rejected(reason)) => Some(reason.clone()),
+            Err(ForgeError::Failed(reason)) if page.refuses() => Some(reason.clone()),
+            Err(ForgeError::Failed(_)) => before.as_ref().map(|before| before.reason.clone()),
+        };
+        let now = clock::now();
+        all.extend(reason.map(|reason| Unshown {
+            repository: subject.0,
+            kind: subject.1,
+            reason,
+            since: before.map_or(now, |before| before.since),
+            last: now,
+        }));
+        self.not_shown.say(Some(all));
+    }
 }
 
 /// The actor.
@@ -91,11 +120,17 @@ impl Showing {
             addresses,
             seal,
             budgets: RefCell::default(),
+            not_shown: NotShown::default(),
         };
         Showing {
             tools: Rc::new(tools),
             pages: HashMap::new(),
         }
+    }
+
+    /// What GitHub refuses to show.
+    pub fn not_shown(&self) -> NotShown {
+        self.tools.not_shown.clone()
     }
 }
 
@@ -219,6 +254,7 @@ async fn work(tools: Rc<Tools>, subject: Subject, page: Rc<Page>) {
             error!("a pass for {kind} of repository {repository} panicked");
             Err(ForgeError::Failed("a bug, which is in the log".to_owned()))
         });
+        tools.say(subject, &page, &outcome);
         for teller in tellers {
             // Who asked may have gone on to a newer edition.
             let _ = teller.send(outcome.clone());

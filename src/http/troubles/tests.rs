@@ -2,7 +2,7 @@
 
 use nestling_domain::{
     fly::{Cost, Price},
-    ids::Generation,
+    ids::{Generation, Kind},
     lifecycle::{Lifecycle, Remains, State as Stage, Why},
 };
 use nestling_world::github::{Fault, Level, Model, Permissions, Selection, Times};
@@ -81,6 +81,31 @@ async fn an_app_that_was_suspended_or_uninstalled_is_said_to_be_until_it_is_not(
     services.store.put_repository(&told).await.unwrap();
     assert_eq!(said().await, suspended, "only a webhook told of it");
     services.store.put_repository(&shop).await.unwrap();
+    let now = clock::now();
+    let refused = |kind, last| Unshown {
+        repository: shop.id,
+        kind,
+        reason: "GitHub refuses it (403)".to_owned(),
+        since: Timestamp(now.0 - 60_000),
+        last,
+    };
+    let long_ago = Timestamp(now.0 - 3_600_000);
+    services.not_shown.say(Some(vec![
+        refused(Kind::Preview(9), now),
+        refused(Kind::Preview(7), now),
+        refused(Kind::Preview(3), long_ago),
+    ]));
+    let all_of_it = of_github(&services).await.unwrap();
+    let [unshown] = &all_of_it[..] else {
+        panic!("{all_of_it:?}");
+    };
+    assert_eq!(unshown.about, "GitHub at acme/shop");
+    assert_eq!(unshown.since, Some(Timestamp(now.0 - 60_000)));
+    assert_eq!(
+        unshown.reason,
+        "what is to be shown of pull request 7 is not, nor of 1 more: GitHub refuses it (403). What runs goes on, and it is tried again after at most 10 minutes"
+    );
+    services.not_shown.say(None);
     act(&|state| state.uninstall(installation));
     let removed = said().await;
     assert!(

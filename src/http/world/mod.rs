@@ -49,7 +49,7 @@ use crate::{
         keys::local::LocalKeys,
         store::{Store, sqlite::Sqlite},
     },
-    messages::forge::{Arrived, HeldBack, NotHeard},
+    messages::forge::{Arrived, HeldBack, NotHeard, NotShown},
     world::{self, House, Outside},
 };
 
@@ -362,6 +362,7 @@ async fn services(
         forge_trouble: None,
         held_back: HeldBack::default(),
         not_heard: NotHeard::default(),
+        not_shown: NotShown::default(),
         left_behind: crate::messages::machines::LeftBehind::default(),
         price: None,
         waits: None,

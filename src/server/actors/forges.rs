@@ -44,6 +44,8 @@ pub(super) struct Forge {
     /// What its looks have found gone and not ended yet.
     pub(super) held_back: forge::HeldBack,
     pub(super) not_heard: forge::NotHeard,
+    /// What GitHub refuses to show.
+    pub(super) not_shown: forge::NotShown,
 }
 
 /// The forge of the configuration, and who watches local repositories. Its news go to a relay: intake needs environments, and
@@ -72,6 +74,7 @@ pub(super) async fn start(
                 // It believes that a branch is gone after two looks, whatever else is.
                 held_back: forge::HeldBack::default(),
                 not_heard: forge::NotHeard::default(),
+                not_shown: forge::NotShown::default(),
             })
         }
     }
@@ -131,6 +134,7 @@ async fn start_github(
     };
     let look = forge.clone().recipient();
     let making = Making::new(safe, making_at(config, drivers), look, standing).start();
+    let not_shown = showing.not_shown();
     let showing = showing.start();
     let announce = showing.clone().recipient();
     Ok(Forge {
@@ -150,6 +154,7 @@ async fn start_github(
         webhooks: Some(webhooks),
         held_back,
         not_heard,
+        not_shown,
     })
 }
 

@@ -54,6 +54,8 @@ struct Refused {
     until: Instant,
     times: usize,
     refusal: Refusal,
+    /// Whether an announcement is owed until it is shown.
+    matters: bool,
 }
 
 /// That GitHub would refuse something again, until a person puts something right.
@@ -101,8 +103,8 @@ impl Page {
         self.wrote.set(Some(Instant::now()));
     }
 
-    /// GitHub refuses this.
-    pub(super) fn refuse(&self, target: String, refusal: Refusal) {
+    /// GitHub refuses this; whether it `matters`, an announcement is owed until it is shown.
+    pub(super) fn refuse(&self, target: String, refusal: Refusal, matters: bool) {
         let mut refused = self.refused.borrow_mut();
         let times = refused.get(&target).map_or(0, |before| before.times);
         let rest = RESTS[times.min(RESTS.len() - 1)];
@@ -110,6 +112,7 @@ impl Page {
             until: Instant::now() + rest,
             times: times + 1,
             refusal,
+            matters,
         };
         refused.insert(target, again);
     }
@@ -153,6 +156,15 @@ impl Page {
         let refused = self.refused.borrow();
         let refused = refused.get(target)?;
         (refused.until > Instant::now()).then(|| refused.refusal.clone())
+    }
+
+    /// Whether GitHub has refused lately what people wait for.
+    pub(super) fn refuses(&self) -> bool {
+        let now = Instant::now();
+        let refused = self.refused.borrow();
+        refused
+            .values()
+            .any(|refused| refused.matters && refused.until > now)
     }
 
     /// Whether what is remembered here may still matter.

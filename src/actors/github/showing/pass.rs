@@ -4,6 +4,7 @@ use nestling_domain::{
     announcement::{Section, Site, digest, marker},
     app::Repository,
     github::shown::{self, CheckRun, CommentShown, Ledger, Wanted, Write, is_patient, subject},
+    orders::Reaction,
     policy::Comments,
 };
 use tracing::info;
@@ -210,7 +211,7 @@ async fn first(
     let found = tools.github.find_comment(place, number, marker).await;
     let found = found.map_err(|error| {
         if let Some(refusal) = refusal(&error) {
-            page.refuse(LOOK.to_owned(), refusal);
+            page.refuse(LOOK.to_owned(), refusal, true);
         }
         ForgeError::Failed(error.to_string())
     })?;
@@ -231,10 +232,12 @@ async fn write(
     draft: Draft,
 ) -> Result<(), ForgeError> {
     let mut troubles = Troubles::default();
+    let mut unanswered = false;
     let mut due = draft.writes;
     due.retain(|write| {
         let refused = page.refused(&name(write));
         let is_due = refused.is_none();
+        unanswered |= !is_due && matches!(write, Write::Comment { .. });
         troubles.extend(refused.filter(|_| matters(write)));
         is_due
     });
@@ -256,14 +259,18 @@ async fn write(
         ledger,
     };
     for write in &due {
+        if unanswered && ends(write) {
+            continue;
+        }
         let written = pen.ensure(write).await;
+        unanswered |= written.is_err() && matches!(write, Write::Comment { .. });
         if written.is_ok() {
             page.took(&name(write));
         }
         if let Err(not_written) = written {
             let refusal = not_written.refusal();
             if let Some(refusal) = &refusal {
-                page.refuse(name(write), refusal.clone());
+                page.refuse(name(write), refusal.clone(), matters(write));
             }
             if !matters(write) {
                 info!("{} is not shown yet: {not_written}", name(write));
@@ -340,6 +347,14 @@ impl Troubles {
 /// Whether an announcement is owed until this is shown. A face that a comment lacks comes with whatever is told next.
 fn matters(write: &Write) -> bool {
     !matches!(write, Write::Reaction { .. })
+}
+
+/// Whether it says that what was ordered is answered: not before the answer can be read.
+fn ends(write: &Write) -> bool {
+    match write {
+        Write::Reaction { reaction, .. } => *reaction != Reaction::Eyes,
+        Write::Comment { .. } | Write::Check { .. } | Write::Deployment { .. } => false,
+    }
 }
 
 /// What a write is about, the same from pass to pass.

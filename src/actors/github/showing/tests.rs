@@ -50,6 +50,7 @@ struct Town {
     github: Model,
     house: House,
     showing: Addr<Showing>,
+    not_shown: NotShown,
     store: Arc<dyn Store>,
     repository: RepositoryId,
     shop: App,
@@ -78,10 +79,12 @@ impl Town {
         });
         let house = house.await;
         house.outside.runners.set(true);
+        let (showing, not_shown) = showing.unwrap();
         let mut town = Town {
             github,
             house,
-            showing: showing.unwrap(),
+            showing,
+            not_shown,
             store,
             repository,
             shop: app("shop"),
@@ -102,7 +105,7 @@ impl Town {
                 showing = Some(show(client, house));
             });
         self.house = house.await;
-        self.showing = showing.unwrap();
+        (self.showing, self.not_shown) = showing.unwrap();
         self
     }
 
@@ -314,7 +317,7 @@ impl Handler<Dies> for Showing {
 }
 
 /// What is announced in a house is shown through this client.
-fn show(client: GitHub, house: &mut Neighbours) -> Addr<Showing> {
+fn show(client: GitHub, house: &mut Neighbours) -> (Addr<Showing>, NotShown) {
     let addresses = Addresses {
         scheme: "https".into(),
         dashboard: "nestling.example".into(),
@@ -325,10 +328,12 @@ fn show(client: GitHub, house: &mut Neighbours) -> Addr<Showing> {
         Arc::new(Memory::default()) as Arc<dyn Blobs>,
     );
     let (admission, seal) = (house.admission.clone(), Arc::new(Sealing));
-    let actor = Showing::new(Arc::new(client), records, admission, addresses, seal).start();
+    let actor = Showing::new(Arc::new(client), records, admission, addresses, seal);
+    let not_shown = actor.not_shown();
+    let actor = actor.start();
     house.forge.announce = actor.clone().recipient();
     house.times.announce_again = vec![Duration::from_millis(50)];
-    actor
+    (actor, not_shown)
 }
 
 /// The one App's client.

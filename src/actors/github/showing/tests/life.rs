@@ -293,6 +293,58 @@ async fn faces_that_github_does_not_take_keep_nothing_else_from_being_shown() {
 }
 
 #[actix::test]
+async fn an_order_is_not_shown_as_done_before_its_answer_can_be_read() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let comment = town.comment(ANN, "/help");
+    let delivery = "told".to_owned();
+    town.remember(Order::Heard { comment, delivery }).await;
+    town.fault(
+        "PATCH /repos/*/*/issues/comments/*",
+        Fault::Status(403),
+        Times::Always,
+    );
+    town.remember(answer(comment, true, true)).await;
+    for _ in 0..2 {
+        town.announce().await.unwrap_err();
+        assert_eq!(town.faces(comment), ["eyes"]);
+    }
+    town.github.act(|state| state.faults.clear());
+    let repository = town.repository;
+    town.showing.send(ShowAgain { repository }).await.unwrap();
+    town.announce().await.unwrap();
+    assert_eq!(town.faces(comment), ["eyes", "rocket"]);
+    town.close().await;
+    town.finish();
+}
+
+#[actix::test]
+async fn the_check_of_an_app_that_a_person_removed_offers_nothing_and_keeps_its_result() {
+    let town = Town::start().await;
+    let head = town.notice().await;
+    town.deploy(&town.shop, &head).await;
+    let run = || {
+        let seen = |state: &State| state.see_check_runs(SHOP, head.as_str());
+        town.github.look(seen).unwrap().remove(0)
+    };
+    assert_eq!(run().actions.len(), 2);
+    let removed = town.store.delete_app(&town.shop.id, clock::now());
+    removed.await.unwrap();
+    town.order(Command::Delete).await;
+    town.shown(&town.shop, "is closed", |one| one.lifecycle.is_closed())
+        .await;
+    let shown = run();
+    assert_eq!(shown.conclusion.as_deref(), Some("success"));
+    assert_eq!(
+        shown.output.title.as_deref(),
+        Some("It was deployed; now: its app was removed")
+    );
+    assert!(shown.actions.is_empty(), "{:?}", shown.actions);
+    town.finish();
+}
+
+#[actix::test]
 async fn who_asks_for_words_gets_them_where_no_comment_is_wished() {
     let town = Town::start().await;
     let shop = town.quiet_app().await;

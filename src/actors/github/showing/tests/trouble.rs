@@ -147,8 +147,14 @@ async fn serving_uncommented() -> (Town, Commit) {
 async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
     let (town, _) = serving_uncommented().await;
     town.announce().await.unwrap_err();
+    let refused = town.refused();
+    let [(PREVIEW, why)] = &refused[..] else {
+        panic!("{refused:?}");
+    };
+    assert!(why.contains("refuses a comment on pull request 1"), "{why}");
     town.github.act(|state| state.faults.clear());
     town.announce().await.unwrap_err();
+    assert_eq!(town.refused(), refused, "it is still so");
     assert!(
         town.comments().is_empty(),
         "it is not asked again for a minute"
@@ -157,8 +163,17 @@ async fn what_github_refused_is_shown_at_once_when_the_app_may_again() {
     town.showing.send(ShowAgain { repository }).await.unwrap();
     town.announce().await.unwrap();
     assert_eq!(town.comments().len(), 1);
+    assert_eq!(town.refused(), []);
     town.close().await;
     town.finish();
+}
+
+impl Town {
+    /// What people are told that GitHub refuses to show.
+    fn refused(&self) -> Vec<(Kind, String)> {
+        let all = self.not_shown.said().unwrap_or_default().into_iter();
+        all.map(|one| (one.kind, one.reason)).collect()
+    }
 }
 
 #[actix::test]
@@ -281,6 +296,7 @@ async fn a_repository_that_the_app_does_not_reach_says_so_and_asks_nobody() {
         refused.to_string(),
         "acme/shop is reached through no installation of the GitHub App, so that nothing can be shown there: install the App on it"
     );
+    assert_eq!(town.refused(), [(PREVIEW, refused.to_string())]);
     let unknown = Announce {
         repository: RepositoryId(1),
         kind: PREVIEW,
@@ -335,7 +351,7 @@ impl Handler<UseUp> for Showing {
         while budget
             .take(
                 nestling_domain::github::shown::Weight::Content,
-                crate::drivers::clock::now(),
+                clock::now(),
             )
             .is_ok()
         {}
