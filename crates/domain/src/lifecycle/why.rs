@@ -117,10 +117,7 @@ impl Why {
             (Why::Policy(_), Trigger::Push | Trigger::Start | Trigger::Reopen) => true,
             (
                 Why::Policy(_),
-                Trigger::Visit
-                | Trigger::Refresh
-                | Trigger::Close
-                | Trigger::Return,
+                Trigger::Visit | Trigger::Refresh | Trigger::Close | Trigger::Return,
             ) => false,
             // The forge is asked each time, and it was the forge's word. A stranger's visit is no reason to ask.
             (Why::Waits(_), Trigger::Visit) => false,
