@@ -141,7 +141,7 @@ const STORIES: &[Story] = &[
             world.ensure(&sandbox, "shop", 1);
             world.ensure(&sandbox, "shop", 1);
             assert_eq!(world.result("shop", 1), "ready");
-            kill_pid_1(&world, "shop", 1);
+            kill_pid_1(pid_1(&world, "shop", 1));
             assert_eq!(
                 world.watch(&sandbox, "shop", 1).reason,
                 "it was killed from outside"
@@ -310,7 +310,7 @@ const STORIES: &[Story] = &[
         world.result("blog", 1);
         world.destroy(&sandbox, "shop", true);
         world.ask(&sandbox, "blog", 1);
-        kill_pid_1(&world, "blog", 1);
+        kill_pid_1(pid_1(&world, "blog", 1));
         assert_eq!(
             world.watch(&sandbox, "blog", 1).reason,
             "it was killed from outside"

@@ -23,7 +23,7 @@ pub(crate) const STORIES: &[Story] = &[
             assert_eq!(sandbox.list(), [(id("shop"), Generation(1))]);
             world.ask(&sandbox, "shop", 1);
             world.ensure(&sandbox, "shop", 1);
-            kill_pid_1(&world, "shop", 1);
+            kill_pid_1(pid_1(&world, "shop", 1));
             assert_eq!(
                 world.watch(&sandbox, "shop", 1).reason,
                 "it was killed from outside"
@@ -38,8 +38,9 @@ pub(crate) const STORIES: &[Story] = &[
             let sandbox = world.open(&["idle"]);
             world.ensure(&sandbox, "shop", 1);
             world.result("shop", 1);
+            let pid = pid_1(&world, "shop", 1);
             drop(sandbox);
-            kill_pid_1(&world, "shop", 1);
+            kill_pid_1(pid);
             let sandbox = world.open(&["idle"]);
             assert_eq!(
                 world.watch(&sandbox, "shop", 1).reason,
@@ -54,8 +55,9 @@ pub(crate) const STORIES: &[Story] = &[
             let sandbox = world.open(&["idle"]);
             world.ensure(&sandbox, "shop", 1);
             world.result("shop", 1);
+            let pid = pid_1(&world, "shop", 1);
             drop(sandbox);
-            kill_pid_1(&world, "shop", 1);
+            kill_pid_1(pid);
             let record = world.machine("shop", 1).join("record.json");
             let text = fs::read_to_string(&record).unwrap();
             let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -131,6 +133,7 @@ fn outlive(world: World) {
     world.finish(&sandbox);
 }
 
+/// The server that made the machine writes it down, soon: one that ends before it has knows the machine by its lock.
 pub(crate) fn pid_1(world: &World, environment: &str, generation: u32) -> i32 {
     let record = world.machine(environment, generation).join("record.json");
     until(|| {
@@ -139,8 +142,7 @@ pub(crate) fn pid_1(world: &World, environment: &str, generation: u32) -> i32 {
     })
 }
 
-pub(crate) fn kill_pid_1(world: &World, environment: &str, generation: u32) {
-    let pid = pid_1(world, environment, generation);
+pub(crate) fn kill_pid_1(pid: i32) {
     assert!(
         Command::new("kill")
             .args(["-9", &pid.to_string()])
