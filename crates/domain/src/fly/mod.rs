@@ -13,6 +13,7 @@ mod name;
 mod outcome;
 mod plan;
 mod price;
+mod size;
 mod sweep;
 
 pub use belief::{Belief, Machine, MachineState, Owner, Seen};
@@ -22,6 +23,7 @@ pub use name::{
 pub use outcome::{Outcome, Refusal, judge};
 pub use plan::{Address, Ask, Ensure, GaveUp, LetIn, Next, Remove, ensure, let_in, remove};
 pub use price::{Cost, Price};
+pub use size::{CpuKind, Given, Limits, MEMORY_STEP, Offer, Size, is_region};
 pub use sweep::{
     Going, Holds, Incomplete, LOOKS, Listing, Pass, Records, Sighting, Sweep, UNWANTED_FOR, Verdict,
 };

@@ -3,6 +3,7 @@
 //! A policy is read from the app's settings and from `nestling.toml` of the base branch, never of the head: what a
 //! stranger writes into a pull request must not decide whether it runs, or with which secrets.
 
+mod machine;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use machine::Machine;
 pub use paths::{NotAPattern, Paths};
 
 use crate::{deployment::Trust, ids::Commit};

@@ -11,5 +11,6 @@ mod leases;
 mod names;
 mod orders;
 mod outcomes;
+mod sizes;
 mod sweeps;
 mod world;
