@@ -24,7 +24,7 @@ use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
 pub use aws::{Aws, Kms, S3};
 pub use dynamodb::DynamoDb;
-pub use fly::{AddressKind, CpuKind, FlyMachines, Sweep};
+pub use fly::{AddressKind, FlyMachines, Sweep};
 pub use github::GitHub;
 pub use proxies::Proxies;
 pub use secret::Secret;

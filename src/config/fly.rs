@@ -1,7 +1,7 @@
 //! `[machines.fly]`: the organisation at Fly in which machines run.
 
 use nestling_domain::{
-    fly::{Address, AppName},
+    fly::{Address, AppName, CpuKind, Limits, MEMORY_STEP, Size, is_region},
     ids::{EnvironmentId, Kind},
     label::Slug,
 };
@@ -14,8 +14,6 @@ use super::{
 
 /// How the token is given without standing in a file that others read, or in the list of processes.
 const BY_FILE: &str = "NESTLING__MACHINES__FLY__TOKEN__FILE";
-/// Memory of machines comes in steps of this, in MiB (<https://fly.io/docs/machines/guides-examples/machine-sizing/>).
-const MEMORY_STEP: u32 = 256;
 
 /// `[machines.fly]`
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +38,8 @@ pub struct FlyMachines {
     pub cpus: u32,
     /// Memory of one machine, in MiB.
     pub memory_mib: u32,
+    /// What an app may ask for instead, in its policy.
+    pub limits: Limits,
     /// Public addresses of each app.
     pub addresses: Vec<AddressKind>,
     /// Where machines reach the server; empty for `server.public_url`.
@@ -58,26 +58,6 @@ pub enum Sweep {
     Report,
     /// They are not looked for.
     Off,
-}
-
-/// What kind of processors machines have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CpuKind {
-    /// Shared with others.
-    Shared,
-    /// Its own.
-    Performance,
-}
-
-impl CpuKind {
-    /// As Fly writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            CpuKind::Shared => "shared",
-            CpuKind::Performance => "performance",
-        }
-    }
 }
 
 /// A kind of public address.
@@ -122,6 +102,15 @@ impl FlyMachines {
             public_url
         } else {
             &self.server_url
+        }
+    }
+
+    /// How big machines are by default.
+    pub fn size(&self) -> Size {
+        Size {
+            cpu_kind: self.cpu_kind,
+            cpus: self.cpus,
+            memory_mib: self.memory_mib,
         }
     }
 
@@ -173,8 +162,7 @@ impl FlyMachines {
     }
 
     fn unusable_machine(&self) -> Option<String> {
-        let is_region =
-            |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+        let of_apps = &self.limits;
         let what = if self.image.is_empty() {
             "machines.fly.image is missing: name the image of the runner, such as registry.fly.io/nestling-runner:v1".to_owned()
         } else if self.regions.is_empty() {
@@ -189,6 +177,15 @@ impl FlyMachines {
             format!(
                 "machines.fly.memory_mib is {}, and must be a multiple of {MEMORY_STEP}",
                 self.memory_mib
+            )
+        } else if let Some(code) = of_apps.regions.iter().find(|code| !is_region(code)) {
+            format!(
+                "machines.fly.limits.regions names {code:?}, and a region has three letters: `fly platform regions` lists them"
+            )
+        } else if !of_apps.memory_mib.is_multiple_of(MEMORY_STEP) {
+            format!(
+                "machines.fly.limits.memory_mib is {}, and must be a multiple of {MEMORY_STEP}, or 0",
+                of_apps.memory_mib
             )
         } else {
             return None;

@@ -324,6 +324,8 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
         ("MACHINES__FLY__REGIONS", r#"["Amsterdam"]"#),
         ("MACHINES__FLY__CPUS", "0"),
         ("MACHINES__FLY__MEMORY_MIB", "1000"),
+        ("MACHINES__FLY__LIMITS__REGIONS", r#"["London"]"#),
+        ("MACHINES__FLY__LIMITS__MEMORY_MIB", "1000"),
         ("SERVER__PUBLIC_URL", ""),
         ("MACHINES__FLY__SERVER_URL", "http://nestling.example.com"),
     ];
@@ -339,6 +341,8 @@ fn what_machines_at_fly_lack_is_named_with_what_to_do() {
     the configuration: machines.fly.regions names "Amsterdam", and a region has three letters: `fly platform regions` lists them
     the configuration: machines.fly.cpus is 0, and must be 1 at least
     the configuration: machines.fly.memory_mib is 1000, and must be a multiple of 256
+    the configuration: machines.fly.limits.regions names "London", and a region has three letters: `fly platform regions` lists them
+    the configuration: machines.fly.limits.memory_mib is 1000, and must be a multiple of 256, or 0
     the configuration: machines.driver is "fly", and machines there reach the server over the network: set server.public_url, or machines.fly.server_url
     the configuration: machines at Fly would reach the server at http://nestling.example.com, where tokens and secrets can be read on the way: set server.public_url or machines.fly.server_url to an https address
     "#);

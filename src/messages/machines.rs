@@ -13,9 +13,9 @@ use nestling_domain::{
 use nestling_protocol::report::Exit;
 
 /// Ensure that the machine of this generation exists; safe to say twice. Answers as soon as it is started,
-/// long before its runner reports, with the private address that leads to it where it is on another host.
+/// long before its runner reports.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Option<IpAddr>, MachineError>")]
+#[rtype(result = "Result<Made, MachineError>")]
 pub struct Ensure {
     /// Whose.
     pub environment: EnvironmentId,
@@ -23,6 +23,15 @@ pub struct Ensure {
     pub generation: Generation,
     /// What it needs to know.
     pub spec: Spec,
+}
+
+/// A machine that exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The private address that leads to it, where it is on another host.
+    pub address: Option<IpAddr>,
+    /// What people should know of how it was made, and that stops nothing.
+    pub note: Option<String>,
 }
 
 /// What a machine is made of.

@@ -117,9 +117,7 @@ pub(super) fn make(config: &Config) -> Make {
     let server_url = place.server_url(&config.server.public_url).to_owned();
     Make {
         image: place.image.clone(),
-        cpu_kind: place.cpu_kind.name().to_owned(),
-        cpus: place.cpus,
-        memory_mib: place.memory_mib,
+        size: place.size(),
         env: [(SERVER_URL.to_owned(), server_url)].into(),
     }
 }

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -22,7 +21,9 @@ use super::{
     crashes::{Lean, When},
     world::{Deed, World},
 };
-use crate::messages::machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch};
+use crate::messages::machines::{
+    Destroy, End, Ensure, Handle, ListMachines, MachineError, Made, Watch,
+};
 
 /// Which machine.
 pub(super) type Key = (EnvironmentId, Generation);
@@ -273,7 +274,7 @@ impl Actor for SimulatedMachines {
 }
 
 impl Handler<Ensure> for SimulatedMachines {
-    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
+    type Result = ResponseFuture<Result<Made, MachineError>>;
 
     fn handle(&mut self, order: Ensure, _: &mut Self::Context) -> Self::Result {
         let (world, turn) = (self.world.clone(), self.turn(&order.environment));
@@ -296,7 +297,7 @@ impl Handler<Ensure> for SimulatedMachines {
                     key.1
                 ));
                 if world.has(Bug::UnknownIsDone) {
-                    return Ok(None);
+                    return Ok(Made::default());
                 }
                 return Err(MachineError::Failed("there is no room just now".to_owned()));
             }
@@ -308,7 +309,7 @@ impl Handler<Ensure> for SimulatedMachines {
                 drop(one);
                 std::future::pending::<()>().await;
             }
-            Ok(None)
+            Ok(Made::default())
         })
     }
 }

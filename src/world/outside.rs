@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
-    net::IpAddr,
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -184,7 +183,7 @@ impl Actor for ModelMachines {
 }
 
 impl Handler<machines::Ensure> for ModelMachines {
-    type Result = ResponseFuture<Result<Option<IpAddr>, machines::MachineError>>;
+    type Result = ResponseFuture<Result<machines::Made, machines::MachineError>>;
     fn handle(&mut self, order: machines::Ensure, ctx: &mut Self::Context) -> Self::Result {
         let machine = (order.environment, order.generation);
         let new = self.0.machines.borrow_mut().insert(machine.clone());
@@ -201,7 +200,7 @@ impl Handler<machines::Ensure> for ModelMachines {
             if silent {
                 std::future::pending::<()>().await;
             }
-            Ok(None)
+            Ok(machines::Made::default())
         })
     }
 }

@@ -90,7 +90,7 @@ pub struct Deployment {
     pub endpoints: Vec<Endpoint>,
     /// What the last probe got instead of health, for people.
     pub trouble: Option<String>,
-    /// What its runner noted that people should know and that stops nothing.
+    /// What its runner, or who made its machine, noted that people should know and that stops nothing.
     #[serde(default)]
     pub notes: Vec<String>,
     /// How its app ended, while that is started again in its machine.

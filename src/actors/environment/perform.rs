@@ -15,7 +15,7 @@ use crate::{
     messages::{
         admission::{Ask, Build},
         forge::{Announce, ForgeError, Head, Question},
-        machines::{Destroy, Ensure, LetIn, MachineError, Spec},
+        machines::{Destroy, Ensure, LetIn, MachineError, Made, Spec},
         routes::{Target, To},
     },
 };
@@ -173,9 +173,10 @@ async fn launch(
         spec,
     };
     Some(match neighbours.machines.ensure.send(order).await {
-        Ok(Ok(address)) => Observation::Launched {
+        Ok(Ok(Made { address, note })) => Observation::Launched {
             generation,
             address,
+            note,
         },
         Ok(Err(MachineError::Rejected(reason))) => Observation::NotLaunched {
             generation,

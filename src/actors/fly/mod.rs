@@ -13,7 +13,6 @@ mod watch;
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
-    net::IpAddr,
     rc::Rc,
     sync::Arc,
 };
@@ -21,8 +20,9 @@ use std::{
 use actix::prelude::*;
 use nestling_domain::{
     environment::Environment,
-    fly::{Address, AppName},
+    fly::{Address, AppName, Given, Limits, Offer},
     ids::{EnvironmentId, Generation},
+    policy::Policy,
 };
 use zeroize::Zeroizing;
 
@@ -37,21 +37,36 @@ use crate::{
         keys::signing::RunnerKeys,
         store::Store,
     },
-    messages::machines::{Destroy, End, Ensure, Handle, LetIn, ListMachines, MachineError, Watch},
+    messages::machines::{
+        Destroy, End, Ensure, Handle, LetIn, ListMachines, MachineError, Made, Watch,
+    },
     telemetry::told,
 };
 
-/// How apps and machines at Fly are made, the same for all environments.
+/// How apps and machines at Fly are made.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What the names of apps begin with.
     pub prefix: String,
-    /// What machines are made of.
+    /// What machines are made of, unless their app asks for another size.
     pub make: Make,
-    /// Where they may be, best first.
+    /// Where they may be, best first, unless their app asks for other regions.
     pub regions: Vec<String>,
+    /// What an app may ask for.
+    pub limits: Limits,
     /// Which public addresses an app has, beside its private one.
     pub addresses: Vec<Address>,
+}
+
+impl Plan {
+    /// What an app may choose from.
+    fn offer(&self) -> Offer {
+        Offer {
+            size: self.make.size,
+            regions: self.regions.clone(),
+            limits: self.limits.clone(),
+        }
+    }
 }
 
 /// Speaks the machines' protocol for [`Fly`].
@@ -127,6 +142,20 @@ impl Shared {
         record.ok_or_else(|| failed("there is none".to_owned()))
     }
 
+    /// How the next machine of an environment is made, by what its app asks for now. One whose app is not recorded any more is as by default.
+    async fn given(&self, environment: &EnvironmentId) -> Result<Given, MachineError> {
+        let record = self.record(environment).await?;
+        let app = self.store.app(&record.app).await;
+        let app = app.map_err(|error| {
+            let why = told(&error.into());
+            MachineError::Failed(format!(
+                "the app of {environment} cannot be had from the records: {why}"
+            ))
+        })?;
+        let policy = app.map_or_else(Policy::default, |app| app.policy);
+        Ok(self.plan.offer().to(&policy.machine))
+    }
+
     /// The app of an environment: a function of what its record never changes.
     async fn app(&self, environment: &EnvironmentId) -> Result<AppName, MachineError> {
         let record = self.record(environment).await?;
@@ -141,7 +170,7 @@ impl Actor for FlyMachines {
 }
 
 impl Handler<Ensure> for FlyMachines {
-    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
+    type Result = ResponseFuture<Result<Made, MachineError>>;
 
     fn handle(
         &mut self,

@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use super::Shared;
 use crate::{
-    drivers::fly::{self as driver, Confidential, Subject},
-    messages::machines::MachineError,
+    drivers::fly::{self as driver, Confidential, Make, Subject},
+    messages::machines::{MachineError, Made},
 };
 
 /// What is to be so, of one environment.
@@ -40,8 +40,8 @@ pub(super) enum Order {
     },
 }
 
-/// What comes of an order: where the machine is reached that was to be there.
-type Came = Result<Option<IpAddr>, MachineError>;
+/// What comes of an order: the machine that was to be there; where that has no address, none was.
+type Came = Result<Made, MachineError>;
 
 /// The orders of one environment.
 pub(super) struct Orders {
@@ -59,8 +59,8 @@ struct State {
     /// What is to be worked on.
     current: Option<Current>,
     works: bool,
-    /// The machines that were ensured, with their addresses.
-    there: BTreeMap<Generation, IpAddr>,
+    /// The machines that were ensured.
+    there: BTreeMap<Generation, Made>,
     /// Those that Fly's proxy leads to.
     open: BTreeSet<Generation>,
 }
@@ -139,8 +139,10 @@ impl Orders {
     fn known(&self, order: &Order) -> Option<Came> {
         let state = self.state.borrow();
         match order {
-            Order::Ensure(generation) => state.there.get(generation).map(|ip| Ok(Some(*ip))),
-            Order::LetIn(generation) if state.open.contains(generation) => Some(Ok(None)),
+            Order::Ensure(generation) => state.there.get(generation).cloned().map(Ok),
+            Order::LetIn(generation) if state.open.contains(generation) => {
+                Some(Ok(Made::default()))
+            }
             Order::LetIn(_) => {
                 let other = state.current.as_ref().map(|current| &current.order);
                 let other = other.filter(|other| *other != order)?;
@@ -201,8 +203,8 @@ impl Orders {
     fn end(&self, order: &Order, came: Came) {
         let mut state = self.state.borrow_mut();
         match (order, &came) {
-            (Order::Ensure(generation), Ok(Some(address))) => {
-                state.there.insert(*generation, *address);
+            (Order::Ensure(generation), Ok(made)) if made.address.is_some() => {
+                state.there.insert(*generation, made.clone());
             }
             (Order::LetIn(generation), Ok(_)) => {
                 state.open.insert(*generation);
@@ -212,7 +214,7 @@ impl Orders {
                 state.there.retain(|one, _| stays(one));
                 state.open.retain(stays);
             }
-            (Order::Ensure(_), Ok(None)) | (_, Err(_)) => {}
+            (Order::Ensure(_), Ok(_)) | (_, Err(_)) => {}
         }
         let Some(current) = state.current.take_if(|current| current.order == *order) else {
             return;
@@ -270,11 +272,24 @@ impl Orders {
         token: &Zeroizing<String>,
     ) -> Option<Came> {
         let Shared { fly, plan, .. } = &*self.shared;
+        let given = match order {
+            Order::Ensure(_) => match self.shared.given(&self.environment).await {
+                Ok(given) => Some(given),
+                Err(error) => return Some(Err(error)),
+            },
+            Order::LetIn(_) | Order::Remove { .. } => None,
+        };
+        let size = given.as_ref().map_or(plan.make.size, |given| given.size);
+        let make = Make {
+            size,
+            ..plan.make.clone()
+        };
+        let regions = given.as_ref().map_or(&plan.regions, |given| &given.regions);
         let confidential = self.confidential(order, token);
         let subject = Subject {
             app,
             environment: &self.environment,
-            make: &plan.make,
+            make: &make,
             confidential: &confidential,
         };
         let asked = match order {
@@ -282,7 +297,7 @@ impl Orders {
                 server: fly.server(),
                 environment: &self.environment,
                 generation: *generation,
-                regions: &plan.regions,
+                regions,
                 addresses: &plan.addresses,
             }),
             Order::LetIn(generation) => driver::Order::LetIn(fly::LetIn {
@@ -306,7 +321,9 @@ impl Orders {
             (Order::LetIn(_), Err(GaveUp::Lost)) => belief.look_again(),
             (Order::Ensure(_) | Order::LetIn(_) | Order::Remove { .. }, _) => {}
         }
-        Some(self.came(app, order, ended.map(|machine| (machine, way_in))))
+        let address = self.came(app, order, ended.map(|machine| (machine, way_in)));
+        let note = given.and_then(|given| given.note);
+        Some(address.map(|address| Made { address, note }))
     }
 
     fn came(
@@ -314,7 +331,7 @@ impl Orders {
         app: &AppName,
         order: &Order,
         ended: Result<(Option<Machine>, Option<IpAddr>), GaveUp>,
-    ) -> Came {
+    ) -> Result<Option<IpAddr>, MachineError> {
         let id = &self.environment;
         let (machine, way_in) = match ended {
             Ok(machine) => machine,

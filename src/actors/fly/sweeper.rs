@@ -113,8 +113,8 @@ impl Sweeper {
 
     /// What an unwanted app has cost since it is known to be, if its machines have run.
     fn cost(&self, one: &Sighting<'_>, now: Timestamp) -> Option<Cost> {
-        let make = &self.plan.make;
-        let price = Price::of(&make.cpu_kind, make.cpus, make.memory_mib)?;
+        let size = self.plan.make.size;
+        let price = Price::of(size.cpu_kind.name(), size.cpus, size.memory_mib)?;
         let machines = *self.counted.get(one.app)?;
         Some(price.cost(machines, now.since(one.since)))
     }

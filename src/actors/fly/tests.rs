@@ -1,11 +1,15 @@
 //! The actor over the model of Fly: who gives an order may leave, and may change his mind.
 
 mod fleet;
+mod sizes;
 mod sweep;
 
-use std::{path::Path, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
-use nestling_domain::ids::Kind;
+use nestling_domain::{
+    fly::{self, CpuKind},
+    ids::Kind,
+};
 use nestling_world::fly::{Action, AddressKind, Fault, Model, Phase, Times};
 use tokio::time::timeout;
 
@@ -62,10 +66,19 @@ impl Town {
 
     /// The same, of the server whose keys are in this folder.
     fn machines_of(&self, folder: &Path, token: &str) -> Handle {
+        self.machines_of_plan(folder, token, plan())
+    }
+
+    /// The actor of a server that makes machines by this plan.
+    fn machines_by(&self, plan: Plan) -> Handle {
+        self.machines_of_plan(self.folder.path(), &self.token, plan)
+    }
+
+    fn machines_of_plan(&self, folder: &Path, token: &str, plan: Plan) -> Handle {
         let keys = RunnerKeys::open(folder).unwrap();
         let fly = self.fly(&keys, token);
         let store = self.store.clone();
-        FlyMachines::handle(&FlyMachines::new(fly, plan(), store, Arc::new(keys)).start())
+        FlyMachines::handle(&FlyMachines::new(fly, plan, store, Arc::new(keys)).start())
     }
 
     fn fly(&self, keys: &RunnerKeys, token: &str) -> Arc<Fly> {
@@ -116,12 +129,15 @@ fn plan() -> Plan {
         prefix: "nestling".to_owned(),
         make: Make {
             image: "registry.fly.io/nestling-runner:v1".to_owned(),
-            cpu_kind: "shared".to_owned(),
-            cpus: 1,
-            memory_mib: 512,
+            size: fly::Size {
+                cpu_kind: CpuKind::Shared,
+                cpus: 1,
+                memory_mib: 512,
+            },
             env: std::collections::BTreeMap::new(),
         },
         regions: vec!["ams".to_owned()],
+        limits: Limits::default(),
         addresses: vec![Address::SharedV4],
     }
 }
@@ -150,11 +166,12 @@ async fn whoever_gives_up_and_asks_again_finds_the_machine_that_was_made_meanwhi
             .unwrap()
             .ip
     });
+    let found = found.map(|made| made.address);
     assert_eq!(found, Ok(Some(address)));
     // A server that knows nothing finds it, too, and makes no other.
     let anew = town.machines();
     let again = soon(anew.ensure.send(town.ensure(1))).await.unwrap();
-    assert_eq!(again, Ok(Some(address)));
+    assert_eq!(again.map(|made| made.address), Ok(Some(address)));
     assert_eq!(town.made(), 1);
     assert_eq!(
         soon(anew.list.send(ListMachines)).await.unwrap(),

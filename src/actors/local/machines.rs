@@ -1,7 +1,7 @@
 //! Machines on this box, by message. What a machine leaves of its log when it ends is taken up into the stored log,
 //! before anybody hears of its end and before its folder goes.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::{
     },
     messages::{
         logging::Append,
-        machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Watch},
+        machines::{Destroy, End, Ensure, Handle, ListMachines, MachineError, Made, Watch},
     },
     telemetry::told,
 };
@@ -176,7 +176,7 @@ impl Actor for LocalMachines {
 }
 
 impl Handler<Ensure> for LocalMachines {
-    type Result = ResponseFuture<Result<Option<IpAddr>, MachineError>>;
+    type Result = ResponseFuture<Result<Made, MachineError>>;
 
     fn handle(
         &mut self,
@@ -190,7 +190,7 @@ impl Handler<Ensure> for LocalMachines {
         let sandbox = self.sandbox.clone();
         Box::pin(async move {
             sandbox.ensure(&environment, generation, &spec).await?;
-            Ok(None)
+            Ok(Made::default())
         })
     }
 }

@@ -16,8 +16,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nestling_domain::{
     fly::{
-        Address, AppName, Ask, Outcome, Owner, Refusal, Seen, generation_of_secret, machine_name,
-        secret_name, service_port,
+        Address, AppName, Ask, Outcome, Owner, Refusal, Seen, Size, generation_of_secret,
+        machine_name, secret_name, service_port,
     },
     ids::{EnvironmentId, Generation},
 };
@@ -110,12 +110,8 @@ pub struct Subject<'a> {
 pub struct Make {
     /// The image of the runner.
     pub image: String,
-    /// `shared` or `performance`.
-    pub cpu_kind: String,
-    /// How many processors.
-    pub cpus: u32,
-    /// Memory in MiB: a multiple of 256.
-    pub memory_mib: u32,
+    /// How big it is.
+    pub size: Size,
     /// What its runner reads from the environment. Nothing of value: whoever reads the app reads this.
     pub env: BTreeMap<String, String>,
 }
@@ -123,7 +119,12 @@ pub struct Make {
 impl Make {
     /// How big it is (schema `fly.MachineGuest`).
     fn guest(&self) -> Value {
-        json!({ "cpu_kind": self.cpu_kind, "cpus": self.cpus, "memory_mb": self.memory_mib })
+        let Size {
+            cpu_kind,
+            cpus,
+            memory_mib,
+        } = self.size;
+        json!({ "cpu_kind": cpu_kind.name(), "cpus": cpus, "memory_mb": memory_mib })
     }
 }
 

@@ -53,9 +53,11 @@ impl Town {
             environment,
             make: Make {
                 image: IMAGE.to_owned(),
-                cpu_kind: "shared".to_owned(),
-                cpus: 1,
-                memory_mib: 512,
+                size: Size {
+                    cpu_kind: fly::CpuKind::Shared,
+                    cpus: 1,
+                    memory_mib: 512,
+                },
                 env: [(
                     "NESTLING_URL".to_owned(),
                     "https://nestling.test".to_owned(),

@@ -73,6 +73,7 @@ fn plan(config: &Config) -> Plan {
         prefix: fly.app_prefix.clone(),
         make: chosen::make(config),
         regions: fly.regions.clone(),
+        limits: fly.limits.clone(),
         addresses: fly.addresses.iter().copied().map(Into::into).collect(),
     }
 }

@@ -49,8 +49,12 @@ pub(super) async fn findings(config: &Config, folder: &std::path::Path) -> Vec<F
     );
     let mut findings = vec![
         finding(WHAT, Verdict::Ok, says),
-        regions(&place.regions, &looked),
+        regions("machines.fly.regions", &place.regions, &looked),
     ];
+    let of_apps = &place.limits.regions;
+    if !of_apps.is_empty() {
+        findings.push(regions("machines.fly.limits.regions", of_apps, &looked));
+    }
     let make = chosen::make(config);
     let mut known = place.regions.clone();
     known.retain(|code| looked.regions.contains(code));
@@ -61,7 +65,7 @@ pub(super) async fn findings(config: &Config, folder: &std::path::Path) -> Vec<F
     findings
 }
 
-fn regions(wanted: &[String], looked: &Looked) -> Finding {
+fn regions(key: &str, wanted: &[String], looked: &Looked) -> Finding {
     const WHAT: &str = "Fly regions";
     let unknown: Vec<&str> = wanted
         .iter()
@@ -72,7 +76,7 @@ fn regions(wanted: &[String], looked: &Looked) -> Finding {
         return finding(WHAT, Verdict::Ok, wanted.join(", "));
     }
     let says = format!(
-        "machines.fly.regions names {}, and Fly has no such region: `fly platform regions` lists them",
+        "{key} names {}, and Fly has no such region: `fly platform regions` lists them",
         unknown.join(", ")
     );
     finding(WHAT, Verdict::Missing, says)
@@ -81,10 +85,7 @@ fn regions(wanted: &[String], looked: &Looked) -> Finding {
 /// Whether there is room now for one more machine, by capacity and by quota. Fly keeps none for who asks, so that another answer may come when one is made.
 async fn room(fly: &Fly, make: &Make, regions: &[String]) -> Finding {
     const WHAT: &str = "Fly room";
-    let size = format!(
-        "a machine of {} CPU ({}) and {} MiB",
-        make.cpus, make.cpu_kind, make.memory_mib
-    );
+    let size = format!("a machine of {}", make.size);
     let asked = timeout(ANSWER, fly.room(make, regions)).await;
     let fits = match asked.unwrap_or_else(|_| Err("no answer".to_owned())) {
         Ok(fits) => fits,

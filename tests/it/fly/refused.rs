@@ -49,7 +49,7 @@ fn what_fly_refuses_meanwhile_is_on_the_page_and_in_the_log_and_what_serves_goes
             fly.set_capacity(region, Some(0)).unwrap();
         }
     };
-    let words = "Fly has no room for its machine in any region of machines.fly.regions: ams (could not find a candidate host), fra (could not find a candidate host)";
+    let words = "Fly has no room for its machine in any of its regions (machines.fly.regions, or those of [policy.machine]): ams (could not find a candidate host), fra (could not find a candidate host)";
     let second = refused(&server, &full, &first, words);
     // Room comes and goes: it is asked for again by itself.
     model.act(|fly| fly.set_capacity("fra", None).unwrap());

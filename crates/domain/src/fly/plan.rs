@@ -102,7 +102,7 @@ pub enum GaveUp {
     #[error("Fly was asked for a machine, did not say whether it made one, and lists none")]
     Lost,
     /// No region had room: each with Fly's words.
-    #[error("Fly has no room for its machine in any region of machines.fly.regions: {}", each(.0))]
+    #[error("Fly has no room for its machine in any of its regions (machines.fly.regions, or those of [policy.machine]): {}", each(.0))]
     NoCapacity(Vec<(String, String)>),
     /// The app holds a machine that is not ours, so it is not removed. Fly's id of it.
     #[error(

@@ -78,6 +78,9 @@ pub enum Observation {
         generation: Generation,
         /// Where it is reached on a private network; `None` on this box.
         address: Option<IpAddr>,
+        /// What people should know of how it was made, and that stops nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// The machine of this generation could not be made.
     NotLaunched {
@@ -162,6 +165,7 @@ impl Observation {
         Observation::Launched {
             generation,
             address: None,
+            note: None,
         }
     }
 }

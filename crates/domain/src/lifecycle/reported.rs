@@ -169,7 +169,7 @@ impl Draft<'_> {
         }
     }
 
-    fn noted(&mut self, generation: Generation, text: &str) {
+    pub(super) fn noted(&mut self, generation: Generation, text: &str) {
         let Some(named) = self.named_mut(generation) else {
             return;
         };

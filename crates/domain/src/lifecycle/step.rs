@@ -209,7 +209,13 @@ impl Draft<'_> {
             Observation::Launched {
                 generation,
                 address,
-            } => self.launched(*generation, *address),
+                note,
+            } => {
+                self.launched(*generation, *address);
+                if let Some(note) = note {
+                    self.noted(*generation, note);
+                }
+            }
             Observation::NotLaunched {
                 generation,
                 reason,

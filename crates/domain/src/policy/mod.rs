@@ -65,6 +65,9 @@ pub struct Policy {
     pub production_deploys: Production,
     /// When a pull request gets a comment. Of several apps, the one that shows most decides.
     pub comment: Comments,
+    /// How big its machines shall be and where, at Fly. Not written where nothing is asked for, so that an older server reads the record.
+    #[serde(skip_serializing_if = "Machine::is_default")]
+    pub machine: Machine,
 }
 
 impl Default for Policy {
@@ -80,6 +83,7 @@ impl Default for Policy {
             ends_after_days: 14,
             production_deploys: Production::OnPush,
             comment: Comments::Always,
+            machine: Machine::default(),
         }
     }
 }

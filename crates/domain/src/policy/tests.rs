@@ -316,3 +316,58 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_an_app_asks_of_fly_is_read_from_its_file_and_what_cannot_be_names_line_and_key() {
+    let found = |text: &str| {
+        let files =
+            std::collections::BTreeMap::from([("nestling.toml".to_owned(), text.to_owned())]);
+        crate::discovery::discover("shop", ["index.html", "nestling.toml"], &files)
+    };
+    let read = found(
+        "[policy.machine]\ncpu_kind = \"performance\"\ncpus = 2\nmemory_mb = 4096\nregions = [\"lhr\"]\n",
+    );
+    let machine = read.apps[0].policy.clone().unwrap().machine;
+    assert_eq!(machine.cpu_kind, Some(crate::fly::CpuKind::Performance));
+    assert_eq!((machine.cpus, machine.memory_mb), (Some(2), Some(4096)));
+    assert_eq!(machine.regions, ["lhr"]);
+    let wrong = [
+        "cpus = 0",
+        "cpus = -1",
+        "memory_mb = 1000",
+        "memory_mib = 1024",
+        "regions = [\"Amsterdam\"]",
+        "cpu_kind = \"big\"",
+    ];
+    let told = wrong.map(|line| {
+        let found = found(&format!(
+            "[policy]\ndrafts = true\n[policy.machine]\n{line}\n"
+        ));
+        assert_eq!(found.apps[0].policy, None, "{line}");
+        found.not_taken[0].reason.clone()
+    });
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    it is not valid in line 4: policy.machine.cpus is 0, and must be 1 at least
+    it is not valid in line 4: invalid value: integer `-1`, expected u32
+    it is not valid in line 4: policy.machine.memory_mb is 1000, and must be a multiple of 256
+    it is not valid in line 4: unknown field `memory_mib`, expected one of `cpu_kind`, `cpus`, `memory_mb`, `regions`
+    it is not valid in line 4: policy.machine.regions names "Amsterdam", and a region has three lower-case letters, such as "ams"
+    it is not valid in line 4: unknown variant `big`, expected `shared` or `performance`
+    "#);
+}
+
+#[test]
+fn an_app_that_asks_nothing_of_fly_is_recorded_as_before() {
+    let record = serde_json::to_value(Policy::default()).unwrap();
+    assert_eq!(record.get("machine"), None);
+    let asks = Policy {
+        machine: Machine {
+            cpus: Some(2),
+            ..Machine::default()
+        },
+        ..Policy::default()
+    };
+    let record = serde_json::to_value(&asks).unwrap();
+    assert_eq!(record["machine"], serde_json::json!({ "cpus": 2 }));
+    assert_eq!(serde_json::from_value::<Policy>(record).unwrap(), asks);
+}

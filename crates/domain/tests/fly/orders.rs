@@ -282,7 +282,7 @@ fn why_an_order_was_given_up_is_said_with_what_would_be_right() {
     assert_eq!(
         said,
         [
-            "Fly has no room for its machine in any region of machines.fly.regions: ams (no capacity), fra (could not find a candidate host)",
+            "Fly has no room for its machine in any of its regions (machines.fly.regions, or those of [policy.machine]): ams (no capacity), fra (could not find a candidate host)",
             "Fly does not take machines.fly.token for machines.fly.organisation: token validation error; make one with `fly tokens create org`",
             "Fly refuses it: failed to get manifest; look at machines.fly.image, machines.fly.regions and the size of machines",
             "its app at Fly holds the machine 148e, which this Nestling has not made: remove that by hand, or move it elsewhere",

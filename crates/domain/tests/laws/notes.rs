@@ -1,4 +1,4 @@
-//! What a runner notes is kept with its deployment, and stops nothing.
+//! What a runner, or who made its machine, notes is kept with its deployment, and stops nothing.
 
 use nestling_domain::{
     deployment::Phase,
@@ -72,4 +72,22 @@ fn what_serves_may_note_something_too() {
     let serving = world.record.serving().unwrap();
     assert_eq!(serving.notes, ["it listens on PORT now"]);
     assert_eq!(serving.phase, Phase::Serving);
+}
+
+#[test]
+fn what_is_noted_of_how_a_machine_at_fly_was_made_is_said_once_also_when_its_runner_was_quicker() {
+    let made = |note: &str| Observation::Launched {
+        generation: Generation(1),
+        address: None,
+        note: Some(note.into()),
+    };
+    let mut world = launched();
+    note(&mut world, 1, "the lockfile is out of date");
+    let step = observed(&mut world, made("it is smaller"));
+    assert!(matches!(&step.happened[..], [Happened::Noted { .. }]));
+    let again = observed(&mut world, made("it is smaller"));
+    assert!(again.happened.is_empty(), "{:?}", again.happened);
+    let next = world.record.next().unwrap();
+    assert_eq!(next.notes, ["the lockfile is out of date", "it is smaller"]);
+    assert_eq!(next.phase, Phase::Booting, "a note is no phase");
 }

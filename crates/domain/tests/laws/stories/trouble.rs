@@ -37,6 +37,7 @@ fn where_a_machine_is_stays_known_also_when_its_runner_was_quicker() {
     let located = |generation| Observation::Launched {
         generation: Generation(generation),
         address,
+        note: None,
     };
     let mut world = queued(false);
     running(&mut world, 1);

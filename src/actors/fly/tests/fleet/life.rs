@@ -184,8 +184,8 @@ impl Life {
             let ensure = ensure(&self.record.id, generation.0);
             let sent = self.house.machines.borrow().ensure.send(ensure);
             match timeout(patience, sent).await {
-                Ok(Ok(Ok(address))) => {
-                    self.address = address;
+                Ok(Ok(Ok(made))) => {
+                    self.address = made.address;
                     return true;
                 }
                 Ok(Ok(Err(MachineError::Rejected(_)))) => return false,
