@@ -94,7 +94,7 @@ impl Offer {
         let size = Size {
             cpu_kind: asked.cpu_kind.unwrap_or(self.size.cpu_kind),
             cpus: asked.cpus.unwrap_or(self.size.cpus),
-            memory_mib: asked.memory_mb.unwrap_or(self.size.memory_mib),
+            memory_mib: asked.memory_mib.unwrap_or(self.size.memory_mib),
         };
         let exceeds = [
             self.exceeds_cpus(asked, size),
@@ -177,7 +177,7 @@ impl Offer {
         let most = self.most_memory();
         (size.memory_mib > most).then(|| {
             format!(
-                "memory_mb is {}, and may be {most} at most (machines.fly.limits.memory_mib of the server)",
+                "memory_mib is {}, and may be {most} at most (machines.fly.limits.memory_mib of the server)",
                 size.memory_mib
             )
         })

@@ -17,12 +17,12 @@ pub struct Machine {
     /// How many processors, 1 at least.
     #[serde(deserialize_with = "cpus", skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Memory in MiB, a multiple of [`MEMORY_STEP`]. Named as Fly names it.
+    /// Memory in MiB, a multiple of [`MEMORY_STEP`].
     #[serde(
-        deserialize_with = "memory_mb",
+        deserialize_with = "memory_mib",
         skip_serializing_if = "Option::is_none"
     )]
-    pub memory_mb: Option<u32>,
+    pub memory_mib: Option<u32>,
     /// Where machines may be, best first; none given, where the server has them.
     #[serde(deserialize_with = "regions", skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
@@ -44,11 +44,11 @@ fn cpus<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Er
     }
 }
 
-fn memory_mb<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+fn memory_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let memory = u32::deserialize(deserializer)?;
     if memory == 0 || !memory.is_multiple_of(MEMORY_STEP) {
         return Err(D::Error::custom(format!(
-            "policy.machine.memory_mb is {memory}, and must be a multiple of {MEMORY_STEP}"
+            "policy.machine.memory_mib is {memory}, and must be a multiple of {MEMORY_STEP}"
         )));
     }
     Ok(Some(memory))

@@ -325,17 +325,17 @@ fn what_an_app_asks_of_fly_is_read_from_its_file_and_what_cannot_be_names_line_a
         crate::discovery::discover("shop", ["index.html", "nestling.toml"], &files)
     };
     let read = found(
-        "[policy.machine]\ncpu_kind = \"performance\"\ncpus = 2\nmemory_mb = 4096\nregions = [\"lhr\"]\n",
+        "[policy.machine]\ncpu_kind = \"performance\"\ncpus = 2\nmemory_mib = 4096\nregions = [\"lhr\"]\n",
     );
     let machine = read.apps[0].policy.clone().unwrap().machine;
     assert_eq!(machine.cpu_kind, Some(crate::fly::CpuKind::Performance));
-    assert_eq!((machine.cpus, machine.memory_mb), (Some(2), Some(4096)));
+    assert_eq!((machine.cpus, machine.memory_mib), (Some(2), Some(4096)));
     assert_eq!(machine.regions, ["lhr"]);
     let wrong = [
         "cpus = 0",
         "cpus = -1",
-        "memory_mb = 1000",
-        "memory_mib = 1024",
+        "memory_mib = 1000",
+        "memory_mb = 1024",
         "regions = [\"Amsterdam\"]",
         "cpu_kind = \"big\"",
     ];
@@ -349,8 +349,8 @@ fn what_an_app_asks_of_fly_is_read_from_its_file_and_what_cannot_be_names_line_a
     insta::assert_snapshot!(told.join("\n"), @r#"
     it is not valid in line 4: policy.machine.cpus is 0, and must be 1 at least
     it is not valid in line 4: invalid value: integer `-1`, expected u32
-    it is not valid in line 4: policy.machine.memory_mb is 1000, and must be a multiple of 256
-    it is not valid in line 4: unknown field `memory_mib`, expected one of `cpu_kind`, `cpus`, `memory_mb`, `regions`
+    it is not valid in line 4: policy.machine.memory_mib is 1000, and must be a multiple of 256
+    it is not valid in line 4: unknown field `memory_mb`, expected one of `cpu_kind`, `cpus`, `memory_mib`, `regions`
     it is not valid in line 4: policy.machine.regions names "Amsterdam", and a region has three lower-case letters, such as "ams"
     it is not valid in line 4: unknown variant `big`, expected `shared` or `performance`
     "#);

@@ -39,7 +39,7 @@ fn an_app_gets_from_fly_what_it_asks_for_and_the_rest_as_by_default() {
     assert_eq!(given.note, None);
     // Less is no more than is allowed.
     let asked = Machine {
-        memory_mb: Some(256),
+        memory_mib: Some(256),
         ..Machine::default()
     };
     assert_eq!(offer().to(&asked).size.memory_mib, 256);
@@ -50,7 +50,7 @@ fn an_app_that_asks_fly_for_too_much_gets_the_default_and_each_reason() {
     let too_much = Machine {
         cpu_kind: Some(CpuKind::Shared),
         cpus: Some(8),
-        memory_mb: Some(8192),
+        memory_mib: Some(8192),
         regions: names(&["ams", "syd"]),
     };
     let own = Machine {
@@ -70,7 +70,7 @@ fn an_app_that_asks_fly_for_too_much_gets_the_default_and_each_reason() {
         told(&four, &own),
     ];
     insta::assert_snapshot!(notes.join("\n"), @r#"
-    its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 8, and of cpu_kind "shared" there may be 4 at most (machines.fly.limits.shared_cpus of the server); memory_mb is 8192, and may be 4096 at most (machines.fly.limits.memory_mib of the server); regions names "syd", and may name ams, fra, lhr (machines.fly.regions and machines.fly.limits.regions of the server)
+    its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 8, and of cpu_kind "shared" there may be 4 at most (machines.fly.limits.shared_cpus of the server); memory_mib is 8192, and may be 4096 at most (machines.fly.limits.memory_mib of the server); regions names "syd", and may name ams, fra, lhr (machines.fly.regions and machines.fly.limits.regions of the server)
     its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpu_kind is "performance", and may only be "shared" (machines.fly.limits.performance_cpus of the server)
     its machine is made as by default, of 4 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 4 by default, and of cpu_kind "performance" there may be 2 at most (machines.fly.limits.performance_cpus of the server)
     "#);
@@ -88,7 +88,7 @@ fn where_the_server_allows_nothing_more_fly_is_asked_for_nothing_more() {
             ..Machine::default()
         },
         Machine {
-            memory_mb: Some(1280),
+            memory_mib: Some(1280),
             ..Machine::default()
         },
         Machine {
@@ -141,7 +141,7 @@ prop_compose! {
         memory in option::of(1u32..70),
         regions in regions(0),
     ) -> Machine {
-        Machine { cpu_kind, cpus, memory_mb: memory.map(|steps| steps * 256), regions }
+        Machine { cpu_kind, cpus, memory_mib: memory.map(|steps| steps * 256), regions }
     }
 }
 
@@ -175,7 +175,7 @@ proptest! {
             let size = given.size;
             prop_assert_eq!(size.cpu_kind, asked.cpu_kind.unwrap_or(offer.size.cpu_kind));
             prop_assert_eq!(size.cpus, asked.cpus.unwrap_or(offer.size.cpus));
-            prop_assert_eq!(size.memory_mib, asked.memory_mb.unwrap_or(offer.size.memory_mib));
+            prop_assert_eq!(size.memory_mib, asked.memory_mib.unwrap_or(offer.size.memory_mib));
             let regions = if asked.regions.is_empty() { offer.regions } else { asked.regions };
             prop_assert_eq!(given.regions, regions);
         }

@@ -59,7 +59,7 @@ async fn a_machine_is_as_big_and_where_its_app_asks_and_a_change_comes_with_the_
     let machines = town.machines_by(allowing());
     town.asks(Machine {
         cpus: Some(2),
-        memory_mb: Some(1024),
+        memory_mib: Some(1024),
         regions: vec!["fra".to_owned()],
         ..Machine::default()
     })
@@ -85,13 +85,13 @@ async fn an_app_that_asks_for_too_much_has_a_machine_as_by_default_and_is_told_a
     let machines = town.machines_by(allowing());
     town.asks(Machine {
         cpus: Some(2),
-        memory_mb: Some(2048),
+        memory_mib: Some(2048),
         regions: vec!["fra".to_owned()],
         ..Machine::default()
     })
     .await;
     let made = town.makes(&machines, 1).await;
-    insta::assert_snapshot!(made.note.clone().unwrap(), @"its machine is made as by default, of 1 CPU (shared) and 512 MiB in ams, because [policy.machine] in nestling.toml asks for what this server does not allow: memory_mb is 2048, and may be 1024 at most (machines.fly.limits.memory_mib of the server)");
+    insta::assert_snapshot!(made.note.clone().unwrap(), @"its machine is made as by default, of 1 CPU (shared) and 512 MiB in ams, because [policy.machine] in nestling.toml asks for what this server does not allow: memory_mib is 2048, and may be 1024 at most (machines.fly.limits.memory_mib of the server)");
     let default = json!({ "cpu_kind": "shared", "cpus": 1, "memory_mb": 512 });
     assert_eq!(town.has(1), (default, "ams".to_owned()));
     // Who did not hear the answer asks again, also a server that has started since.
