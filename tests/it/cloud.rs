@@ -245,6 +245,12 @@ impl Story {
             let of_it = self.blobs_of_preview();
             of_it.iter().any(|key| key.contains("/logs/deployment/"))
         });
+        let is_far = self.drivers.machines == CLOUD.machines && self.drivers.blobs == CLOUD.blobs;
+        assert_eq!(
+            self.aws.act(|aws| !aws.put_past.is_empty()),
+            is_far,
+            "machines at Fly put their logs past the server"
+        );
 
         team.act(|state| state.close(SHOP, 1, "ann"));
         team.stops(PREVIEW, "closed");

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::app::{self, App};
 use crate::config::{self, Config};
 use crate::kinds::{self, Plan};
-use crate::log::{Logger, upload};
+use crate::log::Logger;
 use crate::machine::Machine;
 use crate::mask::{Mask, SHORTEST};
 use crate::memory;
@@ -202,14 +202,11 @@ async fn test(machine: &Machine, reporter: &Reporter, plan: &Plan) -> Result<(),
     match tests::run(machine, &plan.test, deadline).await {
         Ran::Results(results) => {
             let content = serde_json::to_vec(&results).unwrap_or_default();
-            upload(
-                &machine.server,
-                machine.bundle.generation,
-                ARTIFACT,
-                content.into(),
-                true,
-            )
-            .await?;
+            let generation = machine.bundle.generation;
+            let server = &machine.server;
+            server
+                .upload(generation, ARTIFACT, content.into(), true)
+                .await?;
             let counts = results.counts();
             machine.deployment.say(format!(
                 "tests: {} passed, {} failed, {} skipped",

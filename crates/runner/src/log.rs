@@ -21,7 +21,6 @@ use crate::mask::Mask;
 use crate::server::Server;
 use crate::stop::Stop;
 use buffer::{Allowance, Buffer};
-pub(crate) use segments::upload;
 
 /// Longer lines are cut: a line is for reading.
 pub(crate) const LINE_LIMIT: usize = 16 * 1024;

@@ -1,8 +1,12 @@
 //! The server, reached over HTTP.
 
+mod past;
+#[cfg(test)]
+mod tests;
 mod way;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,11 +65,16 @@ pub(crate) struct Server {
     way: Way,
     token: Arc<Mutex<String>>,
     stop: Stop,
+    /// Whether uploads go past it next, see [`Server::upload`].
+    past: Arc<AtomicBool>,
 }
 
 impl Server {
     pub(crate) fn new(way: Way, token: String, stop: Stop) -> Self {
+        // What runs beside the server gains nothing by going past it.
+        let past = matches!(way, Way::Network(_));
         Server {
+            past: Arc::new(AtomicBool::new(past)),
             way,
             token: Arc::new(Mutex::new(token)),
             stop,

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use nestling_protocol::log::{Upload, UploadAddress, segment};
-use nestling_protocol::path;
+use nestling_protocol::log::segment;
 use tokio::io::AsyncReadExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Logger;
 use super::buffer::Due;
-use crate::server::{Attempt, Server, Stale};
+use crate::server::Stale;
 
 /// How often the current segment is put again while it grows.
 const PUT_EVERY: Duration = Duration::from_secs(5);
@@ -58,46 +57,11 @@ impl Logger {
             return Ok(());
         };
         let name = segment(self.0.log, due.segment);
-        upload(
-            &self.0.server,
-            self.0.generation,
-            &name,
-            content,
-            due.sealed,
-        )
-        .await
+        let server = &self.0.server;
+        server
+            .upload(self.0.generation, &name, content, due.sealed)
+            .await
     }
-}
-
-/// Puts bytes under a name, until the server has them.
-pub(crate) async fn upload(
-    server: &Server,
-    generation: u32,
-    name: &str,
-    content: Bytes,
-    sealed: bool,
-) -> Result<(), Stale> {
-    let length = content.len() as u64;
-    let asked = Upload {
-        generation,
-        name: name.to_owned(),
-        length,
-        sealed,
-        // What runs beside the server gains nothing by going past it.
-        direct: false,
-    };
-    server
-        .insist(|| async {
-            // An address is good for one put and for five minutes: each attempt asks for its own.
-            let address: UploadAddress = server.post_once(path::UPLOAD, &asked).await?;
-            if !address.url.starts_with('/') {
-                return Err(Attempt::Away(format!(
-                    "upload address of {name} is not one of the server's own"
-                )));
-            }
-            server.put_once(&address.url, content.clone()).await
-        })
-        .await
 }
 
 async fn read(due: &Due) -> std::io::Result<Bytes> {

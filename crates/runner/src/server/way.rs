@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -110,8 +110,21 @@ impl Origin {
     pub(crate) fn read(url: &str) -> Result<Self, NotAnOrigin> {
         let malformed = || NotAnOrigin::Malformed(url.to_owned());
         let read: Uri = url.parse().map_err(|_| malformed())?;
+        if !matches!(read.path(), "" | "/") || read.query().is_some() {
+            return Err(malformed());
+        }
+        Origin::of(&read)
+    }
+
+    /// Where this address leads, whatever its path. Of the address an error names the host alone: the rest may be a secret.
+    pub(super) fn of(read: &Uri) -> Result<Self, NotAnOrigin> {
+        let named = || {
+            let host = read.authority().map_or("", |one| one.as_str());
+            format!("{}://{host}", read.scheme_str().unwrap_or_default())
+        };
+        let malformed = || NotAnOrigin::Malformed(named());
         let authority = read.authority().ok_or_else(malformed)?;
-        if !matches!(read.path(), "" | "/") || read.query().is_some() || url.contains('@') {
+        if authority.as_str().contains('@') {
             return Err(malformed());
         }
         let host = authority.host().trim_matches(['[', ']']).to_owned();
@@ -126,7 +139,7 @@ impl Origin {
         } else if is_loopback(&host) {
             None
         } else {
-            return Err(NotAnOrigin::Readable(url.to_owned()));
+            return Err(NotAnOrigin::Readable(named()));
         };
         Ok(Origin {
             host,
@@ -141,14 +154,19 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Trusts whom the system trusts.
+/// Trusts whom the system trusts, as it was when this was asked first.
 fn connector() -> Result<TlsConnector, rustls::Error> {
+    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
+    if let Some(connector) = CONNECTOR.get() {
+        return Ok(connector.clone());
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
         .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    let connector = TlsConnector::from(Arc::new(config));
+    Ok(CONNECTOR.get_or_init(|| connector).clone())
 }
 
 #[cfg(test)]

@@ -208,6 +208,16 @@ async fn a_runner_that_can_puts_past_the_server_and_what_is_sealed_stays() {
         assert_eq!(refused.status, StatusCode::CONFLICT);
         assert!(refused.detail().contains("is sealed"), "{refused:?}");
     }
+    // It did not arrive: where the store cannot be reached it comes through the server, and nothing else does.
+    for (text, sealed, status) in [
+        ("nine of it", true, StatusCode::CONFLICT),
+        ("the end\n", false, StatusCode::CONFLICT),
+        ("the end\n", true, StatusCode::NO_CONTENT),
+        ("the end\n", true, StatusCode::NO_CONTENT),
+    ] {
+        let reply = put(&world, &runner, name, text, sealed).await;
+        assert_eq!(reply.status, status, "{text} {sealed}");
+    }
     // A runner that cannot is given an address of the server's own.
     let name = "logs/deployment/000002";
     let reply = put(&world, &runner, name, "two\n", true).await;

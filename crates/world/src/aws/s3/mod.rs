@@ -95,6 +95,9 @@ fn named(request: &Request) -> (String, String) {
 
 pub(super) fn answer(state: &mut State, action: &str, request: &Request) -> Answered {
     let (name, key) = named(request);
+    if action == "s3:PutObject" && request.parameter("X-Amz-Signature").is_some() {
+        state.put_past.push(key.clone());
+    }
     let page = state.s3.page;
     let is_head = request.method == Method::HEAD;
     let bucket = state.s3.buckets.get_mut(&name).ok_or_else(|| {
