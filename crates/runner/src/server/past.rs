@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_LENGTH, HOST};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use nestling_protocol::log::{Upload, UploadAddress};
 use nestling_protocol::path;
 use tokio::time::timeout;
@@ -36,31 +36,45 @@ impl Server {
             sealed,
             direct,
         };
-        self.insist(|| async {
+        self.insist(|| {
             let past = self.past.load(Ordering::Relaxed);
-            // An address is good for one put and for five minutes: each attempt asks for its own.
-            let put = self.put(&asked(past), content.clone()).await;
-            if put.is_err() {
-                let other = !past && matches!(self.way, Way::Network(_));
-                self.past.store(other, Ordering::Relaxed);
-            }
-            put
+            self.upload_once(asked(past), content.clone())
         })
         .await
     }
 
-    async fn put(&self, asked: &Upload, content: Bytes) -> Result<(), Attempt> {
-        let address: UploadAddress = self.post_once(path::UPLOAD, asked).await?;
-        if address.url.starts_with('/') {
-            return self.put_once(&address.url, content).await;
-        }
-        if !asked.direct {
+    async fn upload_once(&self, asked: Upload, content: Bytes) -> Result<(), Attempt> {
+        // An address is good for one put and for five minutes: each attempt asks for its own.
+        let address: UploadAddress = match self.post_once(path::UPLOAD, &asked).await {
+            Ok(address) => address,
+            Err(refused) => {
+                // It is there by the other way already, and its answer was lost.
+                if matches!(&refused, Attempt::Refused(StatusCode::CONFLICT, _)) {
+                    self.turn_from(asked.direct);
+                }
+                return Err(refused);
+            }
+        };
+        let put = if address.url.starts_with('/') {
+            self.put_once(&address.url, content).await
+        } else if asked.direct {
+            put_past(&address.url, content).await
+        } else {
             let name = &asked.name;
-            return Err(Attempt::Away(format!(
+            Err(Attempt::Away(format!(
                 "upload address of {name} is not one of the server's own"
-            )));
+            )))
+        };
+        if put.is_err() {
+            self.turn_from(asked.direct);
         }
-        put_past(&address.url, content).await
+        put
+    }
+
+    /// What is uploaded next goes the other way, if there is one.
+    fn turn_from(&self, past: bool) {
+        let other = !past && matches!(self.way, Way::Network(_));
+        self.past.store(other, Ordering::Relaxed);
     }
 }
 
