@@ -58,8 +58,8 @@ bench: needs-build ## measure, and print the tables of docs/benchmarks.md
 soak: tools build ## the long runs: many kills, many cases
 	NESTLING_CASES=200000 NESTLING_KILLS=200 NESTLING_REDEPLOYS=100 NESTLING_FLEET=100000 $(CARGO) nextest run --locked --workspace --profile soak
 
-kills: tools build ## the server dies at each request that it makes to Fly, before and after Fly has done it
-	NESTLING_KILLS=40 $(CARGO) nextest run --locked -p nestling --test it --profile soak --no-capture -E 'test(/^kill::fly::/)'
+kills: tools build ## the server dies at each request that it makes to Fly and to AWS, before and after that is done
+	NESTLING_KILLS=40 $(CARGO) nextest run --locked -p nestling --test it --profile soak --no-capture -E 'test(/^kill::(fly|aws)::/)'
 
 sim: needs-build ## the simulation with as many seeds as you like (SEEDS=20000), or one seed's story (SEED=17)
 	NESTLING_SEEDS=$(SEEDS) NESTLING_SEED=$(SEED) $(CARGO) nextest run --locked -p nestling --lib --profile soak --no-capture -E 'test(whatever_goes_wrong)'

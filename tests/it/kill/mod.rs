@@ -3,9 +3,11 @@
 //! No kill is a guess: each waits until the API tells the phase *and* the machine shows that it is in it, and
 //! counts only if the machine is still in it once the server is dead.
 
+mod aws;
 mod fly;
 mod github;
 mod node;
+mod requests;
 mod wing;
 
 use std::{

@@ -15,18 +15,37 @@ pub enum Fault {
     CutBody(usize),
     /// Nothing happens, and no answer ever comes.
     Silence,
+    /// It happens, and no answer ever comes.
+    Hangs,
 }
 
 /// All that was ordered.
 #[derive(Debug, Default)]
 pub struct Faults {
-    orders: VecDeque<(String, Fault)>,
+    orders: VecDeque<Order>,
+}
+
+#[derive(Debug)]
+struct Order {
+    action: String,
+    fault: Fault,
+    /// Requests that fit and are not meant.
+    passes: u32,
 }
 
 impl Faults {
     /// The next request for this action (`s3:PutObject`) that no earlier order is for goes wrong like this.
     pub fn order(&mut self, action: &str, fault: Fault) {
-        self.orders.push_back((action.to_owned(), fault));
+        self.later(action, 0, fault);
+    }
+
+    /// One request for this action does, after so many others that no earlier order is for.
+    pub fn later(&mut self, action: &str, passes: u32, fault: Fault) {
+        self.orders.push_back(Order {
+            action: action.to_owned(),
+            fault,
+            passes,
+        });
     }
 
     /// The next so many do.
@@ -42,7 +61,12 @@ impl Faults {
     }
 
     pub(super) fn take(&mut self, action: &str) -> Option<Fault> {
-        let place = self.orders.iter().position(|(of, _)| of == action)?;
-        self.orders.remove(place).map(|(_, fault)| fault)
+        let place = self.orders.iter().position(|one| one.action == action)?;
+        let order = self.orders.get_mut(place)?;
+        if order.passes > 0 {
+            order.passes -= 1;
+            return None;
+        }
+        self.orders.remove(place).map(|order| order.fault)
     }
 }

@@ -56,7 +56,7 @@ async fn answer(
     let (answered, fault) = exchange(&mut lock(&state), request);
     match fault {
         Some(Fault::Cut | Fault::LostAnswer) => Err(io::Error::other("cut by order of the story")),
-        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Silence | Fault::Hangs) => std::future::pending().await,
         Some(Fault::CutBody(bytes)) => Ok(response(answered, Some(bytes))),
         Some(Fault::Status(..)) | None => Ok(response(answered, None)),
     }
@@ -73,7 +73,7 @@ fn exchange(state: &mut State, request: Request) -> (Answer, Option<Fault>) {
         Some(Fault::Status(status, code)) => {
             Err(service.error(status, code, "by order of the story"))
         }
-        Some(Fault::LostAnswer | Fault::CutBody(_)) | None => {
+        Some(Fault::LostAnswer | Fault::CutBody(_) | Fault::Hangs) | None => {
             perform(state, service, &action, request)
         }
     };

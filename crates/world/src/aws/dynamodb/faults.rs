@@ -19,6 +19,8 @@ pub enum Fault {
     LostAnswer,
     /// Nothing happens, and no answer ever comes.
     Silence,
+    /// It happens, and no answer ever comes.
+    Hangs,
     /// A batch does half of what it is asked, and says so.
     LeftOver,
 }

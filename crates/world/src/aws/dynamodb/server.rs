@@ -118,6 +118,7 @@ async fn exchange(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Outcome 
     };
     match fault {
         Some(Fault::LostAnswer) => Outcome::Cut,
+        Some(Fault::Hangs) => Outcome::Silence,
         Some(Fault::DoneButStatus(status)) => Outcome::Answered(Err(Fail::with_status(status))),
         _ => Outcome::Answered(answer),
     }
@@ -142,7 +143,9 @@ fn before(shared: &Shared, operation: &str, body: &Json, fault: Option<&Fault>) 
         (Fault::Conflict, None) => Fail::conflict(),
         (Fault::Status(status), _) => Fail::with_status(*status),
         (Fault::Refused(code), _) => Fail::new(code, "refused by order of the story"),
-        (Fault::LostAnswer | Fault::DoneButStatus(_) | Fault::LeftOver, _) => return None,
+        (Fault::LostAnswer | Fault::Hangs | Fault::DoneButStatus(_) | Fault::LeftOver, _) => {
+            return None;
+        }
     };
     let answer = Err(fail);
     note(&mut shared.lock(), operation, &answer);
