@@ -216,11 +216,23 @@ impl Announcement<'_> {
             .iter()
             .filter(|s| s.environment.lifecycle.answering().is_some())
             .count();
-        match (running, self.sections.len()) {
-            (running, all) if running == all => {
+        let failed = self.sections.iter();
+        let failed = failed
+            .filter(|s| has_failed(&s.environment.lifecycle.state))
+            .count();
+        match (running, self.sections.len(), failed) {
+            (running, all, 0) if running == all => {
                 "every preview of this pull request is up".to_owned()
             }
-            (running, all) => format!("{running} of {all} previews of this pull request are up"),
+            (running, all, 0) => format!("{running} of {all} previews of this pull request are up"),
+            // What answers is not what was pushed.
+            (running, all, failed) if running == all => format!(
+                "{} of {all} previews of this pull request are up to date, {failed} failed",
+                all - failed
+            ),
+            (running, all, failed) => {
+                format!("{running} of {all} previews of this pull request are up, {failed} failed")
+            }
         }
     }
 
@@ -271,6 +283,20 @@ fn answered(answer: &Answer) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Whether the newest deployment did, whatever answers.
+fn has_failed(state: &State) -> bool {
+    matches!(
+        state,
+        State::Running {
+            failed: Some(_),
+            ..
+        } | State::Stopped {
+            why: Why::Failed(_),
+            ..
+        }
+    )
 }
 
 fn row(section: &Section<'_>, site: &Site<'_>) -> String {

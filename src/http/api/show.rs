@@ -331,7 +331,7 @@ pub(crate) fn delivery(delivery: &Delivery, state: &DeliveryState) -> DeliveryVi
         Fact::Preview { app, number, .. } => {
             format!("a preview of pull request {number} was asked for, of app {app}")
         }
-        Fact::Returned { app, .. } => format!("app {app} was brought back"),
+        Fact::Returned { app, .. } => format!("app {app} was added, or brought back"),
         Fact::Webhook { webhook, .. } => webhook.to_string(),
         Fact::Unreadable { event, .. } => format!("a {event:?} webhook that cannot be read"),
     };

@@ -100,10 +100,13 @@ pub(crate) fn failure(section: &Section<'_>, site: &Site<'_>) -> Option<String> 
     let tail = &failed.tail[failed.tail.len().saturating_sub(TAIL)..];
     if !tail.is_empty() {
         let app = escape::html(app, 64);
-        let lines = tail.len();
+        let last = match tail.len() {
+            1 => "the last line".to_owned(),
+            lines => format!("the last {lines} lines"),
+        };
         let _ = writeln!(
             out,
-            "<details>\n<summary>{app}: the last {lines} lines of the log</summary>\n"
+            "<details>\n<summary>{app}: {last} of the log</summary>\n"
         );
         out.push_str(&escape::block(tail.iter().map(String::as_str), TAIL_LINE));
         out.push_str("\n</details>\n\n");

@@ -233,7 +233,7 @@ fn a_failed_preview_quotes_the_last_forty_lines_of_its_log() {
     );
     assert_snapshot!(text.lines().take(12).collect::<Vec<_>>().join("\n"), @r#"
     <!-- nestling:7:12 -->
-    **Nestling** · 0 of 1 previews of this pull request are up
+    **Nestling** · 0 of 1 previews of this pull request are up, 1 failed
 
     | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
     |---|---|---|---|---|---|
@@ -244,6 +244,22 @@ fn a_failed_preview_quotes_the_last_forty_lines_of_its_log() {
     <details>
     <summary>shop: the last 40 lines of the log</summary>
     "#);
+}
+
+#[test]
+fn a_preview_whose_newest_commit_failed_is_up_and_not_up_to_date() {
+    let runs = |failed| State::Running {
+        serving: Box::new(deployment(2, 'b', Phase::Serving)),
+        failed,
+    };
+    let mut first = failed(3, 'c');
+    first.tail.truncate(1);
+    let shop = environment("shop", runs(Some(first)));
+    let docs = environment("docs", runs(None));
+    let text = announcement(vec![section(&shop), section(&docs)]).markdown(&SITE);
+    let headline = "**Nestling** · 1 of 2 previews of this pull request are up to date, 1 failed";
+    assert_eq!(text.lines().nth(1), Some(headline));
+    assert!(text.contains("<summary>shop: the last line of the log</summary>"));
 }
 
 #[test]
