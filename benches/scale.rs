@@ -256,6 +256,7 @@ fn record(n: usize, running: bool) -> Save {
         not_before: None,
         boot: None,
         exclusive: false,
+        in_place: false,
         tests: Tests::default(),
         notes: Vec::new(),
         again: None,

@@ -1,7 +1,7 @@
 //! `[machines.fly]`: the organisation at Fly in which machines run.
 
 use nestling_domain::{
-    fly::{Address, AppName, CpuKind, Limits, MEMORY_STEP, Size, is_region},
+    fly::{Address, AppName, CpuKind, Limits, MEMORY_STEP, MOST_GIB, Size, is_region},
     ids::{EnvironmentId, Kind},
     label::Slug,
 };
@@ -38,6 +38,8 @@ pub struct FlyMachines {
     pub cpus: u32,
     /// Memory of one machine, in MiB.
     pub memory_mib: u32,
+    /// A volume of each environment for what its app keeps, in GiB; 0 is none.
+    pub volume_gib: u32,
     /// What an app may ask for instead, in its policy.
     pub limits: Limits,
     /// Public addresses of each app.
@@ -186,6 +188,11 @@ impl FlyMachines {
             format!(
                 "machines.fly.limits.memory_mib is {}, and must be a multiple of {MEMORY_STEP}, or 0",
                 of_apps.memory_mib
+            )
+        } else if self.volume_gib.max(of_apps.volume_gib) > MOST_GIB {
+            format!(
+                "machines.fly.volume_gib is {} and machines.fly.limits.volume_gib {}, and a volume has {MOST_GIB} GiB at most",
+                self.volume_gib, of_apps.volume_gib
             )
         } else {
             return None;

@@ -32,6 +32,8 @@ pub struct Made {
     pub address: Option<IpAddr>,
     /// What people should know of how it was made, and that stops nothing.
     pub note: Option<String>,
+    /// The disk beyond it that it mounts, by the name that whoever made it has for it.
+    pub volume: Option<String>,
 }
 
 /// What a machine is made of.
@@ -162,6 +164,9 @@ pub enum MachineError {
     /// Another try may help.
     #[error("{0}")]
     Failed(String),
+    /// It can be once older machines are gone: why.
+    #[error("{0}")]
+    Occupied(String),
 }
 
 /// The way for everybody else to reach the machines, whatever they are.

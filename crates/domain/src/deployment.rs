@@ -84,6 +84,9 @@ pub struct Deployment {
     pub boot: Option<Boot>,
     /// Whether it cannot share its state folder with an older instance, once it has said so.
     pub exclusive: bool,
+    /// Whether its machine can be made only when older ones are gone, once that was tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
     /// How its tests went, once they ran.
     pub tests: Tests,
     /// What it serves, once it listens.

@@ -173,11 +173,17 @@ async fn launch(
         spec,
     };
     Some(match neighbours.machines.ensure.send(order).await {
-        Ok(Ok(Made { address, note })) => Observation::Launched {
+        Ok(Ok(Made {
+            address,
+            note,
+            volume,
+        })) => Observation::Launched {
             generation,
             address,
             note,
+            volume,
         },
+        Ok(Err(MachineError::Occupied(_))) => Observation::Occupied(generation),
         Ok(Err(MachineError::Rejected(reason))) => Observation::NotLaunched {
             generation,
             reason,
@@ -325,6 +331,7 @@ pub(super) fn trouble(observation: &Observation) -> Option<&str> {
         | Observation::NotAbsent { reason }
         | Observation::NotAnnounced { reason } => Some(reason),
         Observation::Found { .. }
+        | Observation::Occupied(_)
         | Observation::Admitted(_)
         | Observation::Launched { .. }
         | Observation::Reported { .. }

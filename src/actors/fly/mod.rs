@@ -50,6 +50,8 @@ pub struct Plan {
     pub prefix: String,
     /// What machines are made of, unless their app asks for another size.
     pub make: Make,
+    /// How big a volume each environment has, in GiB, unless its app asks for another; 0 is none.
+    pub volume_gib: u32,
     /// Where they may be, best first, unless their app asks for other regions.
     pub regions: Vec<String>,
     /// What an app may ask for.
@@ -63,6 +65,7 @@ impl Plan {
     fn offer(&self) -> Offer {
         Offer {
             size: self.make.size,
+            volume_gib: self.volume_gib,
             regions: self.regions.clone(),
             limits: self.limits.clone(),
         }
@@ -142,8 +145,12 @@ impl Shared {
         record.ok_or_else(|| failed("there is none".to_owned()))
     }
 
-    /// How the next machine of an environment is made, by what its app asks for now. One whose app is not recorded any more is as by default.
-    async fn given(&self, environment: &EnvironmentId) -> Result<Given, MachineError> {
+    /// How the next machine of an environment is made, by what its app asks for now, and the volume that it has already. One whose app is not recorded
+    /// any more is as by default.
+    async fn given(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<(Given, Option<String>), MachineError> {
         let record = self.record(environment).await?;
         let app = self.store.app(&record.app).await;
         let app = app.map_err(|error| {
@@ -153,7 +160,8 @@ impl Shared {
             ))
         })?;
         let policy = app.map_or_else(Policy::default, |app| app.policy);
-        Ok(self.plan.offer().to(&policy.machine))
+        let given = self.plan.offer().to(&policy.machine);
+        Ok((given, record.lifecycle.world.volume))
     }
 
     /// The app of an environment: a function of what its record never changes.

@@ -279,6 +279,13 @@ impl Orders {
             },
             Order::LetIn(_) | Order::Remove { .. } => None,
         };
+        let (given, volume) = given.unzip();
+        let volume = volume.flatten();
+        let gib = given.as_ref().map_or(0, |given| given.volume_gib);
+        let disk = (gib > 0 || volume.is_some()).then_some(fly::Disk {
+            gib,
+            id: volume.as_deref(),
+        });
         let size = given.as_ref().map_or(plan.make.size, |given| given.size);
         let make = Make {
             size,
@@ -299,6 +306,7 @@ impl Orders {
                 generation: *generation,
                 regions,
                 addresses: &plan.addresses,
+                disk,
             }),
             Order::LetIn(generation) => driver::Order::LetIn(fly::LetIn {
                 server: fly.server(),
@@ -321,9 +329,9 @@ impl Orders {
             (Order::LetIn(_), Err(GaveUp::Lost)) => belief.look_again(),
             (Order::Ensure(_) | Order::LetIn(_) | Order::Remove { .. }, _) => {}
         }
-        let address = self.came(app, order, ended.map(|machine| (machine, way_in)));
+        let came = self.came(app, order, ended.map(|machine| (machine, way_in)));
         let note = given.and_then(|given| given.note);
-        Some(address.map(|address| Made { address, note }))
+        Some(came.map(|made| Made { note, ..made }))
     }
 
     fn came(
@@ -331,10 +339,14 @@ impl Orders {
         app: &AppName,
         order: &Order,
         ended: Result<(Option<Machine>, Option<IpAddr>), GaveUp>,
-    ) -> Result<Option<IpAddr>, MachineError> {
+    ) -> Came {
         let id = &self.environment;
         let (machine, way_in) = match ended {
             Ok(machine) => machine,
+            Err(why @ GaveUp::Occupied(_)) => {
+                info!(environment.id = %id, "Fly, for {order:?} of {app}: {why}");
+                return Err(MachineError::Occupied(why.to_string()));
+            }
             Err(why) => {
                 warn!(environment.id = %id, "Fly, for {order:?} of {app}: {why}");
                 return Err(if why.may_change() {
@@ -346,10 +358,14 @@ impl Orders {
         };
         let Some(machine) = machine else {
             info!(environment.id = %id, "{order:?} of {app} is done at Fly");
-            return Ok(None);
+            return Ok(Made::default());
         };
         info!(environment.id = %id, "{order:?} of {app} is done at Fly: machine {}", machine.id);
-        Ok(way_in)
+        Ok(Made {
+            address: way_in,
+            note: None,
+            volume: machine.volume,
+        })
     }
 
     /// What the machine of an order is told; nothing where none is made.

@@ -126,6 +126,7 @@ fn ensure(environment: &EnvironmentId, generation: u32) -> Ensure {
 
 fn plan() -> Plan {
     Plan {
+        volume_gib: 0,
         prefix: "nestling".to_owned(),
         make: Make {
             image: "registry.fly.io/nestling-runner:v1".to_owned(),

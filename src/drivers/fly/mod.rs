@@ -16,13 +16,13 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nestling_domain::{
     fly::{
-        Address, AppName, Ask, Outcome, Owner, Refusal, Seen, Size, generation_of_secret,
+        Address, AppName, Ask, Outcome, Owner, Refusal, Seen, Size, VOLUME, generation_of_secret,
         machine_name, secret_name, service_port,
     },
     ids::{EnvironmentId, Generation},
 };
 use nestling_protocol::{
-    machine::{CONFIDENTIAL_FILE, RUN_DIR},
+    machine::{CONFIDENTIAL_FILE, RUN_DIR, STATE_DIR},
     network::PROXY_PORT,
 };
 use reqwest::{Client, redirect};
@@ -35,7 +35,7 @@ pub use self::{image::Image, look::Looked, orders::Order};
 use self::{
     limits::Limits,
     request::{Answered, Asked},
-    shapes::{Addresses, Apps, Assigned, Lease, Machine, Secrets},
+    shapes::{Addresses, Apps, Assigned, Lease, Machine, Secrets, Volume},
     way::Network,
 };
 
@@ -242,9 +242,23 @@ impl Fly {
                 generation,
                 region,
                 secrets,
+                volume,
             } => {
-                let body = self.machine(subject, (*generation, region, *secrets));
+                let made = (*generation, region.as_str(), *secrets, volume.as_deref());
+                let body = self.machine(subject, made);
                 Asked::make("machine_create", name, machines, body)
+            }
+            Ask::SeeVolumes => Asked::see("volumes_list", name, format!("{app}/volumes")),
+            Ask::CreateVolume { region, gib } => {
+                // Fly looks for a host that has room for the machine, too.
+                let body = json!({
+                    "name": VOLUME,
+                    "region": region,
+                    "size_gb": gib,
+                    "encrypted": true,
+                    "compute": subject.make.guest(),
+                });
+                Asked::make("volume_create", name, format!("{app}/volumes"), body)
             }
             Ask::AwaitGone { machine } => {
                 let gone = format!("/wait?state=destroyed&timeout={WAITED}");
@@ -289,7 +303,7 @@ impl Fly {
     fn machine(
         &self,
         subject: &Subject<'_>,
-        (generation, region, secrets): (Generation, &str, Option<u64>),
+        (generation, region, secrets, volume): (Generation, &str, Option<u64>, Option<&str>),
     ) -> Value {
         let make = subject.make;
         let mut body = json!({
@@ -328,6 +342,9 @@ impl Fly {
         if let Some(version) = secrets {
             body["min_secrets_version"] = version.into();
         }
+        if let Some(volume) = volume {
+            body["config"]["mounts"] = json!([{ "volume": volume, "path": STATE_DIR }]);
+        }
         body
     }
 
@@ -345,6 +362,12 @@ impl Fly {
                 Seen::Machines(all.into_iter().map(Machine::seen).collect())
             }),
             Ask::Create { .. } => shapes::read(body).map(|one: Machine| Seen::Machine(one.seen())),
+            Ask::SeeVolumes => shapes::read(body).map(|all: Vec<Volume>| {
+                Seen::Volumes(all.into_iter().filter_map(Volume::seen).collect())
+            }),
+            Ask::CreateVolume { .. } => shapes::read(body)
+                .and_then(|one: Volume| one.seen().ok_or("a volume on its way out".to_owned()))
+                .map(Seen::Volume),
             Ask::Lease { .. } => shapes::read(body).and_then(|lease: Lease| {
                 let nonce = lease.nonce().ok_or("a lease without a nonce")?;
                 Ok(Seen::Nonce(nonce))

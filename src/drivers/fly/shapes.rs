@@ -128,19 +128,53 @@ pub(super) struct Machine {
 struct Config {
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    mounts: Option<Vec<Mount>>,
+}
+
+/// Schema `fly.MachineMount`.
+#[derive(Deserialize)]
+struct Mount {
+    volume: Option<String>,
 }
 
 impl Machine {
     pub(super) fn seen(self) -> fly::Machine {
         let config = self.config.or(self.incomplete_config);
-        let metadata = config
-            .and_then(|config| config.metadata)
+        let (metadata, mounts) = config
+            .map(|config| (config.metadata, config.mounts))
             .unwrap_or_default();
+        let mut mounts = mounts.unwrap_or_default().into_iter();
         fly::Machine {
-            owner: super::owner(&metadata),
+            owner: super::owner(&metadata.unwrap_or_default()),
             state: MachineState::read(&self.state),
             id: self.id,
+            volume: mounts.find_map(|mount| mount.volume),
         }
+    }
+}
+
+/// Schema `Volume`.
+#[derive(Deserialize)]
+pub(super) struct Volume {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    state: String,
+}
+
+impl Volume {
+    /// `None` of one that is on its way out (`scheduling_destroy`, `pending_destroy`, `destroying`, `destroyed`).
+    pub(super) fn seen(self) -> Option<fly::Volume> {
+        let leaves = self.state.contains("destroy");
+        (!leaves).then_some(fly::Volume {
+            id: self.id,
+            name: self.name,
+            region: self.region,
+        })
     }
 }
 

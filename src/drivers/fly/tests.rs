@@ -85,6 +85,7 @@ impl Town {
             generation: Generation(generation),
             regions: &self.regions,
             addresses: &[Address::SharedV4, Address::V6],
+            disk: None,
         };
         let machine = self.carry_out(belief, &Order::Ensure(order)).await?;
         Ok(machine.unwrap().id)
@@ -402,6 +403,7 @@ async fn what_fly_says_of_a_token_of_room_and_of_an_image_reaches_people() {
         generation: Generation(1),
         regions: &town.regions,
         addresses: &[],
+        disk: None,
     };
     let (mut belief, order) = (Belief::default(), Order::Ensure(order));
     let never = std::future::pending();

@@ -70,6 +70,7 @@ pub(in crate::server) fn price(config: &Config) -> Option<Price> {
 fn plan(config: &Config) -> Plan {
     let fly = &config.machines.fly;
     Plan {
+        volume_gib: fly.volume_gib,
         prefix: fly.app_prefix.clone(),
         make: chosen::make(config),
         regions: fly.regions.clone(),

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use nestling_protocol::network::PROXY_PORT;
+use nestling_protocol::{machine::STATE_DIR, network::PROXY_PORT};
 use nestling_world::fly::{Boot, Check, Ended, Health, Host};
 
 use crate::server::free_port;
@@ -48,6 +48,11 @@ impl Runners {
         }
     }
 
+    /// What is on a volume, beyond the machines that mount it.
+    fn volume(&self, id: &str) -> PathBuf {
+        self.folder.join("volumes").join(id)
+    }
+
     fn spawn(&self, boot: &Boot) -> std::io::Result<Runs> {
         let proxy = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let disk = self.folder.join(&boot.machine);
@@ -63,7 +68,11 @@ impl Runners {
         command.args(["--dev-bind", "/", "/", "--proc", "/proc"]);
         command.args(["--unshare-pid", "--die-with-parent", "--"]);
         command.args([env!("CARGO_BIN_EXE_nestling"), "runner", "--plain"]);
-        for place in ["run", "server", "state", "work", "cache"] {
+        let mounted = boot.mounts.iter().find(|(_, path)| path == STATE_DIR);
+        let state = mounted.map_or_else(|| disk.join("state"), |(id, _)| self.volume(id));
+        fs::create_dir_all(&state)?;
+        command.arg("--state-dir").arg(state);
+        for place in ["run", "server", "work", "cache"] {
             command.arg(format!("--{place}-dir")).arg(disk.join(place));
         }
         command.arg("--proxy-listen").arg(proxy.to_string());
@@ -103,7 +112,9 @@ impl Host for Runners {
         let _ = fs::remove_dir_all(self.folder.join(machine));
     }
 
-    fn destroy_volume(&mut self, _volume: &str) {}
+    fn destroy_volume(&mut self, volume: &str) {
+        let _ = fs::remove_dir_all(self.volume(volume));
+    }
 
     fn address(&self, machine: &str, port: u16) -> Option<SocketAddr> {
         let runs = self.running.get(machine)?;

@@ -2,6 +2,7 @@
 
 mod host;
 mod refused;
+mod volume;
 
 use std::{
     io::ErrorKind,

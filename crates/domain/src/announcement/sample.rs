@@ -56,6 +56,7 @@ pub(crate) fn deployment(generation: u32, digit: char, phase: Phase) -> Deployme
         not_before: None,
         boot: None,
         exclusive: false,
+        in_place: false,
         trouble: None,
         notes: Vec::new(),
         again: None,

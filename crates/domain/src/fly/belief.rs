@@ -18,6 +18,19 @@ pub struct Machine {
     pub owner: Option<Owner>,
     /// What it is doing.
     pub state: MachineState,
+    /// Fly's id of the volume that it mounts, where it does.
+    pub volume: Option<String>,
+}
+
+/// A volume, as a listing or an answer shows it: a disk in one region, that one machine mounts at a time (schema `Volume`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Fly's id of it.
+    pub id: String,
+    /// As it was called when it was made; others may be called the same.
+    pub name: String,
+    /// Where it is.
+    pub region: String,
 }
 
 /// What our metadata says of a machine.
@@ -77,6 +90,10 @@ pub enum Seen {
     Machine(Machine),
     /// All machines of the app that the listing shows. A listing proves what is there, and never what is not.
     Machines(Vec<Machine>),
+    /// One volume.
+    Volume(Volume),
+    /// All volumes of the app that the listing shows, those on their way out not among them.
+    Volumes(Vec<Volume>),
 }
 
 /// What is known of one app. What is not known is asked before anything depends on it.
@@ -103,6 +120,12 @@ pub struct Belief {
     pub(super) listings: u32,
     /// A creation was sent, and nobody knows what came of it.
     pub(super) doubt: bool,
+    /// All volumes ever seen, by id.
+    pub(super) volumes: BTreeMap<String, Volume>,
+    /// How many listings of volumes were made since one was last left unknown; none is needed where there can be none.
+    pub(super) volume_listings: u32,
+    /// A volume was asked for, and nobody knows whether it was made.
+    pub(super) volume_doubt: bool,
     /// Regions that had no room.
     pub(super) crowded: Vec<(String, String)>,
     /// What stands in the way for good.
@@ -131,6 +154,8 @@ impl Belief {
             self.listings = 0;
         }
         self.doubt = false;
+        self.volume_listings = 0;
+        self.volume_doubt = false;
         self.leaving = false;
         self.crowded.clear();
         self.refused = None;
@@ -198,6 +223,7 @@ impl Belief {
                 }
             }
             Ask::List => self.listings += 1,
+            Ask::SeeVolumes => self.volume_listings += 1,
             Ask::AwaitGone { machine } => {
                 if let Some(known) = self.machines.get_mut(machine) {
                     known.state = MachineState::Destroyed;
@@ -208,7 +234,11 @@ impl Belief {
                 self.leaving = true;
                 self.fruitless += 1;
             }
-            Ask::SeeAddresses | Ask::Assign(_) | Ask::SeeSecrets | Ask::Lease { .. } => {}
+            Ask::SeeAddresses
+            | Ask::Assign(_)
+            | Ask::SeeSecrets
+            | Ask::Lease { .. }
+            | Ask::CreateVolume { .. } => {}
         }
         match seen {
             Seen::Nothing | Seen::App => {}
@@ -237,6 +267,13 @@ impl Belief {
                 let all = all.into_iter().map(|machine| (machine.id.clone(), machine));
                 self.machines.extend(all);
             }
+            Seen::Volume(volume) => {
+                self.volumes.insert(volume.id.clone(), volume);
+            }
+            Seen::Volumes(all) => {
+                let all = all.into_iter().map(|volume| (volume.id.clone(), volume));
+                self.volumes.extend(all);
+            }
         }
     }
 
@@ -263,8 +300,17 @@ impl Belief {
                 self.doubts();
                 self.fruitless += 1;
             }
+            // It may be one that we took for gone: a listing says.
+            (_, Refusal::Mounted) => {
+                self.fruitless += 1;
+                self.made = false;
+                self.listings = 0;
+            }
             (Ask::Assign(_), Refusal::Taken) => self.addresses = None,
-            (Ask::Create { region, .. }, Refusal::NoCapacity(said)) => {
+            (
+                Ask::Create { region, .. } | Ask::CreateVolume { region, .. },
+                Refusal::NoCapacity(said),
+            ) => {
                 self.crowded.push((region.clone(), said.clone()));
             }
             // Ours has run out, or one whose answer was lost has not.
@@ -301,9 +347,14 @@ impl Belief {
             }
             Ask::Unset(_) => self.all_secrets = false,
             Ask::Create { .. } => self.doubts(),
+            Ask::CreateVolume { .. } => {
+                self.volume_doubt = true;
+                self.volume_listings = 0;
+            }
             // What was not seen is not known either, as before; to let in twice is to let in.
             Ask::SeeApp
             | Ask::SeeAddresses
+            | Ask::SeeVolumes
             | Ask::SeeSecrets
             | Ask::List
             | Ask::AwaitGone { .. }

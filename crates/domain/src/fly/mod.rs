@@ -9,6 +9,7 @@
 //! and the page <https://fly.io/docs/machines/api/working-with-machines-api/>.
 
 mod belief;
+mod disk;
 mod name;
 mod outcome;
 mod plan;
@@ -16,7 +17,8 @@ mod price;
 mod size;
 mod sweep;
 
-pub use belief::{Belief, Machine, MachineState, Owner, Seen};
+pub use belief::{Belief, Machine, MachineState, Owner, Seen, Volume};
+pub use disk::{Disk, MOST_GIB, VOLUME};
 pub use name::{
     AppName, NotAnAppName, generation_of_secret, machine_name, secret_name, service_port,
 };

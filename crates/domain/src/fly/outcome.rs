@@ -40,6 +40,9 @@ pub enum Refusal {
         "Fly does not take machines.fly.token for machines.fly.organisation: {0}; make one with `fly tokens create org`"
     )]
     NotAllowed(String),
+    /// Another machine mounts the volume, or did a moment ago.
+    #[error("another machine still mounts its volume")]
+    Mounted,
     /// Somebody else works on the machine.
     #[error("somebody else holds the machine's lease")]
     Leased,
@@ -82,6 +85,9 @@ pub fn judge(code: u16, (error, status): (&str, &str), retry_after: Option<Durat
         && says(&["over the allowed quota", "quota exceeded", "machine limit"])
     {
         return refused(Refusal::Quota(said));
+    }
+    if code >= 400 && says(&["currently bound to machine"]) {
+        return refused(Refusal::Mounted);
     }
     let taken =
         status == "name_taken" || says(&["already been taken", "already exists", "already_exists"]);

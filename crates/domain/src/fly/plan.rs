@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Belief, Machine, MachineState, Refusal};
+use super::{
+    Belief, Machine, MachineState, Refusal,
+    disk::{Disk, mounts},
+};
 use crate::ids::{EnvironmentId, Generation};
 
 /// A kind of address of an app (field `type` of `POST /apps/{app}/ip_assignments`). Fly's proxy takes connections there, for the ports of services
@@ -48,6 +51,17 @@ pub enum Ask {
         /// The version of the app's secrets that it needs at least (field `min_secrets_version`); `None` where a server set
         /// them that has ended since: they are older than the question whether they are there.
         secrets: Option<u64>,
+        /// Fly's id of the volume that it mounts, where it shall have one.
+        volume: Option<String>,
+    },
+    /// Which volumes does it have?
+    SeeVolumes,
+    /// Make a volume.
+    CreateVolume {
+        /// Where.
+        region: String,
+        /// How big, in GiB.
+        gib: u32,
     },
     /// Wait until this machine is gone; a while, not for ever.
     AwaitGone {
@@ -109,6 +123,19 @@ pub enum GaveUp {
         "its app at Fly holds the machine {0}, which this Nestling has not made: remove that by hand, or move it elsewhere"
     )]
     Foreign(String),
+    /// What it keeps is on the volume of an older machine, of this generation: no two machines mount it at once, so that one has to go first.
+    #[error("its volume is in use by generation {0}, which has to go first")]
+    Occupied(Generation),
+    /// What it keeps is on a volume where its machines may not be (any more): its id, and its region.
+    #[error(
+        "its volume {0} at Fly is in {1}, where its machines may not be: name that region in machines.fly.regions (or in machines.fly.limits.regions and [policy.machine]), or close it to let its volume go"
+    )]
+    VolumeElsewhere(String, String),
+    /// What it keeps is on a volume that Fly does not show: its id.
+    #[error(
+        "its volume {0} at Fly does not show: whether it is gone, `fly volumes list` says; close it to begin with an empty one"
+    )]
+    VolumeMissing(String),
     /// Fly refuses.
     #[error(transparent)]
     Refused(Refusal),
@@ -121,8 +148,16 @@ impl GaveUp {
     /// Whether another try may end otherwise, with nothing mended.
     pub fn may_change(&self) -> bool {
         match self {
-            GaveUp::Ended | GaveUp::Lost | GaveUp::NoCapacity(_) | GaveUp::Unsettled => true,
-            GaveUp::Overtaken(_) | GaveUp::Foreign(_) | GaveUp::Refused(_) => false,
+            GaveUp::Ended
+            | GaveUp::Lost
+            | GaveUp::NoCapacity(_)
+            | GaveUp::Occupied(_)
+            | GaveUp::VolumeMissing(_)
+            | GaveUp::Unsettled => true,
+            GaveUp::Overtaken(_)
+            | GaveUp::Foreign(_)
+            | GaveUp::VolumeElsewhere(..)
+            | GaveUp::Refused(_) => false,
         }
     }
 }
@@ -149,6 +184,8 @@ pub struct Ensure<'a> {
     pub regions: &'a [String],
     /// Which addresses the app has, beside the private one.
     pub addresses: &'a [Address],
+    /// What it keeps its state on beyond its machine, where it does.
+    pub disk: Option<Disk<'a>>,
 }
 
 /// The order that Fly's proxy lead to the machine of a generation, which is there.
@@ -181,7 +218,7 @@ pub struct Remove<'a> {
 const PATIENCE: [u64; 9] = [0, 1, 2, 5, 10, 15, 20, 30, 40];
 /// How long after a listing that lacks a machine which may have been made the next one is made (`reliability` of listings
 /// that lag: tens of seconds).
-const LISTED_AGAIN: [u64; 4] = [2, 5, 15, 30];
+pub(super) const LISTED_AGAIN: [u64; 4] = [2, 5, 15, 30];
 
 /// What comes next so that the machine of a generation is there. It is done when Fly has it, long before it answers.
 pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
@@ -222,15 +259,26 @@ pub fn ensure(belief: &Belief, order: &Ensure<'_>) -> Next {
     if !belief.secrets.contains(&order.generation) {
         return asks(Ask::SetSecrets(order.generation));
     }
-    let crowded = |region: &&String| belief.crowded.iter().any(|(known, _)| known == *region);
-    match order.regions.iter().find(|region| !crowded(region)) {
+    let (region, volume) = match order.disk.map(|disk| mounts(belief, order, disk)) {
+        Some(Err(next)) => return next,
+        Some(Ok(volume)) => (vec![volume.region.clone()], Some(volume.id.clone())),
+        None => (order.regions.to_vec(), None),
+    };
+    match roomy(belief, &region) {
         Some(region) => asks(Ask::Create {
             generation: order.generation,
-            region: region.clone(),
+            region,
             secrets: belief.secrets_version,
+            volume,
         }),
         None => Next::GiveUp(GaveUp::NoCapacity(belief.crowded.clone())),
     }
+}
+
+/// The first of these regions that had room, or was not asked.
+pub(super) fn roomy(belief: &Belief, regions: &[String]) -> Option<String> {
+    let crowded = |region: &&String| belief.crowded.iter().any(|(known, _)| known == *region);
+    regions.iter().find(|region| !crowded(region)).cloned()
 }
 
 /// What makes known that the app has its private address, and these.
@@ -391,14 +439,14 @@ fn hopeless(belief: &Belief, upto: Generation) -> Option<Next> {
     out_of_patience.then_some(Next::GiveUp(GaveUp::Unsettled))
 }
 
-fn asks(belief: &Belief, ask: Ask) -> Next {
+pub(super) fn asks(belief: &Belief, ask: Ask) -> Next {
     let wait = PATIENCE.get(belief.fruitless as usize);
     let wait = wait.filter(|_| belief.stalled).copied().unwrap_or_default();
     Next::Ask(ask, Duration::from_secs(wait).max(belief.not_before))
 }
 
 /// Our machines of an environment, with their generations.
-fn ours<'a>(
+pub(super) fn ours<'a>(
     belief: &'a Belief,
     server: &'a str,
     environment: &'a EnvironmentId,

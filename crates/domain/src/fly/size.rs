@@ -61,6 +61,8 @@ pub struct Limits {
     pub performance_cpus: u32,
     /// The most memory of one machine, in MiB.
     pub memory_mib: u32,
+    /// The biggest volume, in GiB.
+    pub volume_gib: u32,
     /// Regions that may be chosen, beside those of the default.
     pub regions: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub struct Limits {
 pub struct Offer {
     /// How big machines are by default.
     pub size: Size,
+    /// How big a volume each environment has by default, in GiB; 0 is none.
+    pub volume_gib: u32,
     /// Where they may be by default, best first.
     pub regions: Vec<String>,
     /// What may be asked for instead.
@@ -81,6 +85,8 @@ pub struct Offer {
 pub struct Given {
     /// How big it is.
     pub size: Size,
+    /// How big a volume it mounts, in GiB; 0 is none.
+    pub volume_gib: u32,
     /// Where it may be, best first.
     pub regions: Vec<String>,
     /// Why it is as by default although its app asks for something else, for people: with each key, its value and its limit.
@@ -96,9 +102,11 @@ impl Offer {
             cpus: asked.cpus.unwrap_or(self.size.cpus),
             memory_mib: asked.memory_mib.unwrap_or(self.size.memory_mib),
         };
+        let volume_gib = asked.volume_gib.unwrap_or(self.volume_gib);
         let exceeds = [
             self.exceeds_cpus(asked, size),
             self.exceeds_memory(size),
+            self.exceeds_volume(volume_gib),
             self.exceeds_regions(asked),
         ];
         let exceeds: Vec<String> = exceeds.into_iter().flatten().collect();
@@ -109,12 +117,14 @@ impl Offer {
             };
             return Given {
                 size,
+                volume_gib,
                 regions,
                 note: None,
             };
         }
         Given {
             size: self.size,
+            volume_gib: self.volume_gib,
             regions: self.regions.clone(),
             note: Some(format!(
                 "its machine is made as by default, of {} in {}, because [policy.machine] in nestling.toml asks for what this server does not allow: {}",
@@ -142,6 +152,11 @@ impl Offer {
     /// The most memory that a machine may have, in MiB.
     pub fn most_memory(&self) -> u32 {
         self.limits.memory_mib.max(self.size.memory_mib)
+    }
+
+    /// The biggest volume that an environment may have, in GiB; 0 when it may have none.
+    pub fn most_volume(&self) -> u32 {
+        self.limits.volume_gib.max(self.volume_gib)
     }
 
     /// Whether machines may be in this region.
@@ -179,6 +194,15 @@ impl Offer {
             format!(
                 "memory_mib is {}, and may be {most} at most (machines.fly.limits.memory_mib of the server)",
                 size.memory_mib
+            )
+        })
+    }
+
+    fn exceeds_volume(&self, gib: u32) -> Option<String> {
+        let most = self.most_volume();
+        (gib > most).then(|| {
+            format!(
+                "volume_gib is {gib}, and may be {most} at most (machines.fly.limits.volume_gib of the server)"
             )
         })
     }

@@ -138,6 +138,7 @@ impl<'a> Draft<'a> {
             not_before,
             boot: None,
             exclusive: false,
+            in_place: false,
             tests: Tests::Pending,
             endpoints: Vec::new(),
             trouble: None,
@@ -353,7 +354,7 @@ impl<'a> Draft<'a> {
         self.say(Happened::Serving { generation });
     }
 
-    /// Lets go of what serves, so that an exclusive app that is prepared can take its state folder; remembered
+    /// Lets go of what serves, so that an exclusive app that is prepared can take its state folder, or its machine can be made at all; remembered
     /// for a roll-back. What drains already has its time first.
     pub(super) fn make_way(&mut self) {
         if self.life().world.draining.is_some() {
@@ -368,7 +369,19 @@ impl<'a> Draft<'a> {
         else {
             return;
         };
-        if next.phase != Phase::Prepared || !next.exclusive {
+        let waits = match next.phase {
+            Phase::Prepared => next.exclusive,
+            Phase::Launching => next.in_place,
+            Phase::Queued
+            | Phase::Booting
+            | Phase::Cloning
+            | Phase::SettingUp
+            | Phase::Testing
+            | Phase::Starting
+            | Phase::Probing
+            | Phase::Serving => false,
+        };
+        if !waits {
             return;
         }
         let Some(older) = serving.take() else { return };

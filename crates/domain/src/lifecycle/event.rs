@@ -81,7 +81,12 @@ pub enum Observation {
         /// What people should know of how it was made, and that stops nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// The disk beyond it that it mounts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        volume: Option<String>,
     },
+    /// The machine of this generation can be made once older ones are gone, and not before: one of them holds the disk that it mounts.
+    Occupied(Generation),
     /// The machine of this generation could not be made.
     NotLaunched {
         /// Whose.
@@ -166,6 +171,7 @@ impl Observation {
             generation,
             address: None,
             note: None,
+            volume: None,
         }
     }
 }

@@ -123,6 +123,10 @@ pub struct World {
     pub draining: Option<Generation>,
     /// Whether the state folder may exist.
     pub folder: bool,
+    /// The disk beyond its machines on which the state folder is, by the name that whoever makes machines has for it; `None` where it goes with them,
+    /// and on this box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     /// How often everything unwanted was observed absent since it was last wanted; see [`Times::absent_again`].
     pub absent: u8,
     /// When it must be observed again, while that is owed.

@@ -88,12 +88,15 @@ impl Lifecycle {
             let generation = next.generation;
             match next.phase {
                 Phase::Queued if due(next.not_before) => owed.push(Effect::Admit(generation)),
-                Phase::Launching => owed.push(Effect::Launch(generation)),
+                Phase::Launching if self.may_go(generation, next.in_place) => {
+                    owed.push(Effect::Launch(generation));
+                }
                 // The switch would begin another drain: what drains has its time first.
                 Phase::Probing if self.world.draining.is_none() => {
                     owed.push(Effect::Probe(generation));
                 }
                 Phase::Queued
+                | Phase::Launching
                 | Phase::Probing
                 | Phase::Booting
                 | Phase::Cloning
@@ -127,10 +130,17 @@ impl Lifecycle {
             times.push(self.world.observe_at.unwrap_or_default());
         }
         if let Some(next) = self.next() {
-            let owes = matches!(
-                next.phase,
-                Phase::Queued | Phase::Launching | Phase::Probing
-            );
+            let owes = match next.phase {
+                Phase::Queued | Phase::Probing => true,
+                Phase::Launching => self.may_go(next.generation, next.in_place),
+                Phase::Booting
+                | Phase::Cloning
+                | Phase::SettingUp
+                | Phase::Testing
+                | Phase::Prepared
+                | Phase::Starting
+                | Phase::Serving => false,
+            };
             let awaits = if owes { next.not_before } else { next.deadline };
             times.push(awaits.unwrap_or_default());
         }
@@ -182,7 +192,7 @@ impl Lifecycle {
             .collect()
     }
 
-    /// Whether it may begin to use the state folder: an exclusive app only alone.
+    /// Whether it may begin to use the state folder, or have a machine that mounts it: an exclusive app only alone.
     pub(super) fn may_go(&self, generation: Generation, exclusive: bool) -> bool {
         !exclusive
             || self

@@ -210,12 +210,17 @@ impl Draft<'_> {
                 generation,
                 address,
                 note,
+                volume,
             } => {
                 self.launched(*generation, *address);
+                if self.named_mut(*generation).is_some() && volume.is_some() {
+                    self.life_mut().world.volume.clone_from(volume);
+                }
                 if let Some(note) = note {
                     self.noted(*generation, note);
                 }
             }
+            Observation::Occupied(generation) => self.takes_place(*generation),
             Observation::NotLaunched {
                 generation,
                 reason,
@@ -308,6 +313,18 @@ impl Draft<'_> {
         }
     }
 
+    /// What serves has to go before this machine can be made.
+    fn takes_place(&mut self, generation: Generation) {
+        let launching = self
+            .next_mut(generation)
+            .filter(|next| next.phase == Phase::Launching);
+        if let Some(next) = launching {
+            next.exclusive = true;
+            next.in_place = true;
+            self.make_way();
+        }
+    }
+
     /// The forge did not take it: tried again later, and later each time. A newer edition is tried at once.
     fn not_announced(&mut self) {
         let (now, times) = (self.now, self.times);
@@ -382,6 +399,7 @@ impl Draft<'_> {
         }
         if erased {
             world.folder = false;
+            world.volume = None;
         }
         let complete = keep.is_empty() && (erased || !closed);
         if !complete || world.absent >= ABSENT_ENOUGH {

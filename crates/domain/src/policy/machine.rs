@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::fly::{CpuKind, MEMORY_STEP, is_region};
+use crate::fly::{CpuKind, MEMORY_STEP, MOST_GIB, is_region};
 
 /// How many regions an app may name: more than Fly has.
 const MOST_REGIONS: usize = 50;
@@ -23,6 +23,12 @@ pub struct Machine {
         skip_serializing_if = "Option::is_none"
     )]
     pub memory_mib: Option<u32>,
+    /// A disk beyond its machine for what it keeps, in GiB; 0 is none.
+    #[serde(
+        deserialize_with = "volume_gib",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub volume_gib: Option<u32>,
     /// Where machines may be, best first; none given, where the server has them.
     #[serde(deserialize_with = "regions", skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
@@ -52,6 +58,16 @@ fn memory_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>,
         )));
     }
     Ok(Some(memory))
+}
+
+fn volume_gib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let gib = u32::deserialize(deserializer)?;
+    if gib > MOST_GIB {
+        return Err(D::Error::custom(format!(
+            "policy.machine.volume_gib is {gib}, and may be {MOST_GIB} at most"
+        )));
+    }
+    Ok(Some(gib))
 }
 
 fn regions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -336,6 +336,7 @@ fn what_an_app_asks_of_fly_is_read_from_its_file_and_what_cannot_be_names_line_a
         "cpus = -1",
         "memory_mib = 1000",
         "memory_mb = 1024",
+        "volume_gib = 501",
         "regions = [\"Amsterdam\"]",
         "cpu_kind = \"big\"",
     ];
@@ -350,7 +351,8 @@ fn what_an_app_asks_of_fly_is_read_from_its_file_and_what_cannot_be_names_line_a
     it is not valid in line 4: policy.machine.cpus is 0, and must be 1 at least
     it is not valid in line 4: invalid value: integer `-1`, expected u32
     it is not valid in line 4: policy.machine.memory_mib is 1000, and must be a multiple of 256
-    it is not valid in line 4: unknown field `memory_mb`, expected one of `cpu_kind`, `cpus`, `memory_mib`, `regions`
+    it is not valid in line 4: unknown field `memory_mb`, expected one of `cpu_kind`, `cpus`, `memory_mib`, `volume_gib`, `regions`
+    it is not valid in line 4: policy.machine.volume_gib is 501, and may be 500 at most
     it is not valid in line 4: policy.machine.regions names "Amsterdam", and a region has three lower-case letters, such as "ams"
     it is not valid in line 4: unknown variant `big`, expected `shared` or `performance`
     "#);

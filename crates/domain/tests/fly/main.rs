@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod disks;
 mod leases;
 mod names;
 mod orders;

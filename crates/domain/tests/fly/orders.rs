@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::world::{App, Fault, Fly, Order, SERVER, carry_out, environment, faults, regions};
 
-fn close(upto: u32) -> Order {
+pub(crate) fn close(upto: u32) -> Order {
     Order::Remove {
         keep: Vec::new(),
         upto,
@@ -18,7 +18,7 @@ fn close(upto: u32) -> Order {
     }
 }
 
-fn replace(by: u32) -> Order {
+pub(crate) fn replace(by: u32) -> Order {
     Order::Remove {
         keep: vec![by],
         upto: by,
@@ -27,7 +27,11 @@ fn replace(by: u32) -> Order {
 }
 
 /// Says an order until it is carried out, as an environment does that owes it; at last without faults.
-fn insist(fly: &mut Fly, belief: &mut Belief, order: &Order) -> Result<Option<String>, GaveUp> {
+pub(crate) fn insist(
+    fly: &mut Fly,
+    belief: &mut Belief,
+    order: &Order,
+) -> Result<Option<String>, GaveUp> {
     for _ in 0..40 {
         let came = carry_out(fly, belief, order, None).unwrap();
         match came {
@@ -296,6 +300,7 @@ fn bystander() -> Machine {
         id: "theirs".to_owned(),
         owner: None,
         state: MachineState::Lives,
+        volume: None,
     }
 }
 
@@ -397,7 +402,7 @@ proptest! {
 }
 
 /// `NESTLING_CASES`, as for all laws.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     let asked = std::env::var("NESTLING_CASES").ok();
     asked.and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
 }

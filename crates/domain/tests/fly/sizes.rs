@@ -16,8 +16,10 @@ fn offer() -> Offer {
             cpus: 1,
             memory_mib: 1024,
         },
+        volume_gib: 0,
         regions: names(&["ams", "fra"]),
         limits: Limits {
+            volume_gib: 10,
             shared_cpus: 4,
             performance_cpus: 0,
             memory_mib: 4096,
@@ -51,6 +53,7 @@ fn an_app_that_asks_fly_for_too_much_gets_the_default_and_each_reason() {
         cpu_kind: Some(CpuKind::Shared),
         cpus: Some(8),
         memory_mib: Some(8192),
+        volume_gib: Some(20),
         regions: names(&["ams", "syd"]),
     };
     let own = Machine {
@@ -70,7 +73,7 @@ fn an_app_that_asks_fly_for_too_much_gets_the_default_and_each_reason() {
         told(&four, &own),
     ];
     insta::assert_snapshot!(notes.join("\n"), @r#"
-    its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 8, and of cpu_kind "shared" there may be 4 at most (machines.fly.limits.shared_cpus of the server); memory_mib is 8192, and may be 4096 at most (machines.fly.limits.memory_mib of the server); regions names "syd", and may name ams, fra, lhr (machines.fly.regions and machines.fly.limits.regions of the server)
+    its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 8, and of cpu_kind "shared" there may be 4 at most (machines.fly.limits.shared_cpus of the server); memory_mib is 8192, and may be 4096 at most (machines.fly.limits.memory_mib of the server); volume_gib is 20, and may be 10 at most (machines.fly.limits.volume_gib of the server); regions names "syd", and may name ams, fra, lhr (machines.fly.regions and machines.fly.limits.regions of the server)
     its machine is made as by default, of 1 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpu_kind is "performance", and may only be "shared" (machines.fly.limits.performance_cpus of the server)
     its machine is made as by default, of 4 CPU (shared) and 1024 MiB in ams, fra, because [policy.machine] in nestling.toml asks for what this server does not allow: cpus is 4 by default, and of cpu_kind "performance" there may be 2 at most (machines.fly.limits.performance_cpus of the server)
     "#);
@@ -89,6 +92,10 @@ fn where_the_server_allows_nothing_more_fly_is_asked_for_nothing_more() {
         },
         Machine {
             memory_mib: Some(1280),
+            ..Machine::default()
+        },
+        Machine {
+            volume_gib: Some(1),
             ..Machine::default()
         },
         Machine {
@@ -123,13 +130,15 @@ prop_compose! {
         cpus in 1u32..9,
         memory in 1u32..33,
         regions_ in regions(1),
-        limits in (0u32..17, 0u32..17, 0u32..65, regions(0)),
+        limits in (0u32..17, 0u32..17, 0u32..65, 0u32..9, regions(0)),
+        volume_gib in 0u32..5,
     ) -> Offer {
-        let (shared_cpus, performance_cpus, most_memory, others) = limits;
+        let (shared_cpus, performance_cpus, most_memory, most_volume, others) = limits;
         Offer {
             size: Size { cpu_kind, cpus, memory_mib: memory * 256 },
+            volume_gib,
             regions: regions_,
-            limits: Limits { shared_cpus, performance_cpus, memory_mib: most_memory * 256, regions: others },
+            limits: Limits { shared_cpus, performance_cpus, memory_mib: most_memory * 256, volume_gib: most_volume, regions: others },
         }
     }
 }
@@ -139,9 +148,10 @@ prop_compose! {
         cpu_kind in option::of(kind()),
         cpus in option::of(1u32..20),
         memory in option::of(1u32..70),
+        volume_gib in option::of(0u32..12),
         regions in regions(0),
     ) -> Machine {
-        Machine { cpu_kind, cpus, memory_mib: memory.map(|steps| steps * 256), regions }
+        Machine { cpu_kind, cpus, memory_mib: memory.map(|steps| steps * 256), volume_gib, regions }
     }
 }
 
@@ -158,6 +168,7 @@ proptest! {
         let as_by_default = size.cpu_kind == default.cpu_kind && size.cpus <= default.cpus;
         prop_assert!(as_by_default || size.cpus <= allowed);
         prop_assert!(size.memory_mib <= default.memory_mib.max(limits.memory_mib));
+        prop_assert!(given.volume_gib <= offer.volume_gib.max(limits.volume_gib));
         prop_assert!(!given.regions.is_empty());
         for region in &given.regions {
             prop_assert!(offer.regions.contains(region) || limits.regions.contains(region));
@@ -169,13 +180,14 @@ proptest! {
     fn no_machine_at_fly_is_anything_between_what_is_asked_for_and_the_default(offer in offers(), asked in wishes()) {
         let given = offer.to(&asked);
         if given.note.is_some() {
-            prop_assert_eq!(given.size, offer.size);
+            prop_assert_eq!((given.size, given.volume_gib), (offer.size, offer.volume_gib));
             prop_assert_eq!(given.regions, offer.regions);
         } else {
             let size = given.size;
             prop_assert_eq!(size.cpu_kind, asked.cpu_kind.unwrap_or(offer.size.cpu_kind));
             prop_assert_eq!(size.cpus, asked.cpus.unwrap_or(offer.size.cpus));
             prop_assert_eq!(size.memory_mib, asked.memory_mib.unwrap_or(offer.size.memory_mib));
+            prop_assert_eq!(given.volume_gib, asked.volume_gib.unwrap_or(offer.volume_gib));
             let regions = if asked.regions.is_empty() { offer.regions } else { asked.regions };
             prop_assert_eq!(given.regions, regions);
         }

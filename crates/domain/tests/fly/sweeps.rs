@@ -83,6 +83,7 @@ fn machine(id: &str, owner: Option<(&str, &EnvironmentId, u32)>) -> Machine {
             generation: Generation(generation),
         }),
         state: MachineState::Lives,
+        volume: None,
     }
 }
 
@@ -345,6 +346,7 @@ fn serving(address: IpAddr) -> State {
         not_before: None,
         boot: None,
         exclusive: false,
+        in_place: false,
         tests: Tests::Pending,
         endpoints: Vec::new(),
         trouble: None,

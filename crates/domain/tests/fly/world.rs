@@ -8,8 +8,8 @@ use std::{
 
 use nestling_domain::{
     fly::{
-        Address, Ask, Belief, Ensure, GaveUp, LetIn, Machine, MachineState, Next, Outcome, Owner,
-        Refusal, Remove, Seen, ensure, let_in, machine_name, remove,
+        Address, Ask, Belief, Disk, Ensure, GaveUp, LetIn, Machine, MachineState, Next, Outcome,
+        Owner, Refusal, Remove, Seen, VOLUME, Volume, ensure, let_in, machine_name, remove,
     },
     ids::{EnvironmentId, Generation},
 };
@@ -68,6 +68,9 @@ pub(crate) struct Fly {
     /// Of the secrets.
     pub(crate) version: u64,
     pub(crate) asked: Vec<Ask>,
+    /// Whether machines mount a volume, and which it is, once that is known.
+    pub(crate) on_disk: bool,
+    pub(crate) disk: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +81,7 @@ pub(crate) struct App {
     pub(crate) open: BTreeSet<String>,
     /// By id: its name, and what it is.
     pub(crate) machines: BTreeMap<String, (String, Machine)>,
+    pub(crate) volumes: BTreeMap<String, Volume>,
 }
 
 impl Fly {
@@ -92,6 +96,7 @@ impl Fly {
             id: id.to_owned(),
             owner,
             state: MachineState::Lives,
+            volume: None,
         };
         let app = self.app.get_or_insert_default();
         app.machines
@@ -116,7 +121,12 @@ impl Fly {
         let lost = || (Outcome::Unknown("no answer".to_owned()), Seen::Nothing);
         let changes = !matches!(
             ask,
-            Ask::SeeApp | Ask::SeeAddresses | Ask::SeeSecrets | Ask::List | Ask::AwaitGone { .. }
+            Ask::SeeApp
+                | Ask::SeeAddresses
+                | Ask::SeeSecrets
+                | Ask::SeeVolumes
+                | Ask::List
+                | Ask::AwaitGone { .. }
         );
         match self.faults.pop_front().unwrap_or(Fault::None) {
             Fault::None => self.does(ask),
@@ -133,12 +143,13 @@ impl Fly {
             }
             Fault::Refused(0) => (Outcome::Later(Duration::from_secs(3)), Seen::Nothing),
             Fault::Refused(1) if changes => (Outcome::Refused(Refusal::Leased), Seen::Nothing),
-            Fault::Refused(2) if matches!(ask, Ask::Create { .. }) => {
+            Fault::Refused(2) if matches!(ask, Ask::Create { .. } | Ask::CreateVolume { .. }) => {
                 let said = Refusal::NoCapacity("no capacity".to_owned());
                 (Outcome::Refused(said), Seen::Nothing)
             }
             Fault::Refused(_) => lost(),
             Fault::Empty if *ask == Ask::List => (Outcome::Done, Seen::Machines(Vec::new())),
+            Fault::Empty if *ask == Ask::SeeVolumes => (Outcome::Done, Seen::Volumes(Vec::new())),
             Fault::Partial if *ask == Ask::List => {
                 let (outcome, seen) = self.does(ask);
                 let seen = match seen {
@@ -179,6 +190,66 @@ impl Fly {
         (Outcome::Done, Seen::Nonce(nonce))
     }
 
+    /// A volume or a machine, in an app that is there.
+    fn makes(&mut self, ask: &Ask) -> (Outcome, Seen) {
+        let refused = |why| (Outcome::Refused(why), Seen::Nothing);
+        let (Some(app), Ask::Create { region, .. } | Ask::CreateVolume { region, .. }) =
+            (&mut self.app, ask)
+        else {
+            return refused(Refusal::NotFound);
+        };
+        if self.full.contains(region) {
+            return refused(Refusal::NoCapacity(format!("no room in {region}")));
+        }
+        let Ask::Create {
+            generation,
+            secrets,
+            volume,
+            ..
+        } = ask
+        else {
+            self.made += 1;
+            let volume = Volume {
+                id: format!("v{}", self.made),
+                name: VOLUME.to_owned(),
+                region: region.clone(),
+            };
+            app.volumes.insert(volume.id.clone(), volume.clone());
+            return (Outcome::Done, Seen::Volume(volume));
+        };
+        if let Some(id) = volume {
+            let there = app.volumes.get(id);
+            if there.is_none_or(|there| there.region != *region) {
+                return refused(Refusal::Invalid("no such volume there".to_owned()));
+            }
+            let mut others = app.machines.values();
+            if others.any(|(_, other)| other.volume == *volume) {
+                return refused(Refusal::Mounted);
+            }
+        }
+        if secrets.is_some_and(|version| version > self.version) {
+            return refused(Refusal::Invalid("no such version".to_owned()));
+        }
+        let name = machine_name(*generation);
+        if app.machines.values().any(|(known, _)| *known == name) {
+            return refused(Refusal::Taken);
+        }
+        self.made += 1;
+        let machine = Machine {
+            id: format!("m{}", self.made),
+            owner: Some(Owner {
+                server: SERVER.to_owned(),
+                environment: environment(),
+                generation: *generation,
+            }),
+            state: MachineState::Lives,
+            volume: volume.clone(),
+        };
+        app.machines
+            .insert(machine.id.clone(), (name, machine.clone()));
+        (Outcome::Done, Seen::Machine(machine))
+    }
+
     fn does(&mut self, ask: &Ask) -> (Outcome, Seen) {
         let done = |seen| (Outcome::Done, seen);
         let refused = |why| (Outcome::Refused(why), Seen::Nothing);
@@ -214,35 +285,8 @@ impl Fly {
                 let all = app.machines.values().map(|(_, machine)| machine.clone());
                 done(Seen::Machines(all.collect()))
             }
-            Ask::Create {
-                generation,
-                region,
-                secrets,
-            } => {
-                if secrets.is_some_and(|version| version > self.version) {
-                    return refused(Refusal::Invalid("no such version".to_owned()));
-                }
-                if self.full.contains(region) {
-                    return refused(Refusal::NoCapacity(format!("no room in {region}")));
-                }
-                let name = machine_name(*generation);
-                if app.machines.values().any(|(known, _)| *known == name) {
-                    return refused(Refusal::Taken);
-                }
-                self.made += 1;
-                let machine = Machine {
-                    id: format!("m{}", self.made),
-                    owner: Some(Owner {
-                        server: SERVER.to_owned(),
-                        environment: environment(),
-                        generation: *generation,
-                    }),
-                    state: MachineState::Lives,
-                };
-                app.machines
-                    .insert(machine.id.clone(), (name, machine.clone()));
-                done(Seen::Machine(machine))
-            }
+            Ask::SeeVolumes => done(Seen::Volumes(app.volumes.values().cloned().collect())),
+            Ask::CreateVolume { .. } | Ask::Create { .. } => self.makes(ask),
             Ask::AwaitGone { machine } => match app.machines.get(machine) {
                 Some((_, one)) if one.state == MachineState::Destroyed => done(Seen::Nothing),
                 Some(_) => (Outcome::Unknown("408".to_owned()), Seen::Nothing),
@@ -296,6 +340,7 @@ pub(crate) fn carry_out(
     ends_after: Option<usize>,
 ) -> Option<Result<Option<String>, GaveUp>> {
     let (environment, regions) = (environment(), regions());
+    let (on_disk, disk) = (fly.on_disk, fly.disk.clone());
     let upto = match order {
         Order::Ensure(n) | Order::LetIn(n) | Order::Remove { upto: n, .. } => Generation(*n),
     };
@@ -314,6 +359,10 @@ pub(crate) fn carry_out(
                     generation: Generation(*generation),
                     regions: &regions,
                     addresses: &[Address::SharedV4, Address::V6],
+                    disk: on_disk.then_some(Disk {
+                        gib: 3,
+                        id: disk.as_deref(),
+                    }),
                 },
             ),
             Order::LetIn(generation) => let_in(
@@ -339,7 +388,12 @@ pub(crate) fn carry_out(
             }
         };
         match next {
-            Next::Done(machine) => return Some(Ok(machine.map(|machine| machine.id))),
+            Next::Done(machine) => {
+                let mounts = machine.as_ref().and_then(|machine| machine.volume.clone());
+                // As the record remembers it.
+                fly.disk = fly.disk.take().or(mounts);
+                return Some(Ok(machine.map(|machine| machine.id)));
+            }
             Next::GiveUp(why) => return Some(Err(why)),
             Next::Ask(ask, after) => {
                 fly.passes(after);

@@ -44,16 +44,18 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
-fn play(exclusive: bool, moves: Vec<Move>) {
+fn play((exclusive, on_disk): (bool, bool), moves: Vec<Move>) {
     let mut world = World::new(exclusive);
+    world.on_disk = on_disk;
     make(&mut world, moves);
     world.settle();
     world.check();
 }
 
 /// The same, of moves of which all are told: nothing else need look.
-fn play_told(exclusive: bool, moves: Vec<Move>) {
+fn play_told((exclusive, on_disk): (bool, bool), moves: Vec<Move>) {
     let mut world = World::new(exclusive);
+    world.on_disk = on_disk;
     let told = moves.into_iter().map(|step| match step {
         Move::Push(n, _) => Move::Push(n, true),
         Move::Open(open, _) => Move::Open(open, true),
@@ -86,13 +88,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases(4_000)))]
 
     #[test]
-    fn the_world_converges_on_the_record(exclusive: bool, moves in prop::collection::vec(moves(), 0..160)) {
-        play(exclusive, moves);
+    fn the_world_converges_on_the_record(shares: (bool, bool), moves in prop::collection::vec(moves(), 0..160)) {
+        play(shares, moves);
     }
 
     #[test]
-    fn no_hint_is_answered_by_what_was_read_before_it(exclusive: bool, moves in prop::collection::vec(moves(), 0..160)) {
-        play_told(exclusive, moves);
+    fn no_hint_is_answered_by_what_was_read_before_it(shares: (bool, bool), moves in prop::collection::vec(moves(), 0..160)) {
+        play_told(shares, moves);
     }
 }
 

@@ -80,6 +80,7 @@ fn what_is_noted_of_how_a_machine_at_fly_was_made_is_said_once_also_when_its_run
         generation: Generation(1),
         address: None,
         note: Some(note.into()),
+        volume: None,
     };
     let mut world = launched();
     note(&mut world, 1, "the lockfile is out of date");

@@ -80,6 +80,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         4 => generation().prop_map(Observation::Admitted),
         4 => generation().prop_map(Observation::launched),
         1 => (generation(), any::<bool>()).prop_map(move |(generation, retry)| Observation::NotLaunched { generation, reason: reason(), retry }),
+        1 => generation().prop_map(Observation::Occupied),
         8 => (generation(), 1u64..20, report(), prop::bool::weighted(0.9)).prop_map(|(generation, seq, phase, first)| {
             Observation::Reported { generation, boot: if first { "first" } else { "second" }.into(), seq, phase }
         }),
@@ -145,6 +146,7 @@ fn about(observation: &Observation) -> Option<Generation> {
         Observation::Admitted(generation)
         | Observation::Launched { generation, .. }
         | Observation::NotLaunched { generation, .. }
+        | Observation::Occupied(generation)
         | Observation::Reported { generation, .. }
         | Observation::Healthy(generation)
         | Observation::Unhealthy { generation, .. }

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) times: Times,
     pub(crate) record: Lifecycle,
     pub(crate) exclusive: bool,
+    /// Its machines mount a disk, which one of them has at a time.
+    pub(crate) on_disk: bool,
     head: CommitInfo,
     open: bool,
     machines: BTreeMap<Generation, Runner>,
@@ -76,6 +78,7 @@ impl World {
             times: Times::default(),
             record: Lifecycle::new(now, Some(head.id.clone())),
             exclusive,
+            on_disk: false,
             head,
             open: true,
             machines: BTreeMap::new(),
@@ -218,6 +221,10 @@ impl World {
                     next.generation, *generation,
                     "a superseded deployment is launched"
                 );
+                let others = self.machines.keys().any(|other| other != generation);
+                if self.on_disk && others && !self.launched.contains(generation) {
+                    return Observation::Occupied(*generation);
+                }
                 // A machine runs once: asked for again after its end, it is not made again.
                 if self.launched.insert(*generation) {
                     let runner = Runner {

@@ -13,6 +13,7 @@ use crate::{drivers::store::conformance::app, messages::machines::Made};
 fn allowing() -> Plan {
     Plan {
         limits: Limits {
+            volume_gib: 0,
             shared_cpus: 2,
             performance_cpus: 0,
             memory_mib: 1024,

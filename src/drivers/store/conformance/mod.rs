@@ -208,6 +208,7 @@ pub(crate) fn serving(generation: u32) -> State {
                 seq: 3,
             }),
             exclusive: false,
+            in_place: false,
             tests: Tests::Pending,
             endpoints: Vec::new(),
             trouble: None,

@@ -210,6 +210,7 @@ impl Words {
             not_before: None,
             boot: None,
             exclusive: true,
+            in_place: false,
             tests: if serves {
                 Tests::Ran(results(self).counts())
             } else {

@@ -5,7 +5,7 @@ use crate::world::{World, commit, endpoint};
 use nestling_domain::{
     deployment::{Cause, Phase},
     ids::Generation,
-    lifecycle::{Effect, Event, Observation, State, Trigger},
+    lifecycle::{Command, Effect, Event, Observation, State, Trigger},
 };
 use nestling_protocol::report::{Failure, Next, Phase as Report, Step as At};
 
@@ -252,6 +252,79 @@ fn an_app_that_becomes_exclusive_waits_for_a_drain_before_it_begins_another() {
     observed(&mut world, Observation::Drained(Generation(1)));
     assert_eq!(world.record.world.draining, Some(Generation(2)));
     assert!(world.record.serving().is_none());
+}
+
+#[test]
+fn what_keeps_its_state_on_a_disk_gives_way_before_the_next_machine_is_made() {
+    let mounts = |generation| Observation::Launched {
+        generation: Generation(generation),
+        address: None,
+        note: None,
+        volume: Some("vol_1".to_owned()),
+    };
+    let mut world = queued(false);
+    running(&mut world, 1);
+    observed(&mut world, mounts(1));
+    assert_eq!(world.record.world.volume.as_deref(), Some("vol_1"));
+    pushed(&mut world, 4);
+    let admitted = |world: &mut World, generation| {
+        observed(world, Observation::Admitted(Generation(generation)));
+        let launch = Effect::Launch(Generation(generation));
+        assert!(world.record.owed(world.now).contains(&launch));
+    };
+    admitted(&mut world, 2);
+    observed(&mut world, Observation::Occupied(Generation(2)));
+    assert!(world.record.serving().is_none());
+    let owes = |world: &World| world.record.owed(world.now);
+    let gone = |generation| Effect::Destroy {
+        keep: vec![Generation(generation)],
+        upto: Generation(generation),
+        erase: false,
+    };
+    let waits = owes(&world);
+    assert!(waits.contains(&Effect::Drain(Generation(1))), "{waits:?}");
+    assert!(!waits.contains(&Effect::Launch(Generation(2))), "{waits:?}");
+    observed(&mut world, Observation::Drained(Generation(1)));
+    let waits = owes(&world);
+    assert!(waits.contains(&gone(2)) && !waits.contains(&Effect::Launch(Generation(2))));
+    let absent = |keep: u32| Observation::Absent {
+        keep: vec![Generation(keep)],
+        upto: Generation(keep),
+        erased: false,
+    };
+    observed(&mut world, absent(2));
+    assert!(owes(&world).contains(&Effect::Launch(Generation(2))));
+    // It cannot be made: the commit before it comes back, once what may be there of it is gone.
+    let refused = Observation::NotLaunched {
+        generation: Generation(2),
+        reason: "Fly refuses it".to_owned(),
+        retry: false,
+    };
+    observed(&mut world, refused);
+    let next = world.record.next().unwrap();
+    assert_eq!((&next.commit, next.generation), (&commit(2), Generation(3)));
+    admitted(&mut world, 3);
+    observed(&mut world, Observation::Occupied(Generation(3)));
+    assert!(!owes(&world).contains(&Effect::Launch(Generation(3))));
+    observed(&mut world, absent(3));
+    assert!(owes(&world).contains(&Effect::Launch(Generation(3))));
+    // A late answer of the first try changes nothing.
+    let before = world.record.clone();
+    observed(&mut world, Observation::Occupied(Generation(2)));
+    assert_eq!(world.record, before);
+    // Closed and gone, it has no disk.
+    world.apply(&Event::Command(Command::Delete));
+    for _ in 0..2 {
+        observed(
+            &mut world,
+            Observation::Absent {
+                keep: vec![],
+                upto: Generation(3),
+                erased: true,
+            },
+        );
+    }
+    assert_eq!(world.record.world.volume, None);
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn where_a_machine_is_stays_known_also_when_its_runner_was_quicker() {
         generation: Generation(generation),
         address,
         note: None,
+        volume: None,
     };
     let mut world = queued(false);
     running(&mut world, 1);
