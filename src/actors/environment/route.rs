@@ -2,7 +2,7 @@
 
 use nestling_domain::{
     announcement::again,
-    deployment::Deployment,
+    deployment::{Deployment, Phase},
     environment::Environment,
     lifecycle::{State, Trigger, Waits, Why},
 };
@@ -29,12 +29,13 @@ pub fn route(record: &Environment, places: &Places) -> Option<Route> {
                 page,
             },
         },
-        // An exclusive app is being replaced: it served a moment ago.
+        // An exclusive app is being replaced: it served a moment ago. Where its machine had to go first that takes as long as a deployment.
         State::Restarting {
             serving: None,
             rollback: Some(_),
+            next,
             ..
-        } => To::Switching,
+        } if !next.in_place || next.phase >= Phase::Prepared => To::Switching,
         State::Creating { .. } | State::Restarting { serving: None, .. } => To::Coming {
             phase: record.lifecycle.shown().name().to_owned(),
             page,
