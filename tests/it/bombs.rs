@@ -31,11 +31,14 @@ const LIMITS: [(&str, &str); 3] = [
     ("DISK_MIB", "256"),
 ];
 
-/// An app that serves well until somebody asks for `/light`. `/held` says whether the bomb came up against its limit and lives.
+/// An app that serves well until somebody asks for `/light`. `/held` says whether the bomb came up against its limit and
+/// lives, or the app was ended by it and is there again, which may be quicker than anybody looks.
 const SERVER: &str = r#"
 const fs = require("node:fs");
 const { spawn } = require("node:child_process");
-const held = process.env.NESTLING_STATE + "/held";
+const held = process.env.NESTLING_STATE + "/held", begun = process.env.NESTLING_STATE + "/begun";
+const again = fs.existsSync(begun);
+try { fs.writeFileSync(begun, ""); } catch {}
 const perl = (script) => spawn("perl", ["-e", script + ` open(F, '>', '${held}'); sleep 3600;`], { stdio: "inherit" });
 const bombs = {
   memory: () => { const all = []; setInterval(() => all.push(Buffer.alloc(4 << 20, 1)), 1); },
@@ -45,7 +48,7 @@ const bombs = {
 };
 require("node:http").createServer((request, response) => {
   if (request.url === "/light") bombs[process.env.NESTLING_APP]();
-  response.end(request.url === "/held" ? String(fs.existsSync(held)) : "hello");
+  response.end(request.url === "/held" ? String(again || fs.existsSync(held)) : "hello");
 }).listen(process.env.PORT);
 "#;
 
