@@ -30,7 +30,7 @@ use nestling_protocol::{
     log::{Line, Lines, Log, Source, Upload, UploadAddress, segment},
     network::{Confidential, SERVER_URL},
     path,
-    report::{Phase, Report},
+    report::{Heartbeat, Phase, Report},
 };
 use nestling_world::fly::{Asked, Boot, Check, Ended, Health, Host, Model};
 use tokio::{
@@ -51,6 +51,9 @@ const RATE: u64 = 200;
 /// As a runner does: how often it sends what was said, and puts it as a segment.
 const SEND_EVERY: Duration = Duration::from_millis(200);
 const SENT_UNTIL_PUT: u64 = 25;
+/// As a runner does, too: the server takes whoever says nothing for a minute as lost.
+const SENT_UNTIL_BEAT: u64 = 50;
+const BOOT: &str = "bench";
 /// Until a line is on its page.
 const PAGE_MS: f64 = 1_000.0;
 /// How much more memory the server may have at the end than half-way: measuring it twice differs by as much.
@@ -163,7 +166,7 @@ fn asked(folder: &Path) {
         );
         std::fs::write(site.join("index.html"), n.to_string()).unwrap();
         commit(&site, &branch);
-        let boot = booted.blocking_recv().unwrap();
+        let boot = preview(&mut booted);
         let seen = until("the commit was noticed", Duration::from_secs(10), || {
             let log = server.log().split_off(before);
             let line = log
@@ -189,6 +192,13 @@ fn asked(folder: &Path) {
         p99 <= ASKED_MS,
     );
     note("p50", &format!("{:.0} ms", median(&times)));
+}
+
+/// The next machine of a preview: production, whose runner says nothing, is given a new one every minute or so.
+fn preview(booted: &mut mpsc::UnboundedReceiver<Boot>) -> Boot {
+    std::iter::repeat_with(|| booted.blocking_recv().unwrap())
+        .find(|boot| !boot.app.contains("-production-"))
+        .unwrap()
 }
 
 /// Milliseconds since `seen`, in those of the day, until the machine of an app was asked for, without Fly's own.
@@ -341,7 +351,7 @@ impl Speaker {
         let phase = Phase::Deploying { protocol: VERSION };
         let report = Report {
             generation,
-            boot: "bench".to_owned(),
+            boot: BOOT.to_owned(),
             seq: 1,
             phase,
         };
@@ -384,6 +394,14 @@ impl Speaker {
             if (batch + 1) % SENT_UNTIL_PUT == 0 {
                 let number = u32::try_from((batch + 1) / SENT_UNTIL_PUT).unwrap();
                 self.put(number, std::mem::take(&mut unput)).await;
+            }
+            if (batch + 1) % SENT_UNTIL_BEAT == 0 {
+                let beat = Heartbeat {
+                    generation: self.generation,
+                    boot: BOOT.to_owned(),
+                };
+                let beat = serde_json::to_vec(&beat).unwrap();
+                self.ask("POST", path::HEARTBEAT, &beat).await;
             }
         }
     }
