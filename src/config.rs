@@ -2,6 +2,7 @@
 
 mod address;
 mod aws;
+mod dns;
 mod dynamodb;
 mod fly;
 mod github;
@@ -23,6 +24,7 @@ use toml::{Table, Value};
 use layers::{Text, defaults, leaves, not_toml, read, set, value_of};
 
 pub use aws::{Aws, Kms, S3};
+pub use dns::{DnSimple, Dns, DnsDriver};
 pub use dynamodb::DynamoDb;
 pub use fly::{AddressKind, FlyMachines, Sweep};
 pub use github::GitHub;
@@ -50,6 +52,8 @@ const PREFIX: &str = "NESTLING__";
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[dns]`
+    pub dns: Dns,
     /// `[aws]`
     pub aws: Aws,
     /// `[store]`
@@ -338,6 +342,7 @@ impl Config {
     fn unusable(&self) -> Option<String> {
         self.server
             .unusable()
+            .or_else(|| self.dns.unusable(&self.server))
             .or_else(|| self.unusable_forge())
             .or_else(|| self.unusable_machines())
             .or_else(|| self.unusable_on_aws())

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod apps;
+pub mod dns;
 pub mod environment;
 pub mod environments;
 pub mod fly;

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod chance;
 pub mod clock;
 pub mod data_dir;
+pub mod dnsimple;
 pub mod fly;
 pub mod git;
 pub mod github;

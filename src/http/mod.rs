@@ -23,8 +23,8 @@ use nestling_domain::{announcement::Site, fly::Price};
 use crate::{
     drivers::{blobs::Blobs, github::GitHub, keys::Keys, store::Store},
     messages::{
-        self, admission, apps, environments, forge, github_app, logging, machines, routes::Routes,
-        secrets,
+        self, admission, apps, dns, environments, forge, github_app, logging, machines,
+        routes::Routes, secrets,
     },
 };
 
@@ -70,6 +70,8 @@ pub struct Services {
     pub not_shown: forge::NotShown,
     /// What the sweeper has found that no record wants.
     pub left_behind: machines::LeftBehind,
+    /// Names that do not lead where they should.
+    pub unnamed: dns::Unnamed,
     /// What one machine costs, where it is paid for and the price is known.
     pub price: Option<Price>,
     /// That another server acts, while one does; then only what is read is answered.

@@ -30,7 +30,7 @@ const STILL_REFUSED: Duration = Duration::from_mins(10);
 /// Something that people should know and can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it concerns: `this server`, `builds`, `secrets`, `logs`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, an environment, or a repository such as `local/shop`.
+    /// What it concerns: `this server`, `builds`, `secrets`, `logs`, `removals`, `webhooks`, `GitHub`, `GitHub at acme`, `Fly`, an app there, `names`, a name, an environment, or a repository such as `local/shop`.
     pub about: String,
     /// What is wrong, where, and what to do.
     pub reason: String,
@@ -111,6 +111,11 @@ pub async fn of_server(services: &Services) -> Result<Vec<Trouble>, Problem> {
     troubles.extend(
         left.map(|left| Trouble::costing(left.about, left.reason, (left.since, left.cost))),
     );
+    let unnamed = services.unnamed.said().unwrap_or_default();
+    troubles.extend(unnamed.into_iter().map(|one| Trouble {
+        since: Some(one.since),
+        ..Trouble::of(one.about, one.reason)
+    }));
     let now = clock::now();
     for record in removals::stuck(&*services.store, now).await? {
         troubles.extend(record.lifecycle.stuck(now).map(|removal| {
@@ -251,10 +256,16 @@ pub async fn of_environment(
         .into_iter()
         .find(|one| (one.repository, one.kind) == subject);
     let unshown = unshown.map(|one| format!("Not all of this is shown on GitHub: {}", one.reason));
+    let unnamed = services.unnamed.said().unwrap_or_default();
+    let unnamed = unnamed
+        .into_iter()
+        .filter(|one| one.environment.as_ref() == Some(&environment.id))
+        .map(|one| format!("{} does not lead here: {}", one.about, one.reason));
     let mut reasons: Vec<String> = trouble
         .into_iter()
         .chain(installed)
         .chain(unshown)
+        .chain(unnamed)
         .collect();
     if let Some(reason) = services.keys.trouble() {
         let class = environment.kind.class();

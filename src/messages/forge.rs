@@ -1,10 +1,6 @@
 //! What an environment asks of the forge: GitHub, or local git repositories.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use nestling_domain::{
@@ -14,6 +10,8 @@ use nestling_domain::{
     lifecycle::Found,
     record::PullRequest,
 };
+
+use super::said::Said;
 
 /// What is true now: is the pull request open, and what is the head of its branch?
 #[derive(Debug, Clone, Message)]
@@ -221,31 +219,6 @@ pub struct Unshown {
     pub since: Timestamp,
     /// When it was refused last. What is owed is tried again each minute, so that it is over when this is long ago.
     pub last: Timestamp,
-}
-
-/// What people are told for as long as it is so; one cell for all who hold a clone.
-#[derive(Debug, Clone)]
-pub struct Said<T>(Arc<Mutex<Option<T>>>);
-
-impl<T> Default for Said<T> {
-    fn default() -> Self {
-        Said(Arc::default())
-    }
-}
-
-impl<T: Clone> Said<T> {
-    /// Says it from now on; `None` when it is over.
-    pub fn say(&self, what: Option<T>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
-    }
-
-    /// What was said last.
-    pub fn said(&self) -> Option<T> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
 }
 
 /// There is something in the inbox.

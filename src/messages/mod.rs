@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod apps;
+pub mod dns;
 pub mod environment;
 pub mod environments;
 pub mod forge;
@@ -11,4 +12,5 @@ pub mod live;
 pub mod logging;
 pub mod machines;
 pub mod routes;
+pub mod said;
 pub mod secrets;

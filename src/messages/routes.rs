@@ -9,7 +9,7 @@ mod places;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     pin::Pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -18,7 +18,7 @@ use nestling_domain::{
     ids::{Commit, EnvironmentId, Generation, Kind, Timestamp},
     label::Label,
 };
-use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{futures::OwnedNotified, watch};
 
 pub(crate) use self::flights::{Door, Ending, Flight, Flights, Held};
 pub use self::places::{Credential, Place, Proxy, Upstream};
@@ -100,6 +100,8 @@ pub struct Target {
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     tables: Arc<RwLock<Tables>>,
+    /// Counts the changes of labels.
+    relabelled: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -155,6 +157,7 @@ impl Routes {
     /// request that used the route before it is counted in flight on the deployment that it went to.
     pub fn set(&self, route: Route) {
         let route = Arc::new(route);
+        let before = self.of(&route.environment);
         let door = {
             let mut tables = self.write();
             tables.forget_labels(&route.environment);
@@ -162,6 +165,9 @@ impl Routes {
             tables.replace(&route)
         };
         door.changed.notify_waiters();
+        if before.is_none_or(|before| !labels(&before).eq(labels(&route))) {
+            self.relabelled.send_modify(|count| *count += 1);
+        }
     }
 
     /// Forgets an environment; its addresses answer that nothing lives there.
@@ -176,6 +182,27 @@ impl Routes {
             flights.end(Ending::All);
         }
         known.door.changed.notify_waiters();
+        self.relabelled.send_modify(|count| *count += 1);
+    }
+
+    /// The labels at which people find environments and their endpoints, with the environments that they are of. A primary endpoint is found at its environment's own.
+    pub fn labels(&self) -> BTreeMap<Label, EnvironmentId> {
+        let tables = self.read();
+        let of = |known: &Known| {
+            let route = &known.route;
+            let further = targets(route).iter().filter(|target| !target.primary);
+            let all = further.map(|target| &target.label).chain([&route.label]);
+            let id = route.environment.clone();
+            let ours = all.filter(|label| tables.by_label.get(label) == Some(&id));
+            ours.map(|label| (label.clone(), id.clone()))
+                .collect::<Vec<_>>()
+        };
+        tables.by_environment.values().flat_map(of).collect()
+    }
+
+    /// Hears of each change of labels from now on.
+    pub fn relabelled(&self) -> watch::Receiver<u64> {
+        self.relabelled.subscribe()
     }
 
     /// The route at a label, of an environment's own address or of one of its endpoints.
@@ -361,11 +388,14 @@ impl Tables {
 }
 
 fn labels(route: &Route) -> impl Iterator<Item = &Label> {
-    let endpoints: &[Target] = match &route.to {
+    std::iter::once(&route.label).chain(targets(route).iter().map(|target| &target.label))
+}
+
+fn targets(route: &Route) -> &[Target] {
+    match &route.to {
         To::Serving(serving) => &serving.endpoints,
         To::Switching | To::Coming { .. } | To::Again { .. } | To::Stopped { .. } => &[],
-    };
-    std::iter::once(&route.label).chain(endpoints.iter().map(|target| &target.label))
+    }
 }
 
 /// What an environment asks of the gateway beside the table: proof, and the end of what was begun.

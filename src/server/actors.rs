@@ -2,6 +2,7 @@
 
 mod forges;
 pub(super) mod machines;
+mod names;
 
 use std::sync::{Arc, OnceLock};
 
@@ -98,7 +99,7 @@ impl Actors {
             admission,
             live,
             forge,
-            routes,
+            routes: routes.clone(),
             store: drivers.store.clone(),
             blobs: drivers.blobs.clone(),
             addresses: drivers.addresses.clone(),
@@ -110,6 +111,7 @@ impl Actors {
             not_heard,
             not_shown,
             left_behind: machines::sweep(config, drivers),
+            unnamed: names::start(config, drivers, &routes)?,
             price: machines::price(config),
             waits: None,
         };

@@ -1,6 +1,7 @@
 //! `nestling check`: whether this box has what the server needs; what is missing comes with what to do.
 
 mod aws;
+mod dns;
 mod fly;
 mod github;
 mod store;
@@ -83,6 +84,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     }
     findings.push(port(config, folder.is_in_use));
     findings.extend(Box::pin(aws::findings(config)).await);
+    findings.extend(dns::finding_of(config).await);
     findings.extend(Box::pin(github::findings(config, &folder)).await);
     findings.push(registry().await);
     findings

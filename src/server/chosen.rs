@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{BlobsDriver, Config, KeysDriver, StoreDriver},
+    config::{BlobsDriver, Config, DnsDriver, KeysDriver, StoreDriver},
     drivers::{
         aws::{Account, AccountError},
         blobs::{
@@ -17,6 +17,7 @@ use crate::{
             s3::{self, S3},
         },
         data_dir::DataDir,
+        dnsimple::DnSimple,
         fly::{Fly, Make},
         keys::{
             Keys,
@@ -119,6 +120,19 @@ pub(super) fn make(config: &Config) -> Make {
         image: place.image.clone(),
         size: place.size(),
         env: [(SERVER_URL.to_owned(), server_url)].into(),
+    }
+}
+
+/// The zone in which environments have names, where no wildcard record leads here.
+pub(super) fn dnsimple(config: &Config) -> Result<Option<DnSimple>, reqwest::Error> {
+    let place = &config.dns.dnsimple;
+    match config.dns.driver {
+        DnsDriver::None => Ok(None),
+        DnsDriver::DnSimple => {
+            let token = Zeroizing::new(place.token.reveal().trim().to_owned());
+            let zone = (place.account, place.zone.as_str());
+            DnSimple::new(&place.api_url, zone, token, config.dns.ttl).map(Some)
+        }
     }
 }
 

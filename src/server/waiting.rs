@@ -96,6 +96,7 @@ fn services(config: &Config, drivers: &Drivers, waits: Waits) -> anyhow::Result<
         not_heard: NotHeard::default(),
         not_shown: NotShown::default(),
         left_behind: LeftBehind::default(),
+        unnamed: crate::messages::dns::Unnamed::default(),
         price: actors::machines::price(config),
         waits: Some(waits),
     })

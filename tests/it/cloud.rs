@@ -1,17 +1,19 @@
 //! A server as a team runs it in production: pull requests of GitHub, machines at Fly, records in DynamoDB, secrets under a key of KMS,
-//! blobs in S3. A pull request lives from its webhook to its end and leaves nothing but what is to be kept; so it does where one of
+//! blobs in S3, names at DNSimple. A pull request lives from its webhook to its end and leaves nothing but what is to be kept; so it does where one of
 //! them after the other is on this box instead.
 
 mod left;
 
 use nestling_world::{
     aws::{ACCESS_KEY, Model as Aws, SECRET_KEY, dynamodb::Model as Tables},
+    dnsimple::Model as DnSimple,
     fly::Model as Fly,
     github::{Change, Opening},
 };
 
 use crate::{
     aws::{account, nestling},
+    dns,
     fly::{IMAGE, first, fly, of_others, there},
     github::{PREVIEW, PRODUCTION, Place, SHOP, Team},
     server::{SOON, Server, get},
@@ -20,7 +22,8 @@ use crate::{
 /// What the app answers: it has it from the secrets of previews, so that a page shows that these came through.
 const TILL: &str = "what-opens-the-till";
 const SECRET: &str = "/v1/apps/acme/shop/secrets/preview/TILL";
-const HOST: &str = "pr-1--shop.localhost";
+const HOST: &str = "pr-1--shop.preview.example.com";
+const PRODUCTION_HOST: &str = "shop.preview.example.com";
 const APP: &str = r#"
 require("http").createServer((_, response) => response.end(process.env.TILL || "closed")).listen(process.env.PORT);
 "#;
@@ -69,6 +72,7 @@ struct Story {
     fly: Fly,
     aws: Aws,
     tables: Tables,
+    dnsimple: DnSimple,
     /// What was changed at Fly of what is not ours, by those whose it is.
     theirs: Vec<String>,
     _disks: tempfile::TempDir,
@@ -95,7 +99,7 @@ fn it_lives_the_same_with_each_of_them_on_this_box() {
 
 impl Drivers {
     /// The file of such a server: that of production, but for the addresses of the models. The settings of a driver that is not chosen stay.
-    fn file(self, place: &Place<'_>, fly: &Fly) -> String {
+    fn file(self, place: &Place<'_>, fly: &Fly, dnsimple: &DnSimple) -> String {
         let Drivers {
             machines,
             store,
@@ -107,11 +111,23 @@ impl Drivers {
         } = place;
         let (data, fly) = (place.folder.join("data"), fly.base());
         let data = data.display();
+        let (names, account, zone) = (dnsimple.api(), dns::ACCOUNT, dns::ZONE);
+        let target = dns::TARGET;
         format!(
             r#"
 [server]
 listen = "127.0.0.1:{port}"
 data_dir = "{data}"
+preview_domain = "preview.{zone}"
+
+[dns]
+driver = "dnsimple"
+target = "{target}"
+
+[dns.dnsimple]
+api_url = "{names}"
+account = {account}
+zone = "{zone}"
 
 [forge]
 driver = "github"
@@ -157,7 +173,7 @@ artifacts_bucket = "nestling-artifacts"
 /// What stands in no file: what is secret, and where AWS answers, as the SDK's own variables say it.
 fn environment(
     place: &Place<'_>,
-    token: &str,
+    (token, names_token): (&str, &str),
     aws: &Aws,
     tables: &Tables,
 ) -> Vec<(String, String)> {
@@ -168,6 +184,7 @@ fn environment(
         (format!("{github}__PRIVATE_KEY__FILE"), key),
         (format!("{github}__WEBHOOK_SECRET__FILE"), secret),
         ("NESTLING__MACHINES__FLY__TOKEN".into(), token.into()),
+        ("NESTLING__DNS__DNSIMPLE__TOKEN".into(), names_token.into()),
         ("AWS_ACCESS_KEY_ID".into(), ACCESS_KEY.into()),
         ("AWS_SECRET_ACCESS_KEY".into(), SECRET_KEY.into()),
         ("AWS_ENDPOINT_URL".into(), aws.base()),
@@ -183,11 +200,12 @@ impl Story {
         let (fly, token) = fly(disks.path());
         let theirs = of_others(&fly);
         let (aws, tables) = (account(), Tables::start().unwrap());
+        let (dnsimple, names_token) = dns::zone();
         let files = [("app.js", APP), ("nestling.toml", CONFIGURATION)];
         let team = Team::served(&files, |place| {
             let file = place.folder.join("nestling.toml");
-            std::fs::write(&file, drivers.file(place, &fly)).unwrap();
-            let environment = environment(place, &token, &aws, &tables);
+            std::fs::write(&file, drivers.file(place, &fly, &dnsimple)).unwrap();
+            let environment = environment(place, (&token, &names_token), &aws, &tables);
             if drivers.store == CLOUD.store {
                 let order = ["tables", "create", "--config", file.to_str().unwrap()];
                 let (is_well, says) = nestling(&order, &environment);
@@ -202,9 +220,16 @@ impl Story {
             fly,
             aws,
             tables,
+            dnsimple,
             theirs,
             _disks: disks,
         }
+    }
+
+    /// Whether a host's name leads to the server.
+    fn leads(&self, host: &str) -> bool {
+        let to = self.dnsimple.look(|dns| dns.leads_to(host));
+        to.as_deref() == Some(dns::TARGET)
     }
 
     /// An app is confirmed, and a pull request is opened, seen and closed.
@@ -216,7 +241,11 @@ impl Story {
         let put = team.server.answer("PUT", SECRET, &put);
         assert_eq!(put.map(|(status, _)| status), Some(204));
         team.serves(PRODUCTION, &team.head("main"));
+        team.server.until("production has a name", SOON, |_| {
+            self.leads(PRODUCTION_HOST)
+        });
         let before = self.fly.look(left::ours);
+        let names = self.dnsimple.look(dns::records);
 
         let head = team.act(|state| {
             let change = [Change::file("basket.txt", "a basket")];
@@ -226,6 +255,8 @@ impl Story {
         });
         team.serves(PREVIEW, &head);
         assert_eq!(get(HOST, team.port, "/"), (200, TILL.to_owned()));
+        team.server
+            .until("it has a name", SOON, |_| self.leads(HOST));
         team.until_github("shows a comment, a green check and a deployment", |state| {
             let comments = state.see_comments(SHOP, 1).unwrap();
             let checks = state.see_check_runs(SHOP, &head).unwrap();
@@ -264,6 +295,10 @@ impl Story {
         team.server.until("Fly has what it had before", SOON, |_| {
             self.fly.look(left::ours) == before
         });
+        team.server
+            .until("the zone has what it had before", SOON, |_| {
+                self.dnsimple.look(dns::records) == names
+            });
         let (_, page) = get(HOST, team.port, "/");
         assert!(!page.contains(TILL), "nobody answers: {page}");
     }

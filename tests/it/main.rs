@@ -20,6 +20,7 @@ mod check;
 mod cloud;
 mod commits;
 mod demo;
+mod dns;
 mod dynamodb;
 mod fly;
 mod github;

@@ -7,6 +7,7 @@ pub mod app;
 pub mod budget;
 pub mod deployment;
 pub mod discovery;
+pub mod dns;
 pub mod environment;
 pub mod failure;
 pub mod fly;

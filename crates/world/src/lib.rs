@@ -8,6 +8,7 @@
 pub mod aws;
 mod clock;
 mod dice;
+pub mod dnsimple;
 pub mod fly;
 pub mod github;
 mod orders;

@@ -14,7 +14,7 @@ use crate::{
         store::{Save, conformance},
     },
     http::{api::views::TroublesView, world::World},
-    messages::machines::Left,
+    messages::{dns::NotLed, machines::Left},
     world::shop_on_github,
 };
 
@@ -191,6 +191,19 @@ async fn a_removal_that_is_stuck_is_listed_with_what_since_when_and_why_and_coun
         (&*left.about, left.since),
         ("nestling-shop-pr-7 at Fly", Some(hour_ago.0))
     );
+    world.services.unnamed.say(Some(vec![NotLed {
+        about: "pr-7--shop.preview.example.com".to_owned(),
+        environment: None,
+        reason: "there is an A record of that name".to_owned(),
+        since: hour_ago,
+    }]));
+    let named: TroublesView = world.people.get("/v1/troubles").await.json();
+    let name = &named.troubles[2];
+    assert_eq!(
+        (&*name.about, name.since),
+        ("pr-7--shop.preview.example.com", Some(hour_ago.0))
+    );
+    world.services.unnamed.say(None);
     assert_eq!(left.cost_micro_usd, Some(1_234_567));
     assert!(left.reason.contains("have cost $1.23"), "{left:?}");
 

@@ -364,6 +364,7 @@ async fn services(
         not_heard: NotHeard::default(),
         not_shown: NotShown::default(),
         left_behind: crate::messages::machines::LeftBehind::default(),
+        unnamed: crate::messages::dns::Unnamed::default(),
         price: None,
         waits: None,
         addresses,
