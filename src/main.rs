@@ -225,7 +225,7 @@ async fn serve_for(config: Config, kind: Kind) -> anyhow::Result<()> {
             }
             say(&format!("\n  Dashboard  {link}\n"));
             if let Some(expected) = expected {
-                let outcome = progress.until_running(expected).await?;
+                let outcome = progress.until_running(expected).await;
                 if once {
                     return end(outcome);
                 }
@@ -233,8 +233,7 @@ async fn serve_for(config: Config, kind: Kind) -> anyhow::Result<()> {
                     say("\n  All of them run. Change something in the demo's repository, or press Ctrl-C to stop everything.\n");
                 }
             }
-            progress.follow().await?;
-            Ok(Ending::Interrupted)
+            match progress.follow().await {}
         }
     })
     .await?

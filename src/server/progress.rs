@@ -1,6 +1,6 @@
 //! What the terminal shows while a server runs: every environment that changes, in one line, and why.
 
-use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, io::Write as _, sync::Arc, time::Duration};
 
 use nestling_domain::{
     announcement::cancelled,
@@ -10,10 +10,7 @@ use nestling_domain::{
     lifecycle::{State, Why},
 };
 
-use crate::{
-    drivers::store::{Store, StoreError},
-    http::Addresses,
-};
+use crate::{drivers::store::Store, http::Addresses, telemetry::told};
 
 /// How often the records are looked at.
 const ROUND: Duration = Duration::from_millis(300);
@@ -34,6 +31,8 @@ pub struct Progress {
     store: Arc<dyn Store>,
     addresses: Addresses,
     shown: BTreeMap<EnvironmentId, String>,
+    /// Whether the records could not be read at the last look.
+    blind: bool,
 }
 
 impl Progress {
@@ -43,38 +42,54 @@ impl Progress {
             store,
             addresses,
             shown: BTreeMap::new(),
+            blind: false,
         }
     }
 
     /// Prints changes until this many environments run, or one of them cannot.
-    pub async fn until_running(&mut self, expected: usize) -> Result<Outcome, StoreError> {
+    pub async fn until_running(&mut self, expected: usize) -> Outcome {
         loop {
-            let environments = self.look().await?;
+            let environments = self.look().await;
             let failed: Vec<_> = environments.iter().filter_map(failure).collect();
             let running = environments
                 .iter()
                 .filter(|e| e.lifecycle.shown() == Shown::Running)
                 .count();
             if running >= expected {
-                return Ok(Outcome::Running);
+                return Outcome::Running;
             }
             if running + failed.len() >= expected {
-                return Ok(Outcome::Failed(failed));
+                return Outcome::Failed(failed);
             }
             tokio::time::sleep(ROUND).await;
         }
     }
 
     /// Prints changes for ever.
-    pub async fn follow(&mut self) -> Result<(), StoreError> {
+    pub async fn follow(&mut self) -> Infallible {
         loop {
-            self.look().await?;
+            self.look().await;
             tokio::time::sleep(ROUND).await;
         }
     }
 
-    async fn look(&mut self) -> Result<Vec<Environment>, StoreError> {
-        let page = self.store.environments(None, MOST).await?;
+    /// Records that cannot be read are no reason to end what runs: that is said once, and again when they can be.
+    async fn look(&mut self) -> Vec<Environment> {
+        let page = match self.store.environments(None, MOST).await {
+            Ok(page) => page,
+            Err(error) => {
+                if !std::mem::replace(&mut self.blind, true) {
+                    let why = told(&error.into());
+                    say(&format!(
+                        "  The records cannot be read ({why}). What runs goes on."
+                    ));
+                }
+                return Vec::new();
+            }
+        };
+        if std::mem::take(&mut self.blind) {
+            say("  The records can be read again.");
+        }
         for environment in &page.items {
             let line = line(environment, &self.addresses);
             if self.shown.get(&environment.id) != Some(&line) {
@@ -82,7 +97,7 @@ impl Progress {
                 self.shown.insert(environment.id.clone(), line);
             }
         }
-        Ok(page.items)
+        page.items
     }
 }
 

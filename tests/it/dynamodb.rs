@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nestling_world::aws::dynamodb::Model;
+use nestling_world::aws::dynamodb::{Fault, Model, Times};
 
 use crate::{
     aws::nestling,
@@ -70,6 +70,56 @@ fn a_site_lives_on_dynamodb_and_its_records_outlive_the_server() {
     server.until("it serves again", SOON, |server| runs(server, &second));
     assert_eq!(server.deployments(NAME).len(), 2);
     assert!(!data.join("nestling.db").exists());
+}
+
+#[test]
+fn credentials_that_expire_while_it_works_are_named_and_nothing_is_lost() {
+    let model = Model::start().unwrap();
+    assert!(tables(&model, "create").0);
+    let folder = tempfile::tempdir().unwrap();
+    let repository = quiet_site(folder.path());
+    let (data, port) = (folder.path().join("data"), free_port());
+    let order = ["up", "--repo", repository.to_str().unwrap()];
+    let log_file = folder.path().join("log");
+    let log = std::fs::File::create(&log_file).unwrap();
+    let server = Server::start_with(&order, &data, port, &settings(&model), log.into());
+    let serves = |server: &Server, commit: &str| server.serving(NAME).0 == commit;
+    let first = head(&repository);
+    server.until("it runs", SOON, |server| serves(server, &first));
+
+    model.order("*", Fault::Refused("ExpiredTokenException"), Times::Always);
+    let second = commit(&repository, "Say more");
+    let words = "the credentials have expired (ExpiredTokenException): renew them; those of a role renew themselves";
+    let is_said = |server: &Server| {
+        let asked = std::time::Instant::now();
+        let answered = server.answer("GET", "/local/site/production", "");
+        assert!(
+            asked.elapsed() < SOON / 6,
+            "people do not wait for what a person has to mend"
+        );
+        answered.is_some_and(|(status, page)| status == 503 && page.contains(words))
+    };
+    server.until("the page says so", SOON, is_said);
+    // Long enough for another server to take its place, if there were one.
+    server.until("it may write no more, and says why", SOON, |_| {
+        let log = std::fs::read_to_string(&log_file).unwrap();
+        let of_acting = log
+            .lines()
+            .filter(|line| line.contains("could not say that this server acts"));
+        of_acting.filter(|line| line.contains(words)).count() >= 2
+    });
+    server.until("the page says the same still", SOON, is_said);
+    assert_eq!(
+        get("site.localhost", port, "/").0,
+        200,
+        "visitors do not notice"
+    );
+
+    model.act(|tables| tables.faults.clear());
+    server.until("what was pushed serves", SOON, |server| {
+        serves(server, &second)
+    });
+    assert_eq!(server.deployments(NAME).len(), 2);
 }
 
 #[test]
