@@ -9,7 +9,7 @@ command -v wrk >/dev/null || missing wrk "apt-get install wrk"
 scripts/needs.sh run
 [ -d tests/github/node_modules ] || npm ci --prefix tests/github --no-audit --no-fund
 benches=("$@")
-[ ${#benches[@]} -gt 0 ] || benches=(start runs gateway scale live webhooks machines)
+[ ${#benches[@]} -gt 0 ] || benches=(start runs gateway scale live webhooks machines uploads)
 cargo bench --locked --no-run
 echo "$(date -u +%F), \`make bench\` at $(git describe --always --dirty), $(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), $(free -g | awk '/^Mem/ { print $2 }') GiB, Linux $(uname -r); load before it $(cut -d' ' -f1 /proc/loadavg)."
 for bench in "${benches[@]}"; do

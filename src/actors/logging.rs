@@ -16,7 +16,10 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::{
-    drivers::{blobs::Blobs, clock},
+    drivers::{
+        blobs::{Blobs, segment},
+        clock,
+    },
     messages::logging::{Append, Follow, Followed, Handle, LogId, Read},
 };
 
@@ -227,9 +230,7 @@ async fn segments(blobs: &dyn Blobs, id: &LogId, from: u64) -> Vec<Line> {
         let Ok(Some(bytes)) = blobs.get(&key).await else {
             continue;
         };
-        let read = bytes
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+        let read = segment::lines(&bytes).into_iter();
         let next = lines.last().map_or(from, |line| line.n + 1);
         lines.extend(read.filter(|line| line.n >= next));
         if lines.len() > AT_HAND {

@@ -4,6 +4,9 @@ mod appless;
 mod team;
 mod wing;
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use nestling_world::github::{Change, Loss, Opening, State, Times};
 
 use crate::server::{SOON, get};
@@ -242,6 +245,12 @@ fn w12_no_secret_reaches_a_log_a_page_or_a_file() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 let content = std::fs::read(entry.path()).unwrap_or_default();
+                let mut unpacked = Vec::new();
+                // Segments of logs are packed.
+                let content = match GzDecoder::new(&*content).read_to_end(&mut unpacked) {
+                    Ok(_) => unpacked,
+                    Err(_) => content,
+                };
                 places.push((entry.path().display().to_string(), content));
             }
         }

@@ -23,7 +23,7 @@ pub mod report;
 pub mod test;
 
 /// The version of this protocol. A runner whose version the server does not speak is told to stop.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The kind of problem that tells a runner that nobody wants its deployment any more: it stops itself.
 pub const STALE: &str = "urn:nestling:stale";

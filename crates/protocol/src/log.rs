@@ -2,7 +2,8 @@
 //!
 //! The runner numbers the lines of each log from 0 over all boots of its generation. It sends them live
 //! (best effort, batched) and puts them in segments: the current segment is put again every 5 s while it
-//! grows, sealed once a put leaves it at 64 KiB or more or at its 4th put, and never written again after.
+//! grows, sealed once a put leaves it at 64 KiB or more or at its 4th put, and never written again after. A segment is
+//! lines of JSON, packed with gzip (RFC 1952); unpacked ones are read, too.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ impl Log {
     }
 }
 
-/// One line; in a segment each is one line of JSON.
+/// One line; in a segment, unpacked, each is one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Its number in its log, from 0.

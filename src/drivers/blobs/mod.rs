@@ -3,6 +3,7 @@
 pub mod directory;
 mod key;
 pub mod s3;
+pub mod segment;
 
 #[cfg(test)]
 pub(crate) mod conformance;

@@ -1,8 +1,10 @@
 //! Putting segments, until the server has them.
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use nestling_protocol::log::segment;
 use tokio::io::AsyncReadExt;
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,6 +58,7 @@ impl Logger {
         let Ok(content) = read(due).await else {
             return Ok(());
         };
+        let content = packed(content);
         let name = segment(self.0.log, due.segment);
         let server = &self.0.server;
         server
@@ -70,4 +73,15 @@ async fn read(due: &Due) -> std::io::Result<Bytes> {
     // Exactly what was announced: the file may have grown since.
     file.take(due.length).read_to_end(&mut content).await?;
     Ok(content.into())
+}
+
+/// The same bytes are the same when they are packed again: nothing of the time is in them.
+fn packed(content: Bytes) -> Bytes {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = packer.write_all(&content);
+    match written.and_then(|()| packer.finish()) {
+        Ok(packed) => packed.into(),
+        // Memory takes everything. What is not packed is read as well.
+        Err(_) => content,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -322,7 +323,7 @@ impl State {
             .iter()
             .filter(|(name, _)| name.starts_with(&prefix));
         let text: String = segments
-            .map(|(_, (bytes, _))| String::from_utf8(bytes.clone()).unwrap())
+            .map(|(_, (bytes, _))| String::from_utf8(unpacked(bytes)).unwrap())
             .collect();
         let lines: Vec<Line> = text
             .lines()
@@ -348,7 +349,10 @@ impl State {
         let uploads: Vec<_> = self
             .uploads
             .iter()
-            .map(|(name, (bytes, _))| format!("{name}: {}", String::from_utf8_lossy(bytes)))
+            .map(|(name, (bytes, _))| {
+                let content = unpacked(bytes);
+                format!("{name}: {}", String::from_utf8_lossy(&content))
+            })
             .collect();
         format!(
             "{:#?}\n{}\n{}\n{:?}",
@@ -357,6 +361,15 @@ impl State {
             uploads.join("\n"),
             self.wrong
         )
+    }
+}
+
+/// What an upload says: segments of logs are packed.
+fn unpacked(upload: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    match flate2::read::GzDecoder::new(upload).read_to_end(&mut content) {
+        Ok(_) => content,
+        Err(_) => upload.to_vec(),
     }
 }
 

@@ -63,6 +63,8 @@ pub struct State {
     pub region: String,
     /// Every action that was asked for, in order, those that failed among them.
     pub asked: Vec<String>,
+    /// How many bytes were put under each key, in all puts of it.
+    pub put_bytes: BTreeMap<String, u64>,
     /// The keys that were put at an address that was signed beforehand, in order.
     pub put_past: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl Model {
             denied: BTreeSet::new(),
             region: "eu-central-1".to_owned(),
             asked: Vec::new(),
+            put_bytes: BTreeMap::new(),
             put_past: Vec::new(),
         }));
         let (stop, stopped) = oneshot::channel();

@@ -6,7 +6,7 @@ use nestling_protocol::log::Line;
 
 use crate::{
     actors::logging::blob_key,
-    drivers::blobs::{BlobError, Blobs},
+    drivers::blobs::{BlobError, Blobs, segment},
     messages::logging::LogId,
 };
 
@@ -45,7 +45,7 @@ impl Stored {
                 continue;
             };
             let mut lines = Vec::new();
-            for line in lines_of(&bytes) {
+            for line in segment::lines(&bytes) {
                 if line.n >= self.next {
                     self.next = line.n.saturating_add(1);
                     lines.push(line);
@@ -63,18 +63,12 @@ impl Stored {
 pub(super) async fn end(blobs: &dyn Blobs, id: &LogId) -> Result<u64, BlobError> {
     for key in keys(blobs, id).await?.iter().rev() {
         let bytes = blobs.get(key).await?.unwrap_or_default();
-        if let Some(last) = lines_of(&bytes).map(|line| line.n).max() {
+        let lines = segment::lines(&bytes);
+        if let Some(last) = lines.iter().map(|line| line.n).max() {
             return Ok(last.saturating_add(1));
         }
     }
     Ok(0)
-}
-
-/// A runner wrote them: what is not a line is passed over.
-fn lines_of(bytes: &[u8]) -> impl Iterator<Item = Line> + '_ {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
 }
 
 async fn keys(blobs: &dyn Blobs, id: &LogId) -> Result<Vec<String>, BlobError> {

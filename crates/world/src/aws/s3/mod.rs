@@ -95,6 +95,10 @@ fn named(request: &Request) -> (String, String) {
 
 pub(super) fn answer(state: &mut State, action: &str, request: &Request) -> Answered {
     let (name, key) = named(request);
+    if action == "s3:PutObject" {
+        let bytes = state.put_bytes.entry(key.clone()).or_default();
+        *bytes += request.body.len() as u64;
+    }
     if action == "s3:PutObject" && request.parameter("X-Amz-Signature").is_some() {
         state.put_past.push(key.clone());
     }
