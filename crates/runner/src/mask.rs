@@ -217,6 +217,10 @@ fn shapes(value: &str, plain: &mut BTreeSet<Vec<u8>>, wrapped: &mut BTreeSet<Vec
     // As the URL standard reads the path of a web address.
     plain.insert(value.replace('\\', "/").into_bytes());
     plain.insert(latin1(value));
+    // JSON that stands in JSON is escaped twice: one of them a tongue undoes.
+    let json = json_inside(value);
+    plain.insert(in_ascii(&json).into_bytes());
+    plain.insert(json.into_bytes());
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
     wrapped.insert(hex.to_uppercase().into_bytes());
     wrapped.insert(hex.into_bytes());
@@ -230,6 +234,30 @@ fn shapes(value: &str, plain: &mut BTreeSet<Vec<u8>>, wrapped: &mut BTreeSet<Vec
             }
         }
     }
+}
+
+/// What stands between the quotes where this is written as JSON.
+fn json_inside(value: &str) -> String {
+    let quoted = serde_json::Value::from(value).to_string();
+    quoted
+        .get(1..quoted.len() - 1)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The same JSON as Python writes it, with nothing beyond ASCII.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for char in json.chars() {
+        if char.is_ascii() {
+            ascii.push(char);
+        } else {
+            let mut units = [0; 2];
+            let units = char.encode_utf16(&mut units).iter();
+            ascii.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    ascii
 }
 
 /// One byte for each character up to U+00FF, as JavaScript's `escape()` and `\xfc` mean it.

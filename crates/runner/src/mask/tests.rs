@@ -82,6 +82,7 @@ fn what_real_encoders_make_of_a_secret_is_hidden_however_it_is_split() {
             lower_case: lower(encodeURIComponent(S)),
             escape: escape(S),
             json: JSON.stringify(S),
+            json_in_json: JSON.stringify(JSON.stringify({ [S]: 1 })).slice(4, -6),
             json_with_slashes: JSON.stringify(S).replaceAll('/', '\\\\/'),
             inspected: require('util').inspect(S),
             html: html('&#39;'),
@@ -95,7 +96,7 @@ fn what_real_encoders_make_of_a_secret_is_hidden_however_it_is_split() {
     let python = "import sys, json, html, base64, urllib.parse as u
 S = sys.stdin.read()
 print(json.dumps({
-    'quote': u.quote(S), 'quote_all': u.quote(S, safe=''), 'quote_plus': u.quote_plus(S), 'json': json.dumps(S),
+    'quote': u.quote(S), 'quote_all': u.quote(S, safe=''), 'quote_plus': u.quote_plus(S), 'json': json.dumps(S), 'json_in_json': json.dumps(json.dumps(S)),
     'html': html.escape(S), 'ascii': ascii(S), 'repr': repr(S), 'bytes': repr(S.encode()),
     'xml': S.encode('ascii', 'xmlcharrefreplace').decode(),
     'base64': base64.encodebytes(S.encode()).decode(),
