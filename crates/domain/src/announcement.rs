@@ -208,8 +208,7 @@ impl Announcement<'_> {
             return "closed: something of its previews could not be removed yet".to_owned();
         }
         if self.sections.iter().all(closed) {
-            return "closed: its previews are removed, and come back when it is reopened"
-                .to_owned();
+            return "closed: its previews are removed, and come back if it is reopened".to_owned();
         }
         let running = self
             .sections

@@ -7,10 +7,44 @@
 /// text, where a backslash is gone) sees no name.
 const NOTHING: char = '\u{200b}';
 
-/// Text within a line or a table cell, at most `longest` characters of it.
+/// Text within a line or a table cell, at most `longest` characters of it. What it says in backticks is code, if nothing
+/// in there could mean anything else.
 pub fn text(outside: &str, longest: usize) -> String {
-    let mut out = String::with_capacity(outside.len() + 8);
-    for c in one_line(outside, longest).chars() {
+    let line = one_line(outside, longest);
+    let mut out = String::with_capacity(line.len() + 8);
+    let mut rest = line.as_str();
+    while let Some(at) = rest.find('`') {
+        let (before, found) = rest.split_at(at);
+        escaped(before, &mut out);
+        let run = found.len() - found.trim_start_matches('`').len();
+        let span = harmless(found).filter(|_| run == 1);
+        let taken = span.map_or(run, str::len);
+        match span {
+            Some(span) => out.push_str(span),
+            None => out.push_str(&"\\`".repeat(run)),
+        }
+        rest = &found[taken..];
+    }
+    escaped(rest, &mut out);
+    // A hyphen, a digit or the like acts only at the beginning of a line, where we never put it.
+    out
+}
+
+/// The code span at the beginning of this, with its backticks, if it holds nothing but letters, digits and what paths and orders are made
+/// of: so no reader of Markdown takes it for anything else, whatever stands around it.
+fn harmless(found: &str) -> Option<&str> {
+    let (inside, after) = found.strip_prefix('`')?.split_once('`')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '.' | '_' | '-');
+    let edges = [inside.chars().next(), inside.chars().next_back()];
+    let meant = inside.chars().all(plain)
+        && edges.iter().all(|c| c.is_some_and(|c| c != ' '))
+        && !after.starts_with('`');
+    meant.then(|| &found[..inside.len() + 2])
+}
+
+/// Adds this text, which has no backticks, with whatever may act in it made harmless.
+fn escaped(text: &str, out: &mut String) {
+    for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -21,7 +55,7 @@ pub fn text(outside: &str, longest: usize) -> String {
                 out.push(NOTHING);
             }
             // `GH-12` is a reference, too; every other punctuation mark may begin something.
-            '-' if ends_with_gh(&out) => {
+            '-' if ends_with_gh(out) => {
                 out.push(NOTHING);
                 out.push_str("\\-");
             }
@@ -34,8 +68,6 @@ pub fn text(outside: &str, longest: usize) -> String {
             c => out.push(c),
         }
     }
-    // A hyphen, a digit or the like acts only at the beginning of a line, where we never put it.
-    out
 }
 
 fn ends_with_gh(text: &str) -> bool {

@@ -6,7 +6,7 @@ use super::{sample::*, *};
 use crate::{deployment::Phase, lifecycle::State, orders::Answered};
 
 /// What people put into titles, branches, messages, test names and logs to see what happens.
-const HOSTILE: [&str; 30] = [
+const HOSTILE: [&str; 34] = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
     "</details></summary>",
@@ -17,6 +17,10 @@ const HOSTILE: [&str; 30] = [
     "```\nout of the fence\n```",
     "````````",
     "` ` `` |",
+    "`a` `b` ``c`` `d",
+    "`a`GH-2`b`@everyone`",
+    "\\`a` `b\\` *x*",
+    "`<b>` `@ada` `#1` `a|b`",
     "@everyone please @ada",
     "fixes #1, GH-2 and other/repo#3",
     "![x](http://evil/x.png)",

@@ -310,7 +310,7 @@ fn a_skipped_an_empty_a_closed_and_a_stopped_pull_request_each_say_so() {
     **Nestling** · no app was found in this pull request
     ---
     <!-- nestling:7:12 -->
-    **Nestling** · closed: its previews are removed, and come back when it is reopened
+    **Nestling** · closed: its previews are removed, and come back if it is reopened
 
     | App | Status | Preview | Console and endpoints | Commit | Updated (UTC) |
     |---|---|---|---|---|---|

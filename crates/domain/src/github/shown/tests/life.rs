@@ -270,7 +270,7 @@ fn a_commit_that_waits_for_an_approval_asks_for_one_and_any_other_is_skipped() {
     "#);
     let unwanted = "it has the label `no-preview`";
     assert_snapshot!(page.tell(never_ran(unwanted.into())), @r"
-    1: comment: ⏸ Skipped: it has the label \`no-preview\`
+    1: comment: ⏸ Skipped: it has the label `no-preview`
     3: check Nestling / shop at ccccccc: skipped, Skipped []
     ");
     assert_snapshot!(page.tell(restarting(None, because(Cause::Push, 1, 'c'))), @r#"
@@ -343,7 +343,7 @@ fn what_waits_has_its_check_at_the_head_that_waits() {
         since: NOW,
     };
     assert_snapshot!(page.tell(skipped('a')), @r"
-    new comment: ⏸ Skipped: it has the label \`no-preview\`
+    new comment: ⏸ Skipped: it has the label `no-preview`
     new check Nestling / shop at aaaaaaa: skipped, Skipped []
     ");
     assert_snapshot!(page.tell(skipped('b')), @"new check Nestling / shop at bbbbbbb: skipped, Skipped []");

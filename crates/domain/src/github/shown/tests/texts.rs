@@ -95,9 +95,9 @@ fn nothing_from_outside_acts_in_a_check_run() {
     let run = check_of(stopped(Why::Failed(Box::new(failed))));
     assert_snapshot!(seen(&run.summary), @r"
     - **Status:** ❌ Failed
-    - **Commit:** `aaaaaaa` &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1
+    - **Commit:** `aaaaaaa` &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| `a` \[x\]\(javascript\:y\) GH·\-1
 
-    **shop** failed while starting (exit code 1): &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1 · [Log](http://nestling.localhost:4100/local/shop/pr-12/logs)
+    **shop** failed while starting (exit code 1): &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| `a` \[x\]\(javascript\:y\) GH·\-1 · [Log](http://nestling.localhost:4100/local/shop/pr-12/logs)
 
     <details>
     <summary>shop: the last 3 lines of the log</summary>
@@ -120,8 +120,8 @@ fn nothing_from_outside_acts_in_a_check_run() {
     assert_snapshot!(seen(&run.summary), @r"
     - **Status:** ⚠️ Deployed
     - **Address:** [http://pr-12--shop.localhost:4100](http://pr-12--shop.localhost:4100)
-    - **Commit:** `aaaaaaa` &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1
-    - **Tests:** could not run: &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| \`a\` \[x\]\(javascript\:y\) GH·\-1
+    - **Commit:** `aaaaaaa` &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| `a` \[x\]\(javascript\:y\) GH·\-1
+    - **Tests:** could not run: &lt;img src\=x onerror\=y&gt; \@·octocat \#·1 \| `a` \[x\]\(javascript\:y\) GH·\-1
     ");
     assert_eq!(run.title, "Deployed, but its tests could not run");
 }
