@@ -175,6 +175,12 @@ pub struct PullRequest {
     /// Its labels, where the forge has such.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// The branch that it is to be merged into, where the forge has such; none of what was recorded before that was.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// Whether it is a draft.
+    #[serde(default)]
+    pub draft: bool,
     /// What people who may write have ordered about it.
     #[serde(default)]
     pub orders: Orders,

@@ -187,6 +187,8 @@ async fn what_a_person_orders_of_one_that_gave_its_place_away_waits_and_says_why
         status: PullRequestStatus::Open,
         head: None,
         labels: Vec::new(),
+        base: None,
+        draft: false,
         orders: Orders {
             asked_for: true,
             ..Orders::default()

@@ -47,6 +47,8 @@ impl Story {
             status: PullRequestStatus::Open,
             head: Some(head),
             labels: Vec::new(),
+            base: None,
+            draft: false,
             orders: nestling_domain::orders::Orders::default(),
         };
         store.put_pull_request(&pull_request).await.unwrap();

@@ -191,6 +191,8 @@ impl Desk {
             },
             head: head.map(|(head, _)| head.clone()).or(kept),
             labels: pull_request.labels.clone(),
+            base: Some(pull_request.base.clone()),
+            draft: pull_request.draft,
             orders: known
                 .as_ref()
                 .map_or_else(Orders::default, |row| row.orders.clone()),

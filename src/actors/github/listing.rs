@@ -7,7 +7,7 @@ use nestling_domain::{
     github::{Listed, Open, gone, missed},
     ids::RepositoryId,
     policy,
-    record::{Delivery, Fact},
+    record::{Delivery, Fact, PullRequest as Row},
 };
 use tracing::{info, warn};
 
@@ -36,6 +36,16 @@ pub(super) enum Scope {
 fn labels_read(labels: &[String]) -> BTreeSet<String> {
     let read = labels.iter().filter(|label| policy::is_read(label));
     read.map(|label| label.to_ascii_lowercase()).collect()
+}
+
+/// Whether anything is another than when it was recorded by which policy decides.
+fn is_edited(row: &Row, one: &PullRequest) -> bool {
+    // What was recorded before base and draft were says nothing of either.
+    let base = row
+        .base
+        .as_ref()
+        .is_some_and(|base| *base != one.base || row.draft != one.draft);
+    base || row.title != one.title || labels_read(&row.labels) != labels_read(&one.labels)
 }
 
 impl Desk {
@@ -178,9 +188,7 @@ impl Desk {
         let rows = self.store.pull_requests(id).await.map_err(not_stored)?;
         let changed = |one: &PullRequest| {
             let row = rows.iter().find(|row| row.number == one.number);
-            row.is_some_and(|row| {
-                row.title != one.title || labels_read(&row.labels) != labels_read(&one.labels)
-            })
+            row.is_some_and(|row| is_edited(row, one))
         };
         let open: Vec<Open> = open
             .iter()

@@ -126,6 +126,8 @@ async fn a_preview_that_nobody_pushes_to_ends_unless_somebody_keeps_it() {
         status: PullRequestStatus::Open,
         head: None,
         labels: vec!["keep".into()],
+        base: None,
+        draft: false,
         orders: Orders::default(),
     };
     world.house.store.put_pull_request(&row).await.unwrap();

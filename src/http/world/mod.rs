@@ -303,6 +303,8 @@ pub(crate) fn waiting(number: u32) -> PullRequest {
         status: PullRequestStatus::Waiting,
         head: None,
         labels: Vec::new(),
+        base: None,
+        draft: false,
         orders: nestling_domain::orders::Orders::default(),
     }
 }

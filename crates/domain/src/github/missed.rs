@@ -37,7 +37,7 @@ pub struct Open {
     pub title: String,
     /// Its head.
     pub head: Commit,
-    /// Whether its title or labels are others than when an environment looked at it last: policy may decide anew.
+    /// Whether its title, base or labels are others, or whether it is a draft is another matter, than when an environment looked at it last: policy may decide anew.
     pub changed: bool,
 }
 

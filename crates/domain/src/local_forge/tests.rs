@@ -65,6 +65,8 @@ impl World {
                 status: PullRequestStatus::Open,
                 head: None,
                 labels: Vec::new(),
+                base: None,
+                draft: false,
                 orders: crate::orders::Orders::default(),
             });
         }

@@ -142,6 +142,8 @@ impl Town {
         };
         let record = PullRequest {
             labels: Vec::new(),
+            base: None,
+            draft: false,
             repository: self.repository,
             number: 1,
             branch: BRANCH.into(),

@@ -52,6 +52,8 @@ pub(super) async fn number(
             status: PullRequestStatus::Closed,
             head: None,
             labels: Vec::new(),
+            base: None,
+            draft: false,
             orders: Orders::default(),
         };
         let mut all = Transaction::default();

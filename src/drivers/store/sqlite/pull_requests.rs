@@ -53,6 +53,8 @@ pub(super) fn number(
         status: PullRequestStatus::Closed,
         head: None,
         labels: Vec::new(),
+        base: None,
+        draft: false,
         orders: Orders::default(),
     };
     put_pull_request(database, &pull_request)?;

@@ -203,6 +203,8 @@ impl Words {
             status,
             head: Some(self.commit('c')),
             labels: Vec::new(),
+            base: None,
+            draft: false,
             orders: nestling_domain::orders::Orders::default(),
         };
         vec![

@@ -154,3 +154,38 @@ async fn race_a_look_that_misses_many_ends_few_of_them() {
     }
     assert_eq!(race.desk.held_back.said(), None);
 }
+
+#[actix::test]
+async fn what_was_edited_while_no_webhook_came_is_found_by_a_listing() {
+    let race = Race::start().await;
+    let policy = Change::file("nestling.toml", "[policy]\ndrafts = false\n");
+    race.act(|state| state.push(SHOP, "main", "ann", &[policy]));
+    let number = race.propose("basket");
+    race.deliver_all().await;
+    let head = race.head("basket");
+    race.serves(number, &head).await;
+    // What a listing tells while every webhook is lost.
+    let told = async || {
+        race.news();
+        assert_eq!(race.desk.list(Scope::All).await, None);
+        race.store.pending(10).await.unwrap().len()
+    };
+    assert_eq!(told().await, 0, "nothing was edited");
+    race.act(|state| state.set_draft(SHOP, number.into(), "ann", true));
+    assert_eq!(told().await, 1);
+    race.deliver([]).await;
+    race.waits(number).await;
+    race.act(|state| state.set_draft(SHOP, number.into(), "ann", false));
+    told().await;
+    race.deliver([]).await;
+    race.serves(number, &head).await;
+    race.act(|state| {
+        state.push(SHOP, "next", "ann", &[Change::file("next.html", "1")])?;
+        state.retarget(SHOP, number.into(), "ann", "next")
+    });
+    assert_eq!(
+        told().await,
+        1,
+        "another base may change what policy decides"
+    );
+}
